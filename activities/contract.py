@@ -1,0 +1,41 @@
+"""What a workflow knows of an activity: its versioned name, its one argument, its result, and its limits.
+
+Contracts import models only, so that a workflow that imports them loads no driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from models.base import Frozen
+
+Argument = TypeVar("Argument", bound=Frozen)
+Result = TypeVar("Result")
+
+
+class WhenRegionIsSilent(StrEnum):
+    """The declared answer when a region's pool does not take an activity in time."""
+
+    PEER = "peer"
+    """A pool of one of the region's peers does it; without peers it holds."""
+    SKIP = "skip"
+    """The incident goes on without it."""
+    HOLD = "hold"
+    """The incident holds, with the region's name."""
+
+
+@dataclass(frozen=True)
+class Contract(Generic[Argument, Result]):
+    """A typed activity name. Times are upper bounds."""
+
+    name: str
+    argument: type[Argument]
+    result: type[Result]
+    timeout: timedelta
+    """One attempt, from start to close."""
+    attempts: int = 5
+    heartbeat: timedelta | None = None
+    when_silent: WhenRegionIsSilent = WhenRegionIsSilent.PEER

@@ -1,0 +1,41 @@
+"""What Sternway asks of a mesh: read the routing of a service, change it with a receipt, take the change back.
+
+Fields of a mesh resource: ``weight/<release>`` (0 to 100) and ``drain/<release>`` (true while it takes no requests).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from models.base import Frozen
+from models.identity import Key
+from models.receipt import Fields, Receipt
+
+
+class Routing(Frozen):
+    """One service's routing in one region, read back."""
+
+    generation: int
+    """Of the intent. Leases do not move it."""
+    state: Fields
+    weights: dict[str, int]
+    draining: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Expected proxies that have not acknowledged this generation."""
+
+
+class Mesh(Protocol):
+    """Raises :class:`~activities.driver.Refused`, ``Moved`` or ``Unavailable``; see there what each means."""
+
+    async def read(self, service: str) -> Routing: ...
+
+    async def change(self, key: Key, service: str, fields: Fields, expected: int | None) -> Receipt:
+        """Make *fields* so, if the generation is still *expected*; answers once every expected proxy has it.
+
+        A repeat of the same key returns the first receipt and changes nothing.
+        """
+        ...
+
+    async def undo(self, key: Key, service: str) -> Receipt:
+        """Take back the change that *key* (of the *do*) made, if it is still ours; fence the key if it never came."""
+        ...

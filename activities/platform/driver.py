@@ -1,0 +1,43 @@
+"""What Sternway asks of a deploy target: replicas of releases, with receipts, and the history of deployments.
+
+Fields of a platform resource: ``replicas/<release>``, the number wanted.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from models.base import Frozen
+from models.identity import Key
+from models.plan import Deployment
+from models.receipt import Fields, Receipt
+
+
+class Workload(Frozen):
+    """One service's replicas in one region, read back."""
+
+    generation: int
+    state: Fields
+    replicas: dict[str, int]
+    """Wanted, by release."""
+    ready: dict[str, int]
+    """Ready to serve, by release."""
+    deployments: tuple[Deployment, ...]
+    """Newest first."""
+
+
+class Platform(Protocol):
+    """Raises :class:`~activities.driver.Refused`, ``Moved`` or ``Unavailable``; see there what each means."""
+
+    async def read(self, region: str, service: str) -> Workload: ...
+
+    async def change(self, key: Key, region: str, service: str, fields: Fields, expected: int | None) -> Receipt:
+        """Want these numbers of replicas. Answers once that is durable, not once they are ready: a gate sees to that.
+
+        A repeat of the same key returns the first receipt and changes nothing.
+        """
+        ...
+
+    async def undo(self, key: Key, region: str, service: str) -> Receipt:
+        """Take back the change that *key* (of the *do*) made, if it is still ours; fence the key if it never came."""
+        ...

@@ -1,0 +1,51 @@
+"""Alerts: the normalised signal, and the delivery that carried it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from models.base import Frozen, Time
+
+
+class AlertStatus(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Alert(Frozen):
+    """One normalised signal about one service in one region."""
+
+    source: str
+    """The configured sender that it came from, for example ``alertmanager``."""
+    fingerprint: str
+    """The sender's identity of the alert, stable while it fires."""
+    status: AlertStatus
+    severity: Severity
+    service: str
+    region: str
+    group: str
+    """The sender's grouping: source, receiver and group key. Part of the correlation."""
+    name: str
+    summary: str = ""
+    starts_at: Time
+    labels: dict[str, str] = {}
+
+
+class AlertReference(Frozen):
+    """What a workflow keeps of an alert: enough to tell it from others, and where the rest is stored."""
+
+    id: int
+    """Row of the ``alerts`` table."""
+    fingerprint: str
+    status: AlertStatus
+    severity: Severity
+    starts_at: Time
+    received_at: Time
+    name: str = ""
+    summary: str = ""

@@ -1,0 +1,36 @@
+"""The two base types of every contract: a frozen value, and an error that says what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """An immutable value that crosses a boundary. Unknown fields are refused, so that a typing slip is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SternwayError(Exception):
+    """What happened, what it means and what to do about it, as one sentence for a person."""
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs its zone, for example 2026-01-31T12:00:00Z")
+    return value.astimezone(UTC)
+
+
+Time = Annotated[datetime, AfterValidator(_utc)]
+"""An instant, always in UTC; a naive value is refused."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A DNS label (RFC 1123): the name of a region, service or driver. It goes into host names, metrics and queue names."""
+
+Release = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+"""The name of a release, as the deployment system knows it: ``v1``, ``2026.11.3``, a commit."""
+
+Percent = Annotated[int, Field(ge=0, le=100)]

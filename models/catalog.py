@@ -1,0 +1,194 @@
+"""The catalog: what the user tells Sternway about regions, services, their value and how they may be protected.
+
+Reading it from YAML, with the line in every error, is :mod:`models.catalog_file`'s work; here is what it means.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.base import Frozen, Name, Percent, Release
+
+
+class Level(StrEnum):
+    """How much Sternway may do by itself."""
+
+    ADVISE = "advise"
+    """Assess, plan and report; change nothing."""
+    PROTECT = "protect"
+    """Take the protective lease of the policy as well."""
+    FULL = "full"
+    """Execute the plan as well."""
+
+
+class OnPoolLoss(StrEnum):
+    """The declared answer to a region whose worker pool does not poll."""
+
+    PEER = "peer"
+    HOLD = "hold"
+
+
+class Driver(Frozen):
+    """How a module reaches one real system in one region."""
+
+    kind: str
+    """The driver's name: ``envoy``, ``local``, ``prometheus``."""
+    url: str
+    proxies: tuple[str, ...] = ()
+    """Mesh drivers: the proxies that are expected to acknowledge every change."""
+    bind: str = "127.0.0.1"
+    """Embedded mesh: the address on which this region's Envoy listens for callers."""
+
+
+class Region(Frozen):
+    mesh: dict[Name, Driver] = {}
+    platform: dict[Name, Driver] = {}
+    telemetry: dict[Name, Driver] = {}
+    on_pool_loss: OnPoolLoss = OnPoolLoss.HOLD
+    peers: tuple[Name, ...] = ()
+    """Regions whose pools may act here when this region's own pool does not."""
+
+
+class Availability(Frozen):
+    objective: Annotated[float, Field(gt=0, lt=100)]
+    """Share of requests that must succeed, in percent."""
+
+
+class Latency(Frozen):
+    objective: Annotated[float, Field(gt=0, lt=100)]
+    """Share of requests that must be faster than the threshold, in percent."""
+    threshold_ms: Annotated[float, Field(gt=0)]
+
+
+class Slos(Frozen):
+    availability: Availability
+    latency: Latency | None = None
+
+
+class BusinessValue(Frozen):
+    """What a healthy service earns. Unknown is a value: the tier's default is used and labelled as such."""
+
+    revenue_per_minute: Annotated[float, Field(ge=0)] | None = None
+    """In US dollars."""
+    customers: Annotated[int, Field(ge=0)] | None = None
+
+
+class LimitAction(Frozen):
+    """Bound the requests in flight to the service, so that callers fail fast instead of piling up."""
+
+    action: Literal["limit"] = "limit"
+    max_requests: Annotated[int, Field(ge=1)]
+
+
+class WeightAction(Frozen):
+    """Cap the share of the newest release; the other releases take the rest."""
+
+    action: Literal["weight"] = "weight"
+    max_percent: Percent
+
+
+class FallbackAction(Frozen):
+    """Route a share of the requests to the service's fallback; the rest keeps giving evidence."""
+
+    action: Literal["fallback"] = "fallback"
+    share: Annotated[int, Field(ge=1, le=100)]
+
+
+Protection = Annotated[LimitAction | WeightAction | FallbackAction, Field(discriminator="action")]
+
+
+class RollbackPolicy(Frozen):
+    """Limits of a rollback's gates. Times are in seconds."""
+
+    ready_timeout: Annotated[float, Field(gt=0)] = 60
+    drain_timeout: Annotated[float, Field(gt=0)] = 30
+    soak: Annotated[float, Field(gt=0)] = 60
+    """How long the target must meet its objectives under traffic before the bad release may be scaled down."""
+    soak_extension: Annotated[float, Field(ge=0)] = 60
+    """How much longer an inconclusive soak is watched before it holds."""
+    min_requests: Annotated[int, Field(ge=1)] = 50
+    """Fewer requests than these in the soak are inconclusive."""
+
+    @property
+    def longest_soak(self) -> timedelta:
+        return timedelta(seconds=self.soak + self.soak_extension)
+
+
+class Policy(Frozen):
+    """What may be done for a service without asking, and what needs a person."""
+
+    level: Level = Level.FULL
+    protect: Protection | None = None
+    """The first protective action, approved here in advance. Without it the incident starts unprotected."""
+    lease: Annotated[float, Field(ge=5)] = 60
+    """Seconds after which the protection lapses unless it is renewed."""
+    approval: Literal["never", "always"] = "never"
+    """Whether a person must approve the plan before it runs."""
+    approval_timeout: Annotated[float, Field(gt=0)] = 900
+    """Seconds to wait for that person, then hold."""
+    rollback: RollbackPolicy = RollbackPolicy()
+
+
+class Service(Frozen):
+    tier: Annotated[int, Field(ge=1, le=4)]
+    """1 is what earns most and is protected first."""
+    regions: Annotated[tuple[Name, ...], Field(min_length=1)]
+    mesh: Name | None = None
+    """Driver names, defined in each of the service's regions. Default: those of ``defaults``."""
+    platform: Name | None = None
+    telemetry: Name | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Embedded mesh: the port on which each region's Envoy listens for callers of this service."""
+    depends_on: tuple[Name, ...] = ()
+    fallback: Name | None = None
+    """The service that can answer in this one's place, less well."""
+    slos: Slos
+    value: BusinessValue = BusinessValue()
+    releases: tuple[Release, ...] = ()
+    """Releases known to work, newest first. The deployment history is consulted as well."""
+    policy: Name | None = None
+
+
+class Defaults(Frozen):
+    mesh: Name | None = None
+    platform: Name | None = None
+    telemetry: Name | None = None
+    policy: Name | None = None
+
+
+class TierDefaults(Frozen):
+    """What a service of a tier is taken to be worth where the catalog does not say."""
+
+    revenue_per_minute: float
+    customers: int
+
+
+class Catalog(Frozen):
+    version: Literal[1]
+    regions: Annotated[dict[Name, Region], Field(min_length=1)]
+    services: Annotated[dict[Name, Service], Field(min_length=1)]
+    policies: dict[Name, Policy] = {}
+    defaults: Defaults = Defaults()
+    tiers: dict[int, TierDefaults] = {}
+
+    def service(self, name: str) -> Service:
+        return self.services[name]
+
+    def policy_of(self, service: str) -> Policy:
+        """The service's policy; the built-in one, which protects nothing by itself, where the catalog names none."""
+        name = self.services[service].policy or self.defaults.policy
+        return self.policies[name] if name else Policy(level=Level.ADVISE)
+
+    def driver(self, module: Literal["mesh", "platform", "telemetry"], region: str, service: str) -> Driver:
+        """The driver that serves *service* in *region* for *module*; a validated catalog always has it."""
+        name: str = getattr(self.services[service], module) or getattr(self.defaults, module)
+        drivers: dict[str, Driver] = getattr(self.regions[region], module)
+        return drivers[name]
+
+    def dependants(self, service: str) -> tuple[str, ...]:
+        """The services that call *service* directly, by name."""
+        return tuple(sorted(n for n, s in self.services.items() if service in s.depends_on))

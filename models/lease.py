@@ -1,0 +1,33 @@
+"""Protection as a lease: it lapses by itself unless it is renewed."""
+
+from __future__ import annotations
+
+from models.base import Frozen, Time
+from models.catalog import Protection
+
+
+class LeaseRequest(Frozen):
+    """One protective action on one service. The same id always gets the same lease back."""
+
+    id: str
+    """Minted from the incident; once released or lapsed it is spent and cannot be taken again."""
+    owner: str
+    """The incident's ULID."""
+    service: str
+    protection: Protection
+    seconds: float
+    """Time to live from now."""
+
+
+class Lease(Frozen):
+    """A lease as the control plane holds it."""
+
+    id: str
+    owner: str
+    service: str
+    protection: Protection
+    expires_at: Time
+    active: bool
+    """False once released or lapsed."""
+    pending: tuple[str, ...] = ()
+    """Expected proxies that have not acknowledged it yet."""

@@ -1,0 +1,60 @@
+"""Settings of the processes: environment variables ``STERNWAY_…``, or a TOML file named by ``STERNWAY_SETTINGS``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """One set for all processes; each reads what it needs. Environment variables win over the file."""
+
+    model_config = SettingsConfigDict(env_prefix="STERNWAY_", frozen=True, extra="ignore")
+
+    catalog: Path = Path("catalog.yaml")
+    """The catalog file."""
+    store_url: str = "sqlite:///sternway.db"
+    """SQLAlchemy URL of the store: ``sqlite:///FILE`` or ``postgresql+psycopg://…``."""
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_ui: str = "http://127.0.0.1:8233"
+    """Where people open the Temporal UI; only for links."""
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8440
+    gateway_url: str = "http://127.0.0.1:8440"
+    """Where people and senders reach the gateway; only for links and clients."""
+    gateway_token: SecretStr | None = None
+    """Bearer token of people and applications: incidents, approvals. Without it those routes are closed."""
+    alert_tokens: dict[str, SecretStr] = Field(default_factory=dict)
+    """Bearer or Basic secret for each alert source, as JSON: ``{"alertmanager": "…"}``. Other sources are closed."""
+    protect_token: SecretStr | None = None
+    """Token that may take and release leases at the mesh control planes, and nothing else. The gateway's."""
+    operate_token: SecretStr | None = None
+    """Token that may change weights and replicas. The pools'; the gateway is never given it."""
+    metrics_port: int | None = None
+    """Port of a process's own Prometheus metrics on 127.0.0.1; none by default. The gateway serves them itself."""
+    otlp_endpoint: str | None = None
+    """OTLP/HTTP collector for traces, such as ``http://127.0.0.1:4318``; none: no traces are exported."""
+    log_format: str = "json"
+    """``json`` or ``console``."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("STERNWAY_SETTINGS")
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources

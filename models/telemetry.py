@@ -1,0 +1,80 @@
+"""Measured traffic as raw, cumulative counts; "no data" is a value of its own and never a zero."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.base import Frozen, Time
+
+USERS = "users"
+"""The arm that counts what callers saw at the service's listener: retries and fallbacks included."""
+
+
+class Count(Frozen):
+    """Requests of one arm. Cumulative inside :class:`Totals`, a difference inside :class:`Window`."""
+
+    requests: int
+    errors: int
+    slow: int
+    """Requests slower than the service's latency objective."""
+
+
+class Totals(Frozen):
+    """Cumulative counts for each arm since the source began to count."""
+
+    kind: Literal["totals"] = "totals"
+    service: str
+    region: str
+    at: Time
+    epoch: str
+    """Changes when the source starts counting anew; totals of different epochs cannot be subtracted."""
+    arms: dict[str, Count]
+    """By release, and :data:`USERS`."""
+
+
+class NoData(Frozen):
+    """Nothing was measured, and why. It never passes a gate."""
+
+    kind: Literal["no-data"] = "no-data"
+    service: str
+    region: str
+    reason: str
+
+
+class Window(Frozen):
+    """Counts for each arm between two instants."""
+
+    kind: Literal["window"] = "window"
+    service: str
+    region: str
+    seconds: float
+    arms: dict[str, Count]
+
+
+TotalsReading = Annotated[Totals | NoData, Field(discriminator="kind")]
+WindowReading = Annotated[Window | NoData, Field(discriminator="kind")]
+
+
+def between(earlier: Totals | NoData, later: Totals | NoData) -> Window | NoData:
+    """The counts between two readings of one service; no data where either is missing or the source was restarted."""
+    if isinstance(earlier, NoData):
+        return earlier
+    if isinstance(later, NoData):
+        return later
+    service, region = later.service, later.region
+    if earlier.epoch != later.epoch:
+        return NoData(service=service, region=region, reason="the source began to count anew inside the window")
+    seconds = (later.at - earlier.at).total_seconds()
+    if seconds <= 0:
+        return NoData(service=service, region=region, reason="the source shows no newer sample")
+    zero = Count(requests=0, errors=0, slow=0)
+    arms: dict[str, Count] = {}
+    for arm, now in later.arms.items():
+        then = earlier.arms.get(arm, zero)
+        difference = {f: getattr(now, f) - getattr(then, f) for f in ("requests", "errors", "slow")}
+        if min(difference.values()) < 0:
+            return NoData(service=service, region=region, reason=f"the counters of {arm} went backwards")
+        arms[arm] = Count(**difference)
+    return Window(service=service, region=region, seconds=seconds, arms=arms)
