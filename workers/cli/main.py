@@ -1,0 +1,29 @@
+"""The ``sternway`` command: one file a subject, put together here.
+
+Commands import what they run inside their functions, so that ``sternway --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from models.base import SternwayError
+
+app = typer.Typer(
+    name="sternway",
+    help="When production breaks, go back safely.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def run() -> None:
+    """Run the command line. An error that names its cure ends with status 2 and without a traceback."""
+    try:
+        app()
+    except SternwayError as error:
+        print(f"sternway: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
