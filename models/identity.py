@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal
 
 from ulid import ULID
@@ -39,3 +40,12 @@ class Key(Frozen):
     def undo(self) -> Key:
         """The key of the call that takes this one back."""
         return self.model_copy(update={"action": "undo"})
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """The key that was written as *text*. The step may hold colons, the incident may not. Raises ``ValueError``."""
+        incident, _, rest = text.partition(":")
+        step, action, attempt = rest.rsplit(":", 2) if rest.count(":") >= 2 else ("", "", "")
+        if not incident or not step or action not in ("do", "undo") or not re.fullmatch("[1-9][0-9]*", attempt):
+            raise ValueError("a key reads incident:step:do:attempt or incident:step:undo:attempt")
+        return cls(incident=incident, step=step, action=action, attempt=int(attempt))
