@@ -1,0 +1,1 @@
+"""What Sternway says about itself: logs, traces and metrics, each behind one module."""

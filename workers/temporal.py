@@ -1,0 +1,55 @@
+"""The way to Temporal, the same for every process: one data converter, tracing, and logs that name the incident."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from models.base import SternwayError
+from models.settings import Settings
+from workers.observability.activity_logs import ActivityLogs
+from workers.observability.logs import logger
+from workers.observability.tracing import Tracing
+
+CONNECT_TIMEOUT = timedelta(seconds=5)
+LONGEST_PAUSE = 2.0
+"""Seconds between two attempts; a server that is back is used within these."""
+
+
+class TemporalAway(SternwayError):
+    """No Temporal server answered."""
+
+
+async def connect(settings: Settings, tracing: Tracing | None = None) -> Client:
+    """A connected client. Raises :class:`TemporalAway` where no server answers; see :func:`connect_when_there`."""
+    try:
+        return await Client.connect(
+            settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            data_converter=pydantic_data_converter,
+            plugins=tracing.plugins if tracing else [],
+            interceptors=[ActivityLogs()],
+            connect_timeout=CONNECT_TIMEOUT,
+        )
+    except (RuntimeError, RPCError) as error:  # the SDK raises a bare RuntimeError for a refused connection
+        raise TemporalAway(
+            f"Temporal does not answer at {settings.temporal_address}: {error}; "
+            "start it, or set STERNWAY_TEMPORAL_ADDRESS to where it is"
+        ) from error
+
+
+async def connect_when_there(settings: Settings, tracing: Tracing | None = None) -> Client:
+    """A connected client, however long that takes. An eager start and a worker both need a connected one."""
+    pause = 0.1
+    while True:
+        try:
+            return await connect(settings, tracing)
+        except TemporalAway as away:
+            logger(__name__).warning("temporal away", reason=str(away), again_in=round(pause, 2))
+        await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 -- jitter, not a secret
+        pause = min(pause * 2, LONGEST_PAUSE)
