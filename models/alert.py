@@ -49,3 +49,16 @@ class AlertReference(Frozen):
     received_at: Time
     name: str = ""
     summary: str = ""
+
+
+class AlertState(StrEnum):
+    """What became of a stored alert."""
+
+    PENDING = "pending"
+    """Durable, and no incident has it yet."""
+    STARTED = "started"
+    """An incident was started for it, or has taken it."""
+    UNROUTED = "unrouted"
+    """The catalog does not know its service or region."""
+    IGNORED = "ignored"
+    """Read and set aside on purpose; the reason says why."""

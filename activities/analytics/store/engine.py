@@ -1,0 +1,150 @@
+"""Opening the store, and the two kinds of transaction: one that reads a snapshot, one that writes durably.
+
+SQLite lets one process write at a time, so that a write takes its lock at its start (``BEGIN IMMEDIATE``); one that
+began as a read could not be promoted. PostgreSQL runs writes side by side, and :func:`serialise` queues those that
+must not meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.base import SternwayError
+
+BUSY_SECONDS = 2
+"""How long a write waits for another process's before it gives up."""
+
+_WRITES = "sternway_writes"
+
+
+class StoreUnavailable(SternwayError):
+    """The store cannot be read or written now. Nothing was recorded, or nobody knows: the caller must try again."""
+
+
+class Store:
+    """An open store. Safe to use from several threads; :meth:`close` it at the end."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.schema_checked = False
+
+    @property
+    def name(self) -> str:
+        """The URL without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """A transaction that sees one moment of the store. Raises :class:`StoreUnavailable`."""
+        self._check_schema()
+        with self.unchecked(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """A transaction that is durable once the block has ended, or has left nothing. :class:`StoreUnavailable`."""
+        self._check_schema()
+        with self.unchecked(writes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def unchecked(self, *, writes: bool) -> Generator[Connection]:
+        """A transaction on whatever schema is there: for those who look after the schema."""
+        try:
+            with self.engine.connect() as connection:
+                options: dict[str, Any] = {_WRITES: writes}
+                if not self.sqlite:
+                    options["isolation_level"] = "READ COMMITTED" if writes else "REPEATABLE READ"
+                with connection.execution_options(**options).begin():
+                    yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise StoreUnavailable(f"the store {self.name} cannot be used now: {_cause(error)}") from error
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _check_schema(self) -> None:
+        if not self.schema_checked:
+            from activities.analytics.store.schema import require_current
+
+            require_current(self)
+            self.schema_checked = True
+
+
+def open_store(url: str) -> Store:
+    """Open the store at *url* (``sqlite:///FILE`` or ``postgresql://…``), which is not contacted yet.
+
+    Raises :class:`~models.base.SternwayError` for a URL that cannot be a store.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SternwayError("the store's URL cannot be read; write sqlite:///FILE or postgresql://…") from None
+    if parsed.get_backend_name() == "sqlite":
+        return Store(_sqlite(parsed))
+    if parsed.get_backend_name() == "postgresql":
+        return Store(_postgresql(parsed))
+    raise SternwayError(f"a store cannot live in {parsed.get_backend_name()}; write sqlite:///FILE or postgresql://…")
+
+
+def serialise(connection: Connection, name: str) -> None:
+    """Until this transaction ends, no other one is past this call with the same *name*. SQLite's writes are so anyway."""
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise SternwayError("a store in memory would lose every alert at a restart; name a file: sqlite:///sternway.db")
+    directory = Path(url.database).resolve().parent
+    if not directory.is_dir():
+        raise SternwayError(f"the store's directory {directory} does not exist; create it or change the store's URL")
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        pool_timeout=BUSY_SECONDS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: Any, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={
+            "connect_timeout": 3,
+            "tcp_user_timeout": 5000,
+            "options": f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on",
+        },
+    )
+
+
+def _cause(error: Exception) -> str:
+    original = getattr(error, "orig", None) or error
+    return " ".join(str(original).split())

@@ -1,0 +1,236 @@
+"""The store's tables. They do not validate: values pass through the pydantic contracts first, and CHECKs stand behind.
+
+Rows that mirror a contract carry its field names. JSON columns are replaced as a whole, never changed in place.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from models.alert import AlertState, AlertStatus, Severity
+from models.catalog import Level
+from models.columns import UtcTime, Words, vocabulary
+from models.incident import Phase
+from models.verdict import Finding
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Row(SQLModel, registry=registry(metadata=metadata)):
+    """What every table of the store is made from."""
+
+
+def _json(*, nullable: bool = False) -> Column[Any]:
+    return Column(JSON(none_as_null=True), nullable=nullable)
+
+
+def _time(*, nullable: bool = False) -> Column[Any]:
+    return Column(UtcTime, nullable=nullable)
+
+
+def _words(*, nullable: bool = False) -> Column[Any]:
+    return Column(Words, nullable=nullable)
+
+
+class DeliveryRow(Row, table=True):
+    """One request that carried alerts, as it came."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(None, "source", "digest"),
+        Index(
+            "ix_deliveries_quarantined",
+            "id",
+            sqlite_where=text("quarantine_reason IS NOT NULL"),
+            postgresql_where=text("quarantine_reason IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    digest: str
+    received_at: datetime = Field(sa_column=_time())
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    headers: dict[str, str] = Field(sa_column=_json())
+    quarantine_reason: str | None = Field(default=None, sa_column=_words(nullable=True))
+
+
+class AlertRow(Row, table=True):
+    """One alert of a delivery. Its id is never used again: workflows refer to it."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "position"),
+        Index(None, "state", "severity", "id"),
+        Index(None, "incident"),
+        CheckConstraint("state <> 'started' OR incident IS NOT NULL", name="started_by_an_incident"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    delivery_id: int = Field(sa_column=Column(ForeignKey("deliveries.id"), nullable=False))
+    position: int
+    """Place in its delivery, from 0."""
+    received_at: datetime = Field(sa_column=_time())
+    source: str
+    fingerprint: str = Field(sa_column=_words())
+    status: AlertStatus = Field(sa_column=Column(vocabulary(AlertStatus), nullable=False))
+    severity: Severity = Field(sa_column=Column(vocabulary(Severity), nullable=False))
+    service: str = Field(sa_column=_words())
+    region: str = Field(sa_column=_words())
+    group: str = Field(sa_column=Column("alert_group", Words, nullable=False))
+    name: str = Field(sa_column=_words())
+    summary: str = Field(sa_column=_words())
+    starts_at: datetime = Field(sa_column=_time())
+    labels: dict[str, str] = Field(sa_column=_json())
+    state: AlertState = Field(sa_column=Column(vocabulary(AlertState), nullable=False))
+    incident: str | None = None
+    reason: str = Field(default="", sa_column=_words())
+
+
+class CatalogRow(Row, table=True):
+    """A catalog that an incident began with, by its digest."""
+
+    __tablename__ = "catalogs"
+
+    digest: str = Field(primary_key=True)
+    text: str = Field(sa_column=Column(Words, nullable=False))
+
+
+class IncidentRow(Row, table=True):
+    """Projection of an incident's journal."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (Index(None, "ended_at", "received_at"), CheckConstraint("alerts >= 0", name="alerts_counted"))
+
+    id: str = Field(primary_key=True)
+    workflow: str
+    region: str
+    service: str
+    severity: Severity = Field(sa_column=Column(vocabulary(Severity), nullable=False))
+    level: Level = Field(sa_column=Column(vocabulary(Level), nullable=False))
+    reason: str = Field(sa_column=_words())
+    catalog: str
+    received_at: datetime = Field(sa_column=_time())
+    phase: Phase = Field(sa_column=Column(vocabulary(Phase), nullable=False))
+    detail: str = Field(sa_column=_words())
+    ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    sentence: str = Field(sa_column=_words())
+    strategy: str | None = None
+    target: str | None = None
+    plan: dict[str, Any] | None = Field(default=None, sa_column=_json(nullable=True))
+    verdict: dict[str, Any] | None = Field(default=None, sa_column=_json(nullable=True))
+    impact: dict[str, Any] | None = Field(default=None, sa_column=_json(nullable=True))
+    milestones: dict[str, str] = Field(sa_column=_json())
+    alerts: int = 0
+
+
+class StepRow(Row, table=True):
+    """A step as it stands. It may be reported before its incident is: the two come from different workflows."""
+
+    __tablename__ = "steps"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('registered', 'done', 'failed', 'undone', 'superseded', 'nothing-to-undo')", name="status"
+        ),
+    )
+
+    incident: str = Field(primary_key=True)
+    step: str = Field(primary_key=True)
+    first_seq: int
+    """Place of its first report in the incident's chain: the order of steps."""
+    title: str = Field(sa_column=_words())
+    module: str
+    status: str
+    detail: str = Field(sa_column=_words())
+    resource: str = Field(sa_column=_words())
+    workflow: str
+    at: datetime = Field(sa_column=_time())
+
+
+class ReceiptRow(Row, table=True):
+    """A receipt of a step: of the change, or of its undoing."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (Index(None, "incident", "step"),)
+
+    key: str = Field(primary_key=True)
+    incident: str
+    step: str
+    at: datetime = Field(sa_column=_time())
+    receipt: dict[str, Any] = Field(sa_column=_json())
+
+
+class PointRow(Row, table=True):
+    """A rollback point."""
+
+    __tablename__ = "rollback_points"
+    __table_args__ = (Index(None, "service", "region", "taken_at"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, primary_key=True)
+    service: str
+    region: str
+    release: str
+    weights: dict[str, int] = Field(sa_column=_json())
+    replicas: dict[str, int] = Field(sa_column=_json())
+    taken_at: datetime = Field(sa_column=_time())
+    health: Finding = Field(sa_column=Column(vocabulary(Finding), nullable=False))
+    valid: bool
+    reason: str = Field(sa_column=_words())
+    expires_at: datetime = Field(sa_column=_time())
+
+
+class EventRow(Row, table=True):
+    """One link of an incident's hash chain. Triggers refuse every change but erasing payload and salt together."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("incident", "source", "source_seq"),
+        CheckConstraint("seq >= 1", name="seq"),
+        CheckConstraint("length(hash) = 64 AND length(previous_hash) = 64", name="hashes"),
+        CheckConstraint("(payload IS NULL) = (salt IS NULL)", name="erased_together"),
+        # Without a row id of its own, SQLite cannot be told to replace a row behind the triggers' back.
+        {"sqlite_with_rowid": False},
+    )
+
+    incident: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    source: str
+    source_seq: int
+    kind: str
+    at: datetime = Field(sa_column=_time())
+    payload: str | None = None
+    """Canonical JSON, kept as text: the digest is over these very characters."""
+    salt: str | None = None
+    payload_digest: str
+    previous_hash: str
+    hash: str
+
+
+class AnchorRow(Row, table=True):
+    """One link of the chain of heads: how long an ended incident's chain was, and its last hash."""
+
+    __tablename__ = "anchors"
+    __table_args__ = (CheckConstraint("seq >= 1 AND head_seq >= 1", name="seq"), {"sqlite_with_rowid": False})
+
+    seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    incident: str = Field(index=True)
+    head_seq: int
+    head_hash: str
+    at: datetime = Field(sa_column=_time())
+    previous_hash: str
+    hash: str
