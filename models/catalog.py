@@ -130,6 +130,8 @@ class Policy(Frozen):
     """Whether a person must approve the plan before it runs."""
     approval_timeout: Annotated[float, Field(gt=0)] = 900
     """Seconds to wait for that person, then hold."""
+    hold_timeout: Annotated[float, Field(gt=0)] = 86400
+    """Seconds that a held incident waits for a person, still renewing its protection, before it ends as held."""
     rollback: RollbackPolicy = RollbackPolicy()
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from models.alert import AlertReference, Severity
 from models.base import Frozen, Time
-from models.catalog import Level
+from models.catalog import Level, Policy
 from models.plan import Plan
 from models.verdict import Verdict
 
@@ -56,6 +56,10 @@ class IncidentStart(Frozen):
     """Stated by the caller; otherwise it is assessed from the catalog."""
     catalog: str
     """Digest of the catalog that this incident began with."""
+    peers: tuple[str, ...] = ()
+    """Regions whose pools may act where this region's does not; empty: the incident holds instead."""
+    policy: Policy
+    """The service's, from that catalog."""
     alerts: tuple[AlertReference, ...] = ()
     received_at: Time
     """When the first delivery reached the gateway: the origin of every latency."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from models.assessment import Assessment
 from models.base import Frozen, Time
 from models.incident import IncidentResult, IncidentStart, Milestone, Phase
 from models.plan import Rejected
@@ -21,6 +22,7 @@ Kind = Literal[
     "milestone",
     "step",
     "receipt",
+    "assessment",
     "plan",
     "verdict",
     "alerts",
@@ -105,6 +107,7 @@ PAYLOADS: dict[Kind, type[Frozen]] = {
     "milestone": MilestoneReached,
     "step": StepReported,
     "receipt": ReceiptKept,
+    "assessment": Assessment,
     "plan": PlanMade,
     "verdict": Verdict,
     "alerts": AlertsJoined,

@@ -147,6 +147,39 @@ class RollbackPlan(Frozen):
     rejected: tuple[Rejected, ...] = ()
 
 
+class RollbackWork(Frozen):
+    """Roll one service back, as a child workflow with its own saga."""
+
+    kind: Literal["rollback"] = "rollback"
+    rollback: RollbackPlan
+
+
+class VerifyWork(Frozen):
+    """Read release, weights and readiness back and hold them against what the rollback was to reach."""
+
+    kind: Literal["verify"] = "verify"
+    release: str
+    replicas: int
+
+
+class LiftWork(Frozen):
+    """Release the protective lease."""
+
+    kind: Literal["lift"] = "lift"
+
+
+class ConfirmWork(Frozen):
+    """Watch what users see, unprotected, until the objectives are met on enough requests."""
+
+    kind: Literal["confirm"] = "confirm"
+    seconds: float
+    extension: float
+    min_requests: int
+
+
+Work = Annotated[RollbackWork | VerifyWork | LiftWork | ConfirmWork, Field(discriminator="kind")]
+
+
 class PlanStep(Frozen):
     """A node of the plan's graph: work for one module."""
 
@@ -156,7 +189,7 @@ class PlanStep(Frozen):
     priority: int = 0
     """Higher first, where the coordination strategy looks at it."""
     depends_on: tuple[str, ...] = ()
-    rollback: RollbackPlan
+    work: Work
 
 
 class Plan(Frozen):
@@ -170,6 +203,11 @@ class Plan(Frozen):
     rejected: tuple[Rejected, ...] = ()
     preview: tuple[str, ...] = ()
     """The plan in sentences, for a person to read before it runs."""
+
+    @property
+    def rollback(self) -> RollbackPlan | None:
+        """The first rollback of the plan: the one that its strategy and release are named after."""
+        return next((step.work.rollback for step in self.steps if isinstance(step.work, RollbackWork)), None)
 
     @property
     def hash(self) -> str:

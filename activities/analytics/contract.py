@@ -1,0 +1,35 @@
+"""What workflows may ask of the analytics module: measure, judge and record."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from activities.contract import Contract
+from models.base import Frozen
+from models.journal import JournalEntry
+from models.observation import Observation
+from models.scope import Scope
+from models.verdict import Verdict
+
+
+class ObserveRequest(Scope):
+    seconds: float
+
+
+class SoakRequest(Scope):
+    arm: str
+    """A release, or ``users``."""
+    seconds: float
+    extension: float
+    """How much longer an inconclusive soak is watched."""
+    min_requests: int
+
+
+class JournalBatch(Frozen):
+    entries: tuple[JournalEntry, ...]
+
+
+OBSERVE = Contract("analytics.observe.v1", ObserveRequest, Observation, timeout=timedelta(seconds=30))
+SOAK = Contract("analytics.soak.v1", SoakRequest, Verdict, timeout=timedelta(hours=6), heartbeat=timedelta(seconds=2))
+RECORD = Contract("analytics.record.v1", JournalBatch, int, timeout=timedelta(seconds=10), attempts=0)
+"""Retried for ever: a store that is down delays the record, never the recovery."""

@@ -1,0 +1,68 @@
+"""What workflows may ask of the rollback module."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from activities.contract import Contract
+from models.base import Frozen
+from models.plan import Plan, RollbackPlan, VerifyWork
+from models.scope import Scope
+from models.verdict import Finding, Verdict
+
+
+class PlanRequest(Scope):
+    protected: bool
+    """Whether a lease must be lifted at the end."""
+
+
+class PrecheckRequest(Scope):
+    plan: RollbackPlan
+
+
+class Precheck(Frozen):
+    """Whether the world still is what the plan was made for."""
+
+    fresh: bool
+    sentence: str
+
+
+class ReadBackRequest(Scope):
+    work: VerifyWork
+
+
+class DecisionRequest(Scope):
+    plan: RollbackPlan
+    stage: str
+    """The stage that failed, after traffic had moved."""
+    finding: Finding
+    """Of the last gate."""
+    before: Verdict
+    """Health of the release that would be gone back to, as it was before anything was changed."""
+
+
+class Decision(Frozen):
+    """What measured health says after a stage has failed (law 4)."""
+
+    action: Literal["compensate", "hold"]
+    sentence: str
+
+
+class LockRequest(Frozen):
+    """A request for the exclusive right to roll a service back."""
+
+    region: str
+    service: str
+    holder: str
+    """Workflow id of whoever asks."""
+
+
+PLAN = Contract("rollback.plan.v1", PlanRequest, Plan, timeout=timedelta(seconds=15))
+PRECHECK = Contract("rollback.precheck.v1", PrecheckRequest, Precheck, timeout=timedelta(seconds=10))
+READ_BACK = Contract("rollback.readback.v1", ReadBackRequest, Verdict, timeout=timedelta(seconds=10))
+DECIDE = Contract("rollback.decide.v1", DecisionRequest, Decision, timeout=timedelta(seconds=20))
+LOCK = Contract("rollback.lock.v1", LockRequest, bool, timeout=timedelta(seconds=10), attempts=30)
+"""Asks the service's lock workflow, which answers with the signal ``lock_granted``."""
+HOLDER_RUNS = Contract("rollback.holder-runs.v1", LockRequest, bool, timeout=timedelta(seconds=10))
+"""Whether the workflow that holds a lock still runs: a terminated one cannot release it."""

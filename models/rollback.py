@@ -1,0 +1,50 @@
+"""What a rollback workflow starts from and what it comes to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from models.base import Frozen, Time
+from models.incident import StepRecord
+from models.plan import RollbackPlan
+from models.scope import Scope
+from models.verdict import Verdict
+
+
+class RollbackStart(Scope):
+    """The one argument of the rollback workflow."""
+
+    attempt: int
+    """Of the incident: a rollback that is planned anew, after one that was undone, has keys of its own."""
+    peers: tuple[str, ...]
+    plan: RollbackPlan
+    before: Verdict
+    """Health of the release that is rolled away from, measured before anything was changed."""
+    hold_timeout: float
+    """Seconds to wait for a person at a hold."""
+
+
+class RollbackResult(Frozen):
+    outcome: Literal["done", "stale", "compensated", "aborted", "held"]
+    """``stale``: the world had moved, nothing was done, plan again."""
+    sentence: str
+    steps: tuple[StepRecord, ...]
+    verdict: Verdict | None
+    """Of the last gate."""
+    contained_at: Time | None
+    """When traffic had left the bad release."""
+
+
+class Control(Frozen):
+    """A person's word to a running rollback, passed on by its incident."""
+
+    action: Literal["pause", "resume", "abort"]
+    by: str
+    reason: str
+
+
+class Held(Frozen):
+    """A rollback's word to its incident: it waits at a named place."""
+
+    reason: str | None
+    """None: it goes on."""

@@ -1,0 +1,167 @@
+"""Running a plan: its graph of steps in the order of the coordination strategy, each as work for one module."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+from temporalio.workflow import ParentClosePolicy
+
+from workflows.coordination import startable
+from workflows.journal import Journal
+from workflows.protection import Protection
+from workflows.regions import Regions
+from workflows.rollback import RollbackWorkflow
+from workflows.saga import describe
+
+with workflow.unsafe.imports_passed_through():
+    from activities.analytics import contract as analytics
+    from activities.rollback import contract as rollback
+    from models.assessment import Assessment
+    from models.incident import IncidentStart, Milestone, Phase, StepRecord
+    from models.plan import ConfirmWork, LiftWork, Plan, PlanStep, RollbackPlan, RollbackWork, VerifyWork
+    from models.rollback import Control, RollbackResult, RollbackStart
+    from models.scope import Scope
+    from models.telemetry import USERS
+    from models.verdict import Verdict
+
+Reach = Callable[..., None]
+Enter = Callable[[Phase], None]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a plan did not come to its end."""
+
+    sentence: str
+    stale: bool = False
+    """The world had moved before anything was done: plan again."""
+
+
+class Execution:
+    """One incident's plans, one after the other. Steps that run are finished; new ones wait while it is paused."""
+
+    def __init__(
+        self, start: IncidentStart, scope: Scope, regions: Regions, journal: Journal, protection: Protection
+    ) -> None:
+        self._start = start
+        self._scope = scope
+        self._regions = regions
+        self._journal = journal
+        self._protection = protection
+        self._child: workflow.ChildWorkflowHandle[RollbackWorkflow, RollbackResult] | None = None
+        self._stopped = False
+        self._attempts = 0
+        self._met_trouble = False
+        self.paused = False
+        self.verdict: Verdict | None = None
+        self.steps: tuple[StepRecord, ...] = ()
+        self.unfinished: tuple[str, ...] = ()
+        """What an abort could not undo."""
+
+    async def tell(self, word: Control) -> None:
+        """Pass a person's word on to what runs, and keep it for what has not begun."""
+        if word.action == "abort":
+            self._stopped = True
+        else:
+            self.paused = word.action == "pause"
+        if self._child is None:
+            return
+        try:
+            await self._child.signal(RollbackWorkflow.control, word)
+        except FailureError:
+            workflow.logger.info("the rollback had ended before it could be told to %s", word.action)
+
+    async def run(self, plan: Plan, assessment: Assessment, reach: Reach, enter: Enter) -> Trouble | None:
+        """Every step of the plan, or the first trouble once nothing runs any more."""
+        done: set[str] = set()
+        running: dict[str, asyncio.Task[Trouble | None]] = {}
+        trouble: Trouble | None = None
+        while len(done) < len(plan.steps):
+            await workflow.wait_condition(lambda: not self.paused or self._stopped)
+            if trouble is None and self._stopped:
+                trouble = Trouble("a person asked to abort")
+            if trouble is None:
+                for step in startable(plan.steps, done, running, self._start.coordination, self._met_trouble):
+                    running[step.id] = asyncio.create_task(self._run_step(step, assessment, reach, enter))
+            if not running:
+                return trouble
+            await workflow.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+            for step_id in [step_id for step_id, task in running.items() if task.done()]:
+                found = await running.pop(step_id)
+                if found is None:
+                    done.add(step_id)
+                elif trouble is None:
+                    self._met_trouble = True
+                    trouble = found
+        return trouble
+
+    async def _run_step(self, step: PlanStep, assessment: Assessment, reach: Reach, enter: Enter) -> Trouble | None:
+        try:
+            match step.work:
+                case RollbackWork(rollback=chosen):
+                    return await self._roll_back(chosen, assessment, reach)
+                case VerifyWork() as work:
+                    enter(Phase.VERIFYING)
+                    return await self._verify(work)
+                case LiftWork():
+                    enter(Phase.LIFTING)
+                    await self._protection.lift()
+                    reach(Milestone.LIFTED)
+                    return None
+                case ConfirmWork() as work:
+                    return await self._confirm(work)
+        except FailureError as failure:
+            return Trouble(f"{step.title}: {describe(failure)}")
+
+    async def _roll_back(self, chosen: RollbackPlan, assessment: Assessment, reach: Reach) -> Trouble | None:
+        self._attempts += 1
+        self._child = await workflow.start_child_workflow(
+            RollbackWorkflow.run,
+            RollbackStart(
+                **self._scope.model_dump(),
+                attempt=self._attempts,
+                peers=self._start.peers,
+                plan=chosen,
+                before=assessment.health(chosen.bad),
+                hold_timeout=self._start.policy.hold_timeout,
+            ),
+            id=f"rollback:{self._start.incident}:{chosen.state.service}",
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=f"{chosen.strategy} rollback of {chosen.state.service} to {chosen.target}",
+        )
+        result = await self._child
+        self._child = None
+        self.steps += result.steps
+        self.verdict = result.verdict or self.verdict
+        if result.contained_at:
+            reach(Milestone.CONTAINED, result.contained_at)
+        if result.outcome == "done":
+            return None
+        if result.outcome == "held":
+            self.unfinished += (result.sentence,)
+        return Trouble(result.sentence, stale=result.outcome == "stale")
+
+    async def _verify(self, work: VerifyWork) -> Trouble | None:
+        request = rollback.ReadBackRequest(**self._scope.model_dump(), work=work)
+        verdict = await self._regions.call(rollback.READ_BACK, request, f"read back: {work.release} is what runs")
+        return self._judge(verdict)
+
+    async def _confirm(self, work: ConfirmWork) -> Trouble | None:
+        request = analytics.SoakRequest(
+            **self._scope.model_dump(),
+            arm=USERS,
+            seconds=work.seconds,
+            extension=work.extension,
+            min_requests=work.min_requests,
+        )
+        verdict = await self._regions.call(analytics.SOAK, request, "users are served within the objectives")
+        return self._judge(verdict)
+
+    def _judge(self, verdict: Verdict) -> Trouble | None:
+        self.verdict = verdict
+        self._journal.record("verdict", verdict)
+        return None if verdict.passed else Trouble(verdict.sentence)

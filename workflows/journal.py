@@ -1,0 +1,69 @@
+"""The outbox of a workflow: what was done is recorded in order and once, and recording never blocks recovery."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from workflows.regions import Regions
+
+with workflow.unsafe.imports_passed_through():
+    from activities.analytics import contract as analytics
+    from models.base import Frozen
+    from models.journal import JournalEntry, Kind
+
+BATCH = 100
+RETRY_AFTER = timedelta(seconds=2)
+
+
+class Journal:
+    """Entries wait in the workflow's own state until the store has taken them."""
+
+    def __init__(self, incident: str, regions: Regions) -> None:
+        self._incident = incident
+        self._source = f"{workflow.info().workflow_id}/{workflow.info().run_id}"
+        self._regions = regions
+        self._entries: list[JournalEntry] = []
+        self._recorded = 0
+        self._closing = False
+        self._flusher = asyncio.create_task(self._flush())
+
+    def record(self, kind: Kind, payload: Frozen) -> None:
+        """Note an event, with the workflow's own clock and the next sequence number."""
+        self._entries.append(
+            JournalEntry(
+                incident=self._incident,
+                source=self._source,
+                source_seq=self._recorded + len(self._entries) + 1,
+                kind=kind,
+                at=workflow.now(),
+                payload=payload.model_dump(mode="json"),
+            )
+        )
+
+    async def close(self) -> None:
+        """Wait until the store has everything. Nothing may be recorded afterwards."""
+        self._closing = True
+        await self._flusher
+
+    async def _flush(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: bool(self._entries) or self._closing)
+            if not self._entries:
+                return
+            batch = tuple(self._entries[:BATCH])
+            try:
+                await self._regions.call(analytics.RECORD, analytics.JournalBatch(entries=batch), _summary(batch))
+            except FailureError:
+                await workflow.sleep(RETRY_AFTER)
+                continue
+            del self._entries[: len(batch)]
+            self._recorded += len(batch)
+
+
+def _summary(batch: tuple[JournalEntry, ...]) -> str:
+    kinds = list(dict.fromkeys(entry.kind for entry in batch))
+    return f"record {', '.join(kinds)}"[:200]

@@ -1,0 +1,80 @@
+"""The lock of one service in one region: one rollback at a time, in the order in which they asked.
+
+A resource workflow and not a row with a timeout: nobody has to guess how long a rollback may take. Whoever holds it
+signals ``release``; a holder that was terminated is found by asking whether it still runs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import VersioningBehavior
+from temporalio.exceptions import FailureError
+
+from workflows.regions import retry_policy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.rollback import contract as rollback
+
+LOOK_AFTER_HOLDER = timedelta(seconds=5)
+
+
+@workflow.defn(name="ServiceLock", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class ServiceLockWorkflow:
+    """Ends when nobody holds it and nobody waits; the next request starts it again."""
+
+    def __init__(self) -> None:
+        self._waiting: list[rollback.LockRequest] = []
+        self._holder: rollback.LockRequest | None = None
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: bool(self._waiting))
+        while self._waiting:
+            self._holder = self._waiting.pop(0)
+            if await self._grant(self._holder):
+                await self._wait_for_release()
+            self._holder = None
+
+    @workflow.signal
+    def acquire(self, request: rollback.LockRequest) -> None:
+        """Queue up. Asking again, as a retried activity does, changes nothing."""
+        if request != self._holder and request not in self._waiting:
+            self._waiting.append(request)
+
+    @workflow.signal
+    def release(self, request: rollback.LockRequest) -> None:
+        self._waiting = [waiting for waiting in self._waiting if waiting != request]
+        if request == self._holder:
+            self._holder = None
+
+    @workflow.query
+    def holder(self) -> str | None:
+        """Workflow id of the rollback that holds the lock."""
+        return self._holder.holder if self._holder else None
+
+    async def _grant(self, request: rollback.LockRequest) -> bool:
+        try:
+            await workflow.get_external_workflow_handle(request.holder).signal("lock_granted")
+        except FailureError:
+            return False
+        return True
+
+    async def _wait_for_release(self) -> None:
+        while self._holder is not None:
+            try:
+                await workflow.wait_condition(lambda: self._holder is None, timeout=LOOK_AFTER_HOLDER)
+            except TimeoutError:
+                if self._waiting and not await self._holder_runs(self._holder):
+                    return
+
+    async def _holder_runs(self, holder: rollback.LockRequest) -> bool:
+        contract = rollback.HOLDER_RUNS
+        return await workflow.execute_local_activity(
+            contract.name,
+            holder,
+            result_type=contract.result,
+            start_to_close_timeout=contract.timeout,
+            retry_policy=retry_policy(contract.attempts),
+        )

@@ -1,0 +1,50 @@
+"""Which module makes an operation's change, and in which fields: the one place where operations meet drivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contract import Contract
+    from activities.mesh import contract as mesh
+    from activities.platform import contract as platform
+    from models.change import ChangeRequest, UndoRequest
+    from models.plan import Drain, Operation, Route, Scale, ServiceState
+    from models.receipt import Fields, Receipt
+
+
+@dataclass(frozen=True)
+class Change:
+    """An operation as its module's driver takes it."""
+
+    module: str
+    fields: Fields
+    do: Contract[ChangeRequest, Receipt]
+    undo: Contract[UndoRequest, Receipt]
+
+
+def change_of(operation: Operation) -> Change:
+    match operation:
+        case Scale(release=release, replicas=replicas):
+            return Change("platform", {f"replicas/{release}": replicas}, platform.CHANGE, platform.UNDO)
+        case Route(weights=weights):
+            fields: Fields = {f"weight/{release}": weight for release, weight in weights.items()}
+            return Change("mesh", fields, mesh.CHANGE, mesh.UNDO)
+        case Drain(release=release):
+            return Change("mesh", {f"drain/{release}": True}, mesh.CHANGE, mesh.UNDO)
+
+
+def generations(state: ServiceState) -> dict[str, int]:
+    """The generation that each module was read at: what its first change expects."""
+    return {"mesh": state.mesh_generation, "platform": state.platform_generation}
+
+
+def restored_replicas(receipt: Receipt) -> dict[str, int]:
+    """How many replicas an undone scaling has brought back, by release; they must be ready before traffic returns."""
+    return {
+        field.removeprefix("replicas/"): value
+        for field, value in receipt.after.items()
+        if field.startswith("replicas/") and isinstance(value, int) and value > 0
+    }

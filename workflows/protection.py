@@ -1,0 +1,93 @@
+"""The protective lease of an incident: taken first, renewed while the incident lives, released at its end (law 11)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from workflows.regions import Regions, retry_policy
+from workflows.saga import Saga, SagaStep
+
+with workflow.unsafe.imports_passed_through():
+    from activities.breaker import contract as breaker
+    from models.receipt import Outcome
+    from models.scope import Scope
+
+
+class Protection:
+    """At most one lease. Nothing here raises for protection that could not be had: recovery goes on without it."""
+
+    def __init__(self, scope: Scope, regions: Regions, saga: Saga) -> None:
+        self._scope = scope
+        self._regions = regions
+        self._saga = saga
+        self._step = SagaStep(
+            id="protect",
+            title=f"protect the callers of {scope.service}",
+            module="breaker",
+            resource=f"mesh/{scope.region}/{scope.service}",
+        )
+        self._call = breaker.LeaseCall(**scope.model_dump(), lease=breaker.lease_id(scope.incident))
+        self._renewal: asyncio.Task[None] | None = None
+        self.sentence = "no protection was taken"
+        self.active = False
+
+    async def take(self) -> bool:
+        """One local activity where the incident started. True once every expected proxy enforces the protection."""
+        try:
+            protected = await self._saga.run(self._step, self._take, self._release)
+        except FailureError:
+            self.sentence = "the protection could not be taken; going on without it"
+            return False
+        self.sentence = protected.sentence
+        if protected.lease is None:
+            return False
+        self.active = True
+        self._renewal = asyncio.create_task(self._keep(protected.seconds))
+        return not protected.lease.pending
+
+    async def lift(self) -> None:
+        """Release the lease as a part of the plan. Raises FailureError when that is not possible."""
+        if not self.active:
+            return
+        await self._release()
+        self._saga.settle(self._step.id, "lifted: the service is verified")
+
+    def stop_renewing(self) -> None:
+        """Let the lease lapse by itself, where releasing it is not for us to do."""
+        self.active = False
+
+    async def _take(self) -> breaker.Protected:
+        contract = breaker.PROTECT
+        return await workflow.execute_local_activity(
+            contract.name,
+            self._scope,
+            result_type=contract.result,
+            start_to_close_timeout=contract.timeout,
+            retry_policy=retry_policy(contract.attempts),
+            summary=self._step.title,
+        )
+
+    async def _release(self) -> Outcome:
+        self.active = False
+        await self._regions.call(breaker.RELEASE, self._call, f"lift the protection of {self._scope.service}")
+        return Outcome.RESTORED
+
+    async def _keep(self, seconds: float) -> None:
+        while self.active:
+            try:
+                await workflow.wait_condition(lambda: not self.active, timeout=timedelta(seconds=seconds / 2))
+            except TimeoutError:
+                await self._renew()
+
+    async def _renew(self) -> None:
+        try:
+            lease = await self._regions.call(breaker.RENEW, self._call, "renew the protection")
+        except FailureError:
+            workflow.logger.warning("the protective lease could not be renewed; it lapses by itself")
+            return
+        if not lease.active:
+            self.active = False
