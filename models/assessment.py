@@ -35,6 +35,9 @@ class Projection(Frozen):
     """Multiples of the rate that would just use the budget up in its period; none without data."""
     budget_minutes: float | None
     """Minutes until a full budget is used up at this rate; none where nothing burns or nothing is known."""
+    loss_per_minute: float | None = None
+    """US dollars: the service's revenue a minute times the share of failed requests; none without data. Slow answers
+    are taken to earn what fast ones do."""
     impact: Impact
     sentence: str
 
