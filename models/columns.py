@@ -1,4 +1,4 @@
-"""Column types that keep the tables honest: times with a zone, closed vocabularies, and text that every engine takes."""
+"""Column types that keep the tables honest: times with a zone, closed vocabularies, text that both engines take."""
 
 from __future__ import annotations
 
@@ -51,5 +51,9 @@ def vocabulary(of: type[StrEnum]) -> Enum:
         native_enum=False,
         create_constraint=True,
         length=32,
-        values_callable=lambda members: [member.value for member in members],
+        values_callable=_values,
     )
+
+
+def _values(of: type[StrEnum]) -> list[str]:
+    return [member.value for member in of]

@@ -1,34 +1,21 @@
 """The journal: what a workflow reports of itself. The store chains the entries and projects them into rows.
 
-A kind's payload is the JSON dump of the model named beside it in :data:`PAYLOADS`.
+Recording never blocks recovery, so that every entry is recorded; :data:`PAYLOADS` says what a kind's payload must be
+for the rows of incidents and steps to follow it. More fields than those are recorded as well.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from models.assessment import Assessment
+from models.alert import Severity
 from models.base import Frozen, Time
-from models.incident import IncidentResult, IncidentStart, Milestone, Phase
-from models.plan import Rejected
+from models.catalog import Level
+from models.incident import Impact, Milestone, Phase
 from models.receipt import Receipt
 from models.verdict import Verdict
-
-Kind = Literal[
-    "incident-started",
-    "phase",
-    "milestone",
-    "step",
-    "receipt",
-    "assessment",
-    "plan",
-    "verdict",
-    "alerts",
-    "operator",
-    "incident-ended",
-]
 
 Identifier = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 """Printable ASCII without blanks: an incident's ULID, a workflow id."""
@@ -39,30 +26,47 @@ class JournalEntry(Frozen):
 
     incident: Identifier
     source: Identifier
-    """Which workflow wrote it: its id."""
+    """Who wrote it: one run of one workflow. A second run is another source, for it numbers anew."""
     source_seq: Annotated[int, Field(ge=0)]
     """The source's own numbering: the same number of the same source is the same entry, however often it is sent."""
-    kind: Kind
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,39}$")]
     at: Time
     payload: dict[str, Any]
 
 
-class Started(IncidentStart):
+class Reported(BaseModel):
+    """What a row takes from a payload; the rest of it stays in the journal."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Started(Reported):
+    """Of an :class:`~models.incident.IncidentStart`."""
+
     workflow: str
     """Temporal workflow id: what people look up in its UI."""
+    region: str
+    service: str
+    severity: Severity
+    level: Level
+    reason: str
+    catalog: str
+    received_at: Time
+    impact: Impact | None = None
+    alerts: tuple[Any, ...] = ()
 
 
-class PhaseEntered(Frozen):
+class PhaseEntered(Reported):
     phase: Phase
     detail: str = ""
 
 
-class MilestoneReached(Frozen):
+class MilestoneReached(Reported):
     name: Milestone
     at: Time
 
 
-class StepReported(Frozen):
+class StepReported(Reported):
     """A step as it stands now; a later report of the same step replaces it. The entry's time is the step's."""
 
     step: str
@@ -71,46 +75,64 @@ class StepReported(Frozen):
     status: Literal["registered", "done", "failed", "undone", "superseded", "nothing-to-undo"]
     detail: str = ""
     resource: str = ""
-    workflow: str = ""
 
 
-class ReceiptKept(Frozen):
+class ReceiptKept(Reported):
     """What undoing the step needs, or what undoing it came to: the receipt's key tells which."""
 
     step: str
     receipt: Receipt
 
 
-class PlanMade(Frozen):
+class PlanMade(Reported):
+    """The incident's row keeps the whole payload, with ``preview``, ``rejected`` and what else a plan has."""
+
     hash: str
-    preview: tuple[str, ...] = ()
     strategy: str | None = None
     target: str | None = None
-    rejected: tuple[Rejected, ...] = ()
 
 
-class AlertsJoined(Frozen):
+class VerdictReached(Verdict):
+    model_config = ConfigDict(extra="ignore")
+
+
+class AlertsJoined(Reported):
     count: Annotated[int, Field(ge=0)]
-    """Alerts that came with this entry, the first ones included."""
-    fingerprints: tuple[str, ...] = ()
+    """Alerts that joined the running incident; those that it started with are not among them."""
 
 
-class OperatorActed(Frozen):
-    action: str
-    by: str
-    reason: str = ""
+class Ended(Reported):
+    """Of an :class:`~models.incident.IncidentResult`."""
+
+    phase: Phase
+    sentence: str
+    strategy: str | None = None
+    target: str | None = None
+    verdict: Verdict | None = None
+    milestones: dict[Milestone, Time] = {}
 
 
-PAYLOADS: dict[Kind, type[Frozen]] = {
+Payload = (
+    Started
+    | PhaseEntered
+    | MilestoneReached
+    | StepReported
+    | ReceiptKept
+    | PlanMade
+    | VerdictReached
+    | AlertsJoined
+    | Ended
+)
+
+PAYLOADS: dict[str, type[Payload]] = {
     "incident-started": Started,
     "phase": PhaseEntered,
     "milestone": MilestoneReached,
     "step": StepReported,
     "receipt": ReceiptKept,
-    "assessment": Assessment,
     "plan": PlanMade,
-    "verdict": Verdict,
+    "verdict": VerdictReached,
     "alerts": AlertsJoined,
-    "operator": OperatorActed,
-    "incident-ended": IncidentResult,
+    "incident-ended": Ended,
 }
+"""Other kinds, such as ``operator`` (``{action, by, reason}``) and ``assessment``, live in the journal alone."""

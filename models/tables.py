@@ -45,10 +45,15 @@ def _words(*, nullable: bool = False) -> Column[Any]:
     return Column(Words, nullable=nullable)
 
 
+def _named(table: str) -> Any:
+    """SQLModel declares the attribute as a function of the class; a name is what it means."""
+    return table
+
+
 class DeliveryRow(Row, table=True):
     """One request that carried alerts, as it came."""
 
-    __tablename__ = "deliveries"
+    __tablename__ = _named("deliveries")
     __table_args__ = (
         Index(None, "source", "digest"),
         Index(
@@ -72,7 +77,7 @@ class DeliveryRow(Row, table=True):
 class AlertRow(Row, table=True):
     """One alert of a delivery. Its id is never used again: workflows refer to it."""
 
-    __tablename__ = "alerts"
+    __tablename__ = _named("alerts")
     __table_args__ = (
         UniqueConstraint("delivery_id", "position"),
         Index(None, "state", "severity", "id"),
@@ -105,7 +110,7 @@ class AlertRow(Row, table=True):
 class CatalogRow(Row, table=True):
     """A catalog that an incident began with, by its digest."""
 
-    __tablename__ = "catalogs"
+    __tablename__ = _named("catalogs")
 
     digest: str = Field(primary_key=True)
     text: str = Field(sa_column=Column(Words, nullable=False))
@@ -114,7 +119,7 @@ class CatalogRow(Row, table=True):
 class IncidentRow(Row, table=True):
     """Projection of an incident's journal."""
 
-    __tablename__ = "incidents"
+    __tablename__ = _named("incidents")
     __table_args__ = (Index(None, "ended_at", "received_at"), CheckConstraint("alerts >= 0", name="alerts_counted"))
 
     id: str = Field(primary_key=True)
@@ -140,9 +145,9 @@ class IncidentRow(Row, table=True):
 
 
 class StepRow(Row, table=True):
-    """A step as it stands. It may be reported before its incident is: the two come from different workflows."""
+    """A step of one source as it stands. It may be reported before its incident is: a child workflow may be faster."""
 
-    __tablename__ = "steps"
+    __tablename__ = _named("steps")
     __table_args__ = (
         CheckConstraint(
             "status IN ('registered', 'done', 'failed', 'undone', 'superseded', 'nothing-to-undo')", name="status"
@@ -150,6 +155,7 @@ class StepRow(Row, table=True):
     )
 
     incident: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)
     step: str = Field(primary_key=True)
     first_seq: int
     """Place of its first report in the incident's chain: the order of steps."""
@@ -158,18 +164,18 @@ class StepRow(Row, table=True):
     status: str
     detail: str = Field(sa_column=_words())
     resource: str = Field(sa_column=_words())
-    workflow: str
     at: datetime = Field(sa_column=_time())
 
 
 class ReceiptRow(Row, table=True):
     """A receipt of a step: of the change, or of its undoing."""
 
-    __tablename__ = "receipts"
-    __table_args__ = (Index(None, "incident", "step"),)
+    __tablename__ = _named("receipts")
+    __table_args__ = (Index(None, "incident", "source", "step"),)
 
     key: str = Field(primary_key=True)
     incident: str
+    source: str
     step: str
     at: datetime = Field(sa_column=_time())
     receipt: dict[str, Any] = Field(sa_column=_json())
@@ -178,7 +184,7 @@ class ReceiptRow(Row, table=True):
 class PointRow(Row, table=True):
     """A rollback point."""
 
-    __tablename__ = "rollback_points"
+    __tablename__ = _named("rollback_points")
     __table_args__ = (Index(None, "service", "region", "taken_at"), {"sqlite_autoincrement": True})
 
     id: int | None = Field(default=None, primary_key=True)
@@ -197,7 +203,7 @@ class PointRow(Row, table=True):
 class EventRow(Row, table=True):
     """One link of an incident's hash chain. Triggers refuse every change but erasing payload and salt together."""
 
-    __tablename__ = "events"
+    __tablename__ = _named("events")
     __table_args__ = (
         UniqueConstraint("incident", "source", "source_seq"),
         CheckConstraint("seq >= 1", name="seq"),
@@ -224,7 +230,7 @@ class EventRow(Row, table=True):
 class AnchorRow(Row, table=True):
     """One link of the chain of heads: how long an ended incident's chain was, and its last hash."""
 
-    __tablename__ = "anchors"
+    __tablename__ = _named("anchors")
     __table_args__ = (CheckConstraint("seq >= 1 AND head_seq >= 1", name="seq"), {"sqlite_with_rowid": False})
 
     seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})

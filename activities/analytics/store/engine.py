@@ -101,7 +101,7 @@ def open_store(url: str) -> Store:
 
 
 def serialise(connection: Connection, name: str) -> None:
-    """Until this transaction ends, no other one is past this call with the same *name*. SQLite's writes are so anyway."""
+    """Let no other transaction past a call with this *name* until this one ends. SQLite's writes are so anyway."""
     if connection.dialect.name == "postgresql":
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})

@@ -133,12 +133,13 @@ def upgrade() -> None:
         "receipts",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("incident", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("receipt", sa.JSON(none_as_null=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_receipts")),
     )
-    op.create_index(op.f("ix_receipts_incident_step"), "receipts", ["incident", "step"], unique=False)
+    op.create_index(op.f("ix_receipts_incident_source_step"), "receipts", ["incident", "source", "step"], unique=False)
     op.create_table(
         "rollback_points",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -170,6 +171,7 @@ def upgrade() -> None:
     op.create_table(
         "steps",
         sa.Column("incident", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("first_seq", sa.Integer(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
@@ -177,13 +179,12 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("workflow", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "status IN ('registered', 'done', 'failed', 'undone', 'superseded', 'nothing-to-undo')",
             name=op.f("ck_steps_status"),
         ),
-        sa.PrimaryKeyConstraint("incident", "step", name=op.f("pk_steps")),
+        sa.PrimaryKeyConstraint("incident", "source", "step", name=op.f("pk_steps")),
     )
     op.create_table(
         "alerts",
