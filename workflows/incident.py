@@ -24,7 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from models.assessment import Assessment
     from models.catalog import Level
     from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Milestone, Phase
-    from models.journal import AlertsJoined, MilestoneReached, OperatorActed, PhaseEntered, PlanMade, Started
     from models.plan import Plan
     from models.rollback import Control, Held
     from models.scope import Scope
@@ -67,7 +66,7 @@ class IncidentWorkflow:
 
     async def _body(self) -> IncidentResult:
         protecting = asyncio.create_task(self._protect())
-        self._journal.record("incident-started", Started(**dict(self._start), workflow=workflow.info().workflow_id))
+        self._journal.record("incident-started", {**dict(self._start), "workflow": workflow.info().workflow_id})
         self._reach(Milestone.RECEIVED, self._start.received_at)
         tag({SERVICE: self._start.service, REGION: self._start.region, SEVERITY: self._start.severity})
         await protecting
@@ -117,13 +116,12 @@ class IncidentWorkflow:
         chosen = plan.rollback
         self._journal.record(
             "plan",
-            PlanMade(
-                hash=plan.hash,
-                preview=plan.preview,
-                strategy=chosen.strategy if chosen else None,
-                target=chosen.target if chosen else None,
-                rejected=plan.rejected,
-            ),
+            {
+                **dict(plan),
+                "hash": plan.hash,
+                "strategy": chosen.strategy if chosen else None,
+                "target": chosen.target if chosen else None,
+            },
         )
         if chosen:
             tag({STRATEGY: chosen.strategy, RELEASE: chosen.bad})
@@ -203,7 +201,7 @@ class IncidentWorkflow:
 
     def _enter(self, phase: Phase, detail: str = "") -> None:
         self._phase = phase
-        self._journal.record("phase", PhaseEntered(phase=phase, detail=detail))
+        self._journal.record("phase", {"phase": phase, "detail": detail})
         tag({PHASE: phase})
         workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
 
@@ -214,7 +212,7 @@ class IncidentWorkflow:
     def _reach(self, milestone: Milestone, at: datetime | None = None) -> None:
         if milestone not in self._milestones:
             self._milestones[milestone] = at or workflow.now()
-            self._journal.record("milestone", MilestoneReached(name=milestone, at=self._milestones[milestone]))
+            self._journal.record("milestone", {"name": milestone, "at": self._milestones[milestone]})
 
     # What people and senders say
 
@@ -225,9 +223,7 @@ class IncidentWorkflow:
         new = [alert for alert in alerts if (alert.fingerprint, alert.status, alert.starts_at) not in known]
         if new:
             self._alerts.extend(new)
-            self._journal.record(
-                "alerts", AlertsJoined(count=len(new), fingerprints=tuple(alert.fingerprint for alert in new))
-            )
+            self._journal.record("alerts", {"count": len(new), "fingerprints": [alert.fingerprint for alert in new]})
 
     @workflow.signal
     def rollback_held(self, word: Held) -> None:
@@ -318,7 +314,7 @@ class IncidentWorkflow:
         await self._execution.tell(Control(action="abort", by=word.by, reason=word.reason))
 
     def _note_operator(self, action: str, word: Approval) -> None:
-        self._journal.record("operator", OperatorActed(action=action, by=word.by, reason=word.reason))
+        self._journal.record("operator", {"action": action, "by": word.by, "reason": word.reason})
 
 
 def _refuse(why: str) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 
 from temporalio import workflow
@@ -11,9 +12,11 @@ from temporalio.exceptions import FailureError
 from workflows.regions import Regions
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic_core import to_jsonable_python
+
     from activities.analytics import contract as analytics
     from models.base import Frozen
-    from models.journal import JournalEntry, Kind
+    from models.journal import JournalEntry
 
 BATCH = 100
 RETRY_AFTER = timedelta(seconds=2)
@@ -31,7 +34,7 @@ class Journal:
         self._closing = False
         self._flusher = asyncio.create_task(self._flush())
 
-    def record(self, kind: Kind, payload: Frozen) -> None:
+    def record(self, kind: str, payload: Frozen | Mapping[str, object]) -> None:
         """Note an event, with the workflow's own clock and the next sequence number."""
         self._entries.append(
             JournalEntry(
@@ -40,7 +43,7 @@ class Journal:
                 source_seq=self._recorded + len(self._entries) + 1,
                 kind=kind,
                 at=workflow.now(),
-                payload=payload.model_dump(mode="json"),
+                payload=to_jsonable_python(payload),
             )
         )
 

@@ -74,6 +74,7 @@ def retry_policy(attempts: int) -> RetryPolicy:
         backoff_coefficient=2,
         maximum_interval=timedelta(seconds=2),
         maximum_attempts=attempts,
+        non_retryable_error_types=["Refused", "Moved"],
     )
 
 

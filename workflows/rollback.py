@@ -12,12 +12,12 @@ from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ActivityError, FailureError
 
 from workflows.journal import Journal
 from workflows.operations import change_of, generations, restored_replicas
 from workflows.regions import Regions
-from workflows.saga import Saga, SagaStep, describe
+from workflows.saga import Saga, SagaStep, describe, kind_of
 
 with workflow.unsafe.imports_passed_through():
     from activities.analytics import contract as analytics
@@ -26,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.rollback import contract as rollback
     from models.change import ChangeRequest, UndoRequest
     from models.identity import Key
-    from models.journal import ReceiptKept
     from models.plan import Drained, Gate, Ready, Routed, Scale, Soak, Stage, StageStep
     from models.receipt import Outcome
     from models.rollback import Control, Held, RollbackResult, RollbackStart
@@ -41,6 +40,8 @@ class Trouble:
     sentence: str
     must_hold: bool = False
     """Undoing would need the very region that does not answer."""
+    moved: bool = False
+    """Somebody else changed the resource since the plan was made."""
 
 
 ABORT_ASKED = Trouble("a person asked to abort")
@@ -124,7 +125,7 @@ class RollbackWorkflow:
         return outcome
 
     async def _unlock(self, request: rollback.LockRequest) -> None:
-        lock = workflow.get_external_workflow_handle(lock_id(request.region, request.service))
+        lock = workflow.get_external_workflow_handle(rollback.lock_id(request.region, request.service))
         try:
             await lock.signal("release", request)
         except FailureError:
@@ -155,8 +156,10 @@ class RollbackWorkflow:
                 await self._apply(step)
             verdict = await self._pass_gate(stage.gate) if stage.gate else None
         except FailureError as failure:
-            silent = isinstance(failure, ApplicationError) and failure.type == "RegionSilent"
-            return Trouble(f"stage {stage.name}: {describe(failure)}", must_hold=silent)
+            kind = kind_of(failure)
+            return Trouble(
+                f"stage {stage.name}: {describe(failure)}", must_hold=kind == "RegionSilent", moved=kind == "Moved"
+            )
         if verdict is None:
             return ABORT_ASKED if self._abort else None
         self._verdict = verdict
@@ -176,13 +179,13 @@ class RollbackWorkflow:
                 **self._scope(), key=key, fields=change.fields, expected=self._generation[change.module]
             )
             receipt = await self._regions.call(change.do, request, step.title)
-            self._journal.record("receipt", ReceiptKept(step=step.id, receipt=receipt))
+            self._journal.record("receipt", {"step": step.id, "receipt": receipt})
             self._generation[change.module] = receipt.generation
 
         async def undo() -> Outcome:
             request = UndoRequest(**self._scope(), key=key)
             receipt = await self._regions.call(change.undo, request, f"undo: {step.title}")
-            self._journal.record("receipt", ReceiptKept(step=step.id, receipt=receipt))
+            self._journal.record("receipt", {"step": step.id, "receipt": receipt})
             if isinstance(step.operation, Scale) and receipt.outcome is Outcome.RESTORED:
                 for release, replicas in restored_replicas(receipt).items():
                     gate = Ready(release=release, replicas=replicas, timeout=UNDO_READY_TIMEOUT)
@@ -237,7 +240,7 @@ class RollbackWorkflow:
         if trouble.must_hold:
             return await self._hold(trouble.sentence)
         if not self._traffic_moved:
-            return await self._compensate("compensated", trouble.sentence)
+            return await self._compensate("stale" if trouble.moved else "compensated", trouble.sentence)
         decision = await self._decide(stage)
         sentence = f"{trouble.sentence}. {decision.sentence}"
         if decision.action == "hold":
@@ -291,8 +294,3 @@ class RollbackWorkflow:
 
     def _scope(self) -> dict[str, str]:
         return {name: getattr(self._start, name) for name in Scope.model_fields}
-
-
-def lock_id(region: str, service: str) -> str:
-    """The workflow that hands out the right to roll *service* back in *region*."""
-    return f"lock:{region}:{service}"

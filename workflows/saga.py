@@ -13,7 +13,6 @@ from workflows.journal import Journal
 
 with workflow.unsafe.imports_passed_through():
     from models.incident import StepRecord
-    from models.journal import StepReported
     from models.receipt import Outcome
 
 Result = TypeVar("Result")
@@ -102,15 +101,22 @@ class Saga:
         self._records[step.id] = record
         self._journal.record(
             "step",
-            StepReported(
-                **record.model_dump(exclude={"at"}),
-                workflow=workflow.info().workflow_id,
-            ),
+            {**record.model_dump(exclude={"at"}), "workflow": workflow.info().workflow_id},
         )
 
 
 def describe(error: BaseException) -> str:
     """The innermost message of a failure: Temporal wraps it in up to three others."""
+    root = _root(error)
+    return getattr(root, "message", None) or str(root) or type(root).__name__
+
+
+def kind_of(error: BaseException) -> str | None:
+    """The type of the innermost failure: a driver's ``Moved`` or ``Refused``, our own ``RegionSilent``."""
+    return getattr(_root(error), "type", None)
+
+
+def _root(error: BaseException) -> BaseException:
     while (cause := getattr(error, "cause", None)) is not None:
         error = cause
-    return getattr(error, "message", None) or str(error) or type(error).__name__
+    return error

@@ -66,3 +66,8 @@ LOCK = Contract("rollback.lock.v1", LockRequest, bool, timeout=timedelta(seconds
 """Asks the service's lock workflow, which answers with the signal ``lock_granted``."""
 HOLDER_RUNS = Contract("rollback.holder-runs.v1", LockRequest, bool, timeout=timedelta(seconds=10))
 """Whether the workflow that holds a lock still runs: a terminated one cannot release it."""
+
+
+def lock_id(region: str, service: str) -> str:
+    """The workflow that hands out the right to roll *service* back in *region*."""
+    return f"lock:{region}:{service}"
