@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from models.telemetry import NoData, Totals
@@ -16,4 +17,16 @@ class Telemetry(Protocol):
 
     async def in_flight(self, service: str, release: str) -> int | NoData:
         """Requests that *release* is answering at this moment."""
+        ...
+
+
+class Sampling(Telemetry, Protocol):
+    """Telemetry that answers for many services with one question to its source, as somebody who watches needs it."""
+
+    async def totals_of(self, services: Mapping[str, float | None]) -> dict[str, Totals | NoData]:
+        """:meth:`Telemetry.totals` of each service; the values are their *slow_ms*. Every service has an answer."""
+        ...
+
+    async def close(self) -> None:
+        """Give back the connections."""
         ...
