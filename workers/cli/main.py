@@ -10,6 +10,7 @@ import sys
 import typer
 
 from models.base import SternwayError
+from workers.cli.agent import agent
 
 app = typer.Typer(
     name="sternway",
@@ -18,6 +19,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("agent")(agent)
+
+
+@app.callback()
+def sternway() -> None:
+    """When production breaks, go back safely."""
 
 
 def run() -> None:

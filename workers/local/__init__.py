@@ -1,0 +1,1 @@
+"""The embedded default: processes of this machine as a platform, and the stack that a demo or a test stands on."""
