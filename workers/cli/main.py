@@ -11,6 +11,7 @@ import typer
 
 from models.base import SternwayError
 from workers.cli.agent import agent
+from workers.cli.store import audit, store
 
 app = typer.Typer(
     name="sternway",
@@ -25,6 +26,8 @@ app.command("agent")(agent)
 @app.callback()
 def sternway() -> None:
     """When production breaks, go back safely."""
+app.add_typer(store, name="store")
+app.add_typer(audit, name="audit")
 
 
 def run() -> None:
