@@ -11,6 +11,8 @@ import typer
 
 from models.base import SternwayError
 from workers.cli.agent import agent
+from workers.cli.check import check
+from workers.cli.pool import pool
 from workers.cli.store import audit, store
 
 app = typer.Typer(
@@ -21,6 +23,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("agent")(agent)
+app.command("pool")(pool)
+app.command("check")(check)
 
 
 @app.callback()

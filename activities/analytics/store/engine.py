@@ -33,14 +33,11 @@ class StoreUnavailable(SternwayError):
 class Store:
     """An open store. Safe to use from several threads; :meth:`close` it at the end."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
         self.engine = engine
+        self.name = name
+        """Its URL without the password."""
         self.schema_checked = False
-
-    @property
-    def name(self) -> str:
-        """The URL without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
 
     @property
     def sqlite(self) -> bool:
@@ -93,10 +90,11 @@ def open_store(url: str) -> Store:
         parsed = make_url(url)
     except ArgumentError:
         raise SternwayError("the store's URL cannot be read; write sqlite:///FILE or postgresql://…") from None
+    name = parsed.render_as_string(hide_password=True)
     if parsed.get_backend_name() == "sqlite":
-        return Store(_sqlite(parsed))
+        return Store(_sqlite(parsed), name)
     if parsed.get_backend_name() == "postgresql":
-        return Store(_postgresql(parsed))
+        return Store(_postgresql(parsed), name)
     raise SternwayError(f"a store cannot live in {parsed.get_backend_name()}; write sqlite:///FILE or postgresql://…")
 
 

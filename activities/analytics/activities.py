@@ -1,0 +1,104 @@
+"""The analytics module's activities: measure, judge and record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.analytics import contract
+from activities.analytics.sampling import observe_window, slow_threshold
+from activities.analytics.store.engine import Store
+from activities.analytics.store.journal import append
+from activities.analytics.verdict import judge_absolute
+from activities.directory import Directory
+from models.observation import Observation
+from models.telemetry import NoData, Totals, Window, WindowReading, between
+from models.verdict import Finding, Verdict
+
+SOAK_INTERVAL = 0.25
+"""Seconds between two looks during a soak."""
+
+OBSERVED_AT_LEAST = 5
+"""Requests below which a moment's look says nothing."""
+
+
+class AnalyticsActivities:
+    def __init__(self, directory: Directory, store: Store) -> None:
+        self._directory = directory
+        self._store = store
+
+    @activity.defn(name=contract.OBSERVE.name)
+    async def observe(self, request: contract.ObserveRequest) -> Observation:
+        catalog = await self._directory.catalog(request)
+        telemetry = await self._directory.telemetry(request)
+        window = await observe_window(telemetry, catalog, request.service, request.seconds)
+        slos = catalog.service(request.service).slos
+        arms = window.arms if isinstance(window, Window) else {}
+        return Observation(
+            window=window, verdicts={arm: judge_absolute(window, arm, slos, OBSERVED_AT_LEAST) for arm in arms}
+        )
+
+    @activity.defn(name=contract.SOAK.name)
+    async def soak(self, request: contract.SoakRequest) -> Verdict:
+        """Watch an arm for the whole time; a clear failure ends it early, an inconclusive one is watched for longer.
+
+        How far it has come travels in the heartbeat, so that after a kill the soak goes on where it was. A source that
+        was restarted begins the soak anew, within the time that there is.
+        """
+        catalog = await self._directory.catalog(request)
+        telemetry = await self._directory.telemetry(request)
+        slow_ms, slos = slow_threshold(catalog, request.service), catalog.service(request.service).slos
+        progress = _resumed()
+        began = time.monotonic() - progress.elapsed
+        while True:
+            totals = await telemetry.totals(request.service, slow_ms)
+            window = progress.window(totals)
+            verdict = judge_absolute(window, request.arm, slos, request.min_requests)
+            progress.elapsed = time.monotonic() - began
+            activity.heartbeat(progress.elapsed, progress.baseline)
+            if verdict.finding is Finding.FAIL:
+                return verdict
+            if verdict.passed and isinstance(window, Window) and window.seconds >= request.seconds:
+                return verdict
+            if progress.elapsed >= request.seconds + request.extension:
+                return verdict if not verdict.passed else _too_short(verdict, request.seconds)
+            await asyncio.sleep(SOAK_INTERVAL)
+
+    @activity.defn(name=contract.RECORD.name)
+    async def record(self, batch: contract.JournalBatch) -> int:
+        return await asyncio.to_thread(append, self._store, batch.entries)
+
+
+@dataclass
+class _Progress:
+    """How long a soak has lasted, and the totals that it counts from."""
+
+    elapsed: float = 0.0
+    baseline: Totals | None = None
+
+    def window(self, totals: Totals | NoData) -> WindowReading:
+        if isinstance(totals, NoData):
+            return totals
+        if self.baseline is None or self.baseline.epoch != totals.epoch:
+            self.baseline = totals
+            return NoData(service=totals.service, region=totals.region, reason="the soak has only just begun")
+        return between(self.baseline, totals)
+
+
+def _resumed() -> _Progress:
+    details = activity.info().heartbeat_details
+    if not details:
+        return _Progress()
+    elapsed, baseline = details
+    return _Progress(elapsed, Totals.model_validate(baseline) if baseline else None)
+
+
+def _too_short(verdict: Verdict, seconds: float) -> Verdict:
+    return Verdict(
+        finding=Finding.INCONCLUSIVE,
+        sentence=f"{verdict.sentence}, but not for the whole {seconds:g} s: the telemetry was restarted meanwhile",
+        evidence=verdict.evidence,
+    )

@@ -1,0 +1,105 @@
+"""The rollback module's activities: read the world, hand it to the pure functions, return what they say."""
+
+from __future__ import annotations
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.directory import Directory
+from activities.mesh.activities import judge_routing
+from activities.rollback import contract
+from activities.rollback.decision import decide
+from activities.rollback.plan import make_plan
+from models.plan import Plan, Routed, ServiceState
+from models.queues import WORKFLOWS
+from models.scope import Scope
+from models.verdict import Finding, Verdict
+
+
+class RollbackActivities:
+    def __init__(self, directory: Directory, client: Client) -> None:
+        self._directory = directory
+        self._client = client
+
+    @activity.defn(name=contract.PLAN.name)
+    async def plan(self, request: contract.PlanRequest) -> Plan:
+        catalog = await self._directory.catalog(request)
+        return make_plan(
+            request.incident,
+            await self._read(request),
+            catalog.service(request.service).releases,
+            catalog.policy_of(request.service).rollback,
+            request.protected,
+        )
+
+    @activity.defn(name=contract.PRECHECK.name)
+    async def precheck(self, request: contract.PrecheckRequest) -> contract.Precheck:
+        """Law 7: a plan runs only against the state that it was made for."""
+        planned, now = request.plan.state, await self._read(request)
+        if planned.fingerprint() == now.fingerprint():
+            return contract.Precheck(fresh=True, sentence="the world is what the plan was made for")
+        return contract.Precheck(
+            fresh=False,
+            sentence=f"since the plan was made, {planned.service} went from weights {planned.weights} and replicas "
+            f"{planned.replicas} to {now.weights} and {now.replicas}",
+        )
+
+    @activity.defn(name=contract.READ_BACK.name)
+    async def read_back(self, request: contract.ReadBackRequest) -> Verdict:
+        work = request.work
+        mesh = await self._directory.mesh(request)
+        routing = await mesh.read(request.service)
+        gate = Routed(weights={work.release: 100}, timeout=1)
+        verdict = judge_routing(gate, routing.weights, routing.missing)
+        ready = (await self._read(request)).ready.get(work.release, 0)
+        if not verdict.passed or ready >= work.replicas:
+            return verdict
+        return Verdict(
+            finding=Finding.FAIL, sentence=f"{ready} of {work.replicas} replicas of {work.release} are ready"
+        )
+
+    @activity.defn(name=contract.DECIDE.name)
+    async def decide(self, request: contract.DecisionRequest) -> contract.Decision:
+        return decide(request.before, request.finding, request.plan.bad, request.plan.target)
+
+    @activity.defn(name=contract.LOCK.name)
+    async def lock(self, request: contract.LockRequest) -> bool:
+        """Signal-with-start: whoever asks first starts the lock. It answers the holder by a signal of its own."""
+        await self._client.start_workflow(
+            "ServiceLock",
+            id=contract.lock_id(request.region, request.service),
+            task_queue=WORKFLOWS,
+            start_signal="acquire",
+            start_signal_args=[request],
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"lock of {request.service} in {request.region}",
+        )
+        return True
+
+    @activity.defn(name=contract.HOLDER_RUNS.name)
+    async def holder_runs(self, request: contract.LockRequest) -> bool:
+        try:
+            description = await self._client.get_workflow_handle(request.holder).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return description.status is WorkflowExecutionStatus.RUNNING
+
+    async def _read(self, scope: Scope) -> ServiceState:
+        mesh = await self._directory.mesh(scope)
+        platform = await self._directory.platform(scope)
+        routing = await mesh.read(scope.service)
+        workload = await platform.read(scope.region, scope.service)
+        return ServiceState(
+            region=scope.region,
+            service=scope.service,
+            weights=routing.weights,
+            mesh_generation=routing.generation,
+            replicas=workload.replicas,
+            ready=workload.ready,
+            platform_generation=workload.generation,
+            deployments=workload.deployments,
+        )

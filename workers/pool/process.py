@@ -1,0 +1,72 @@
+"""One process of a region's pool: workflows on the neutral queue, activities on the region's own."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+from functools import partial
+
+from pydantic import SecretStr
+
+from activities.analytics.store.catalogs import recall, remember
+from activities.analytics.store.engine import open_store
+from activities.analytics.store.schema import require_current
+from activities.catalogs import Catalogs
+from activities.directory import Directory
+from models.base import SternwayError
+from models.queues import WORKFLOWS as NEUTRAL
+from models.queues import regional
+from models.settings import Settings
+from workers.catalog import load_catalog
+from workers.observability import tracing
+from workers.observability.logs import logger
+from workers.registry import WORKFLOWS, local_activities, regional_activities
+from workers.temporal import connect_when_there
+from workers.worker import build
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that this process gets when its parent dies."""
+
+
+async def serve(region: str, settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; then take no more, finish what runs, and return."""
+    log = logger(__name__)
+    loaded = load_catalog(settings.catalog)
+    if region not in loaded.catalog.regions:
+        known = ", ".join(loaded.catalog.regions)
+        raise SternwayError(f"the catalog {settings.catalog} has no region {region!r}; it has {known}")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    store = open_store(settings.store_url)
+    await asyncio.to_thread(require_current, store)
+    await asyncio.to_thread(remember, store, loaded.digest, loaded.text)
+    directory = Directory(
+        Catalogs(loaded, partial(recall, store)),
+        protect=_secret(settings.protect_token),
+        operate=_secret(settings.operate_token),
+    )
+    traces = tracing.start(settings, f"pool-{region}")
+    client = await connect_when_there(settings, traces)
+    local = local_activities(directory, client)
+    neutral = build(client, NEUTRAL, workflows=WORKFLOWS, activities=local, remote_activities=False)
+    own = build(client, regional(region), activities=regional_activities(directory, store, client))
+    async with neutral, own:
+        log.info("polling", region=region, catalog=loaded.digest)
+        await stop.wait()
+        log.info("draining")
+    traces.close()
+    store.close()
+
+
+def end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the pool's supervisor dies, so that no process polls without one."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:
+        raise SystemExit(0)
+
+
+def _secret(token: SecretStr | None) -> str:
+    return token.get_secret_value() if token else ""

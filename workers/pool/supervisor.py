@@ -1,0 +1,53 @@
+"""A pool: several processes of one region, each replaced when it dies. They share nothing but their queues."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import FrameType
+
+from workers.observability.logs import logger
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+"""Seconds before a process that died is replaced; doubled while it dies young."""
+
+HEALTHY_AFTER = 10.0
+"""Seconds of life after which a death counts as the first one again."""
+
+
+def supervise(region: str, processes: int) -> int:
+    """Keep *processes* running until SIGTERM or SIGINT, then let each finish what it does. Returns the exit status."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    keepers = [threading.Thread(target=_keep, args=(region, stop), name=f"keeper-{i}") for i in range(processes)]
+    for keeper in keepers:
+        keeper.start()
+    while not stop.wait(1):
+        pass
+    for keeper in keepers:
+        keeper.join()
+    return 0
+
+
+def _keep(region: str, stop: threading.Event) -> None:
+    pause = SHORTEST_PAUSE
+    while not stop.is_set():
+        born = time.monotonic()
+        child = subprocess.Popen([sys.executable, "-m", "workers.pool", "--region", region])
+        while child.poll() is None and not stop.wait(0.1):
+            pass
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+            return
+        pause = SHORTEST_PAUSE if time.monotonic() - born > HEALTHY_AFTER else min(pause * 2, LONGEST_PAUSE)
+        logger(__name__).warning("a process of the pool died", status=child.returncode, again_in=pause)
+        stop.wait(pause)
