@@ -57,16 +57,17 @@ def parse(text: str, source: str, environment: Mapping[str, str]) -> LoadedCatal
 
     *source* is the name of the file, for the errors. Raises :class:`CatalogError` with all problems that can be seen.
     """
+    last = text.count("\n") + 1
     try:
         top, problems = read(text, environment)
     except Unreadable as error:
-        raise CatalogError(_located([error.problem], Node({}, 1), source)) from None
+        raise CatalogError(_located([error.problem], Node({}, 1), source, last)) from None
     catalog, wrong = validate(top)
     problems += _news(wrong, problems)
     draft = draft_of(catalog) if isinstance(catalog, Catalog) else catalog
     problems += _news(check(draft), problems)
     if problems or not isinstance(catalog, Catalog):
-        raise CatalogError(_located(problems, top, source))
+        raise CatalogError(_located(problems, top, source, last))
     data = top.plain()
     return LoadedCatalog(catalog=catalog, digest=_digest(data), text=_written(data))
 
@@ -81,13 +82,14 @@ def _news(found: Iterable[Problem], known: list[Problem]) -> list[Problem]:
     return list(news.values())
 
 
-def _located(problems: list[Problem], top: Node, source: str) -> list[CatalogProblem]:
+def _located(problems: list[Problem], top: Node, source: str, last: int) -> list[CatalogProblem]:
+    """The problems with their lines; what is missing at the end of the text is missing in its *last* line."""
     located: list[CatalogProblem] = []
     for problem in problems:
         advised = len(located) < _ADVISED and problem.unknown
         near = difflib.get_close_matches(problem.unknown[:100], problem.known, n=1) if advised else []
         message = f'{problem.message}; did you mean "{near[0]}"?' if near else problem.message
-        line = problem.line or top.nearest(problem.path).line
+        line = min(problem.line or top.nearest(problem.path).line, last)
         located.append(CatalogProblem(file=source, line=line, message=message))
     return located
 

@@ -44,19 +44,24 @@ def draft_of(catalog: Catalog) -> Draft:
 
 def _draft(data: Mapping[str, Any], wrong: Sequence[Path]) -> Draft:
     """What is left of *data* once each wrong field is left out."""
+    bad: dict[Path, set[str | int]] = {}
+    for path in wrong:
+        if len(path) > 2:
+            bad.setdefault(path[:2], set()).add(path[2])
     left = {
-        part: {name: _left(model, part, name, value, wrong) for name, value in _mapping(data.get(part)).items()}
+        part: {
+            name: _left(model, value, bad.get((part, name), set())) for name, value in _mapping(data.get(part)).items()
+        }
         for part, (_, model) in _ENTRIES.items()
     }
-    bad = {path[1] for path in wrong if path[0] == "defaults" and len(path) > 1}
-    defaults = {name: value for name, value in _mapping(data.get("defaults")).items() if name not in bad}
+    bad_defaults = {path[1] for path in wrong if path[0] == "defaults" and len(path) > 1}
+    defaults = {name: value for name, value in _mapping(data.get("defaults")).items() if name not in bad_defaults}
     return Draft(left["regions"], left["services"], left["policies"], Defaults.model_validate(defaults), ())
 
 
-def _left(model: type[BaseModel], part: str, name: str, value: object, wrong: Sequence[Path]) -> Any:
+def _left(model: type[BaseModel], value: object, bad: set[str | int]) -> Any:
     if not isinstance(value, dict):
         return None
-    bad = {path[2] for path in wrong if path[:2] == (part, name) and len(path) > 2}
     fields = {key: item for key, item in _mapping(cast("object", value)).items() if key not in bad}
     absent = {key: item for key, item in _STAND_INS.items() if model is Service and key not in fields}
     entry = model.model_validate(fields | absent)
@@ -94,8 +99,8 @@ def _problem(details: ErrorDetails, top: Node) -> Problem:
         return Problem(path, f'{place}: "{shown(str(details["input"]))}" is not {wanted}')
     if kind == "string_type" and written:
         return Problem(path, f"{place}: {shown(written)} is read as {_read_as(details['input'])}; put it in quotes")
-    message = details["msg"].replace("Input should be", "it must be").replace("dictionary", "mapping")
-    message = message.replace("or an instance of", "with the fields of").replace("valid tuple", "list")
+    message = details["msg"].replace("Input should be", "it must be").replace("valid tuple", "list")
+    message = "it must be a mapping" if kind in ("model_type", "dict_type", "model_attributes_type") else message
     shape = isinstance(details["input"], dict | list)
     found = "" if shape or not written else f' is "{shown(written)}"'
     return Problem(path, f"{place}{found}{';' if found else ':'} {message}")

@@ -25,7 +25,10 @@ Path = tuple[str | int, ...]
 Plain = str | int | float | bool | list["Plain"] | dict[str, "Plain"] | None
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<fallback>:-[^}]*)?\}|(?P<wrong>[^}]*\}?))")
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
+)
+"""Also what YAML takes for the end of a line and an editor does not: the lines in the errors would be wrong."""
 _CORE = "tag:yaml.org,2002:"
 _READ_AS_WRITTEN = {_CORE + name for name in ("str", "timestamp", "merge", "value")}
 _READ_AS_VALUE = {_CORE + name for name in ("int", "float", "bool", "null")}

@@ -22,6 +22,8 @@ def load_catalog(path: Path) -> LoadedCatalog:
         raise _unusable(path, "there is no such file; give the catalog's path, or set STERNWAY_CATALOG") from None
     except OSError as error:
         raise _unusable(path, f"the catalog cannot be read: {error.strerror}") from None
+    if len(data) > _LARGEST:
+        raise _unusable(path, f"the file is larger than a catalog can be; {MAX_CHARACTERS} characters are the limit")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
