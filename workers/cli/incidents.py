@@ -1,0 +1,176 @@
+"""``sternway incidents``: what runs and what ran, and a person's word to it, through the gateway."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from models.base import SternwayError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume or abort them.")
+
+Id = Annotated[str, typer.Argument(help="The incident's ULID, as `sternway incidents list` shows it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the gateway's answer as JSON, for machines.")]
+By = Annotated[str, typer.Option(help="Who says it; it is recorded.", default_factory=getpass.getuser)]
+Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
+Plan = Annotated[str | None, typer.Option(help="Hash of the plan that you looked at; another one is then refused.")]
+
+
+@app.command("list")
+def list_incidents(
+    open: Annotated[bool, typer.Option("--open", help="Only those that have not ended.")] = False,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List incidents, the newest first.
+
+    Example: [bold]sternway incidents list --open[/bold]
+    """
+    found: list[dict[str, Any]] = _call("GET", f"/v1/incidents?open={str(open).lower()}&limit={limit}")
+    if as_json:
+        print(json.dumps(found))
+        return
+    table = _table("incident", "service", "region", "severity", "level", "phase", "received", "reason")
+    for row in found:
+        table.add_row(
+            *(row[name] for name in ("id", "service", "region", "severity", "level", "phase")),
+            _ago(row["received_at"]),
+            row["reason"],
+        )
+    _print(table if found else "no incidents")
+
+
+@app.command()
+def show(incident: Id, as_json: Json = False) -> None:
+    """Show one incident with its steps, milestones and links.
+
+    Example: [bold]sternway incidents show 01J9Z3…[/bold]
+    """
+    found: dict[str, Any] = _call("GET", f"/v1/incidents/{quote(incident, safe='')}")
+    if as_json:
+        print(json.dumps(found))
+        return
+    facts = _table("", "")
+    for name in ("id", "workflow", "service", "region", "severity", "level", "phase", "detail", "sentence", "strategy"):
+        if found.get(name):
+            facts.add_row(name, str(found[name]))
+    plan: dict[str, Any] = found.get("plan") or {}
+    facts.add_row("plan", plan.get("hash", "none yet"))
+    for sentence in plan.get("preview", ()):
+        facts.add_row("", sentence)
+    for name, at in sorted(found.get("milestones", {}).items(), key=lambda reached: reached[1]):
+        facts.add_row(name, at)
+    for name, url in found["links"].items():
+        facts.add_row(name, url)
+    steps = _table("step", "what", "module", "status", "detail")
+    for step in found["steps"]:
+        record: dict[str, str] = step["record"]
+        steps.add_row(*(record[name] for name in ("step", "title", "module", "status", "detail")))
+    _print(facts, steps)
+
+
+@app.command()
+def approve(incident: Id, by: By, reason: Reason = "", plan: Plan = None, as_json: Json = False) -> None:
+    """Let the plan run that waits for a person.
+
+    Example: [bold]sternway incidents approve 01J9Z3… --plan 5f0c2a… --reason "checked with the team"[/bold]
+    """
+    _say("approve", incident, by, reason, plan, as_json)
+
+
+@app.command()
+def pause(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> None:
+    """Begin no further step; what runs is finished.
+
+    Example: [bold]sternway incidents pause 01J9Z3… --reason "a deploy is running"[/bold]
+    """
+    _say("pause", incident, by, reason, None, as_json)
+
+
+@app.command()
+def resume(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> None:
+    """Go on after a pause, or try again after a hold.
+
+    Example: [bold]sternway incidents resume 01J9Z3…[/bold]
+    """
+    _say("resume", incident, by, reason, None, as_json)
+
+
+@app.command()
+def abort(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> None:
+    """Stop at the next step boundary and undo what was done.
+
+    Example: [bold]sternway incidents abort 01J9Z3… --reason "false alarm"[/bold]
+    """
+    _say("abort", incident, by, reason, None, as_json)
+
+
+def _say(action: str, incident: str, by: str, reason: str, plan: str | None, as_json: bool) -> None:
+    word = {"by": by, "reason": reason, "plan": plan}
+    answer: dict[str, str] = _call("POST", f"/v1/incidents/{quote(incident, safe='')}/{action}", word)
+    print(json.dumps(answer) if as_json else f"{incident}: {answer['answer']}")
+
+
+def _call(method: str, path: str, body: object = None) -> Any:
+    """The gateway's answer. Raises :class:`~models.base.SternwayError` with the gateway's own words, or the cure."""
+    import httpx
+
+    from models.settings import Settings
+
+    settings = Settings()
+    if settings.gateway_token is None:
+        raise SternwayError("no token for the gateway; set STERNWAY_GATEWAY_TOKEN to the one that it was started with")
+    headers = {"Authorization": f"Bearer {settings.gateway_token.get_secret_value()}"}
+    url = settings.gateway_url.rstrip("/") + path
+    try:
+        answer = httpx.request(method, url, headers=headers, json=body, timeout=15)
+    except httpx.HTTPError as error:
+        raise SternwayError(
+            f"the gateway does not answer at {settings.gateway_url}: {error}; start it with `sternway gateway`, "
+            "or set STERNWAY_GATEWAY_URL to where it is"
+        ) from error
+    if answer.is_success:
+        return answer.json()
+    if answer.status_code == 401:
+        raise SternwayError("the gateway does not know this token; STERNWAY_GATEWAY_TOKEN must be the gateway's own")
+    raise SternwayError(_detail(answer.text, answer.status_code))
+
+
+def _detail(text: str, status: int) -> str:
+    try:
+        return str(json.loads(text)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"the gateway answered {status}: {text[:200]}"
+
+
+def _ago(time: str) -> str:
+    seconds = int((datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print(*parts: object) -> None:
+    from rich.console import Console
+
+    console = Console(markup=False)  # reasons and names are what others wrote
+    for part in parts:
+        console.print(part)

@@ -1,0 +1,1 @@
+"""The way in: alerts and applications' reports become durable deliveries, and those become incidents."""

@@ -1,0 +1,47 @@
+"""Who may come in. Closed by default, and compared in constant time over the bytes that were sent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+
+from fastapi import Request
+from pydantic import SecretStr
+
+from models.settings import Settings
+from workers.gateway.parts import parts
+
+
+class Unauthenticated(Exception):
+    """Missing or wrong credentials. Says no more than that to whoever asks."""
+
+
+def authenticate_source(request: Request, settings: Settings, source: str) -> None:
+    """Let the sender in by its Bearer token, or by Basic authentication with the token as password."""
+    _authenticate(request, settings.alert_tokens.get(source), basic=True)
+
+
+def authenticate_person(request: Request) -> None:
+    """Let a person or an application in by the gateway's Bearer token. A dependency of routes."""
+    _authenticate(request, parts(request).settings.gateway_token, basic=False)
+
+
+def _authenticate(request: Request, secret: SecretStr | None, *, basic: bool) -> None:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        offered = credentials.strip().encode()
+    elif scheme.lower() == "basic" and basic:
+        offered = _password(credentials)
+    else:
+        raise Unauthenticated
+    expected = secret.get_secret_value().encode() if secret else b""
+    if not hmac.compare_digest(offered, expected) or not expected:
+        raise Unauthenticated
+
+
+def _password(credentials: str) -> bytes:
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        raise Unauthenticated from None

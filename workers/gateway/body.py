@@ -1,0 +1,72 @@
+"""Reading a request's body without letting it fill the memory: capped as it arrives, and again as it unfolds."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import Request
+
+LIMIT = 16 * 1024 * 1024
+"""Bytes of one body, also after decompression."""
+
+AT_ONCE = 8 * LIMIT
+"""Bytes of all bodies that are in memory together."""
+
+
+class TooLarge(Exception):
+    """The body is larger than :data:`LIMIT`."""
+
+
+class Overloaded(Exception):
+    """Too much is being received at this moment; the sender should come again."""
+
+
+class Undecodable(Exception):
+    """The body is not what its Content-Encoding says."""
+
+
+class Room:
+    """The memory that bodies may take together."""
+
+    def __init__(self, size: int = AT_ONCE) -> None:
+        self._free = size
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncGenerator[bytes]:
+        """The body as it was sent; its room is taken while this is entered. :class:`TooLarge`, :class:`Overloaded`."""
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > LIMIT:
+            raise TooLarge
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                self._free -= len(chunk)
+                if len(body) > LIMIT:
+                    raise TooLarge
+                if self._free < 0:
+                    raise Overloaded
+            yield bytes(body)
+        finally:
+            self._free += len(body)
+
+
+def decode(raw: bytes, encoding: str) -> bytes:
+    """Undo the Content-Encoding; ``gzip`` and none are known. Takes time for a large body: call it in a thread."""
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return raw
+    if encoding != "gzip":
+        raise Undecodable(f'the Content-Encoding "{encoding}" is not known; send gzip or none')
+    unfolding = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: expect gzip's header
+    try:
+        body = unfolding.decompress(raw, LIMIT + 1)
+    except zlib.error as error:
+        raise Undecodable(f"the body is not gzip: {error}") from error
+    if len(body) > LIMIT:
+        raise TooLarge
+    if not unfolding.eof:
+        raise Undecodable("the gzip body ends too early")
+    return body

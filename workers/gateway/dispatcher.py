@@ -1,0 +1,227 @@
+"""From pending alerts to incidents: at once when they come in, and from the store for whatever was left behind.
+
+The store decides what is pending and Temporal decides what runs; what is held here is only a working copy. An alert
+leaves it when the store has been told what became of it, so that a crash at any point leaves it pending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+
+from opentelemetry import context as traces
+from opentelemetry.context import Context
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.analytics.store import Store, StoreUnavailable, deliveries
+from activities.analytics.store.deliveries import StoredAlert
+from models.catalog_file import LoadedCatalog
+from models.identity import correlation_key, new_incident_id
+from models.incident import IncidentStart
+from workers.gateway.connection import Connection
+from workers.gateway.handover import Handed, hand_over
+from workers.gateway.lanes import Lane, Lanes
+from workers.gateway.opening import opening
+from workers.gateway.placing import misplaced
+from workers.gateway.settling import Settling
+from workers.gateway.writing import Writer
+from workers.observability.logs import about, logger
+
+AT_ONCE = 8
+"""Lanes that are handed over at the same time: admission control for Temporal, which begins about 33 a second."""
+
+HELD = 5_000
+"""Alerts in memory; those beyond it wait in the store."""
+
+TICK = 5.0
+"""Seconds between two looks into the store for alerts that another gateway, or an earlier one, left behind."""
+
+OURS = timedelta(seconds=2)
+"""A pending alert that is younger is left to the gateway that took it in."""
+
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_ASIDE = 0.1, 2.0, 60.0
+"""Seconds of back-off: with Temporal away, and for one lane that fails though Temporal answers."""
+
+AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.ABORTED,
+    }
+)
+
+
+class Dispatcher:
+    def __init__(self, store: Store, writer: Writer, connection: Connection, loaded: LoadedCatalog) -> None:
+        self._store = store
+        self._settling = Settling(store, writer)
+        self._connection = connection
+        self._loaded = loaded
+        self._lanes = Lanes()
+        self._traces: dict[str, Context] = {}
+        self._outcomes: dict[int, asyncio.Future[Handed]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handing = 0
+        self._pause = FIRST_PAUSE
+        self._away = False
+        self._stopping = False
+        self._more_in_store = False
+        self._look = asyncio.Event()
+
+    def offer(self, alerts: Sequence[StoredAlert]) -> None:
+        """Hand these over as soon as possible; they have just become durable. Never blocks."""
+        self._take_in(alerts, suspect=False)
+        self._pump()
+
+    async def outcome(self, stored: StoredAlert, seconds: float, *, suspect: bool) -> Handed | None:
+        """Offer one alert and wait for what becomes of it; none if nothing did within *seconds*: it stays pending."""
+        future = self._outcomes.setdefault(stored.id, asyncio.get_running_loop().create_future())
+        self._take_in([stored], suspect=suspect)
+        self._pump()
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), seconds)
+        except TimeoutError:
+            return None
+        finally:
+            self._outcomes.pop(stored.id, None)
+
+    async def run(self) -> None:
+        """Look after pending alerts until cancelled, then finish the handing over that has begun."""
+        begin = asyncio.create_task(self._begin_with_temporal())
+        try:
+            while True:
+                await self._refill()
+                self._look.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), TICK)
+        finally:
+            self._stopping = True
+            begin.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def _begin_with_temporal(self) -> None:
+        await self._connection.client()
+        self._pump()
+
+    async def _refill(self) -> None:
+        try:
+            await self._settling.remember(self._loaded)
+            pending = await asyncio.to_thread(deliveries.pending, self._store, HELD)
+        except StoreUnavailable as error:
+            logger(__name__).warning("pending alerts cannot be read", reason=str(error), again_in=TICK)
+            return
+        self._more_in_store = len(pending) == HELD
+        settled = datetime.now(UTC) - OURS
+        self._take_in([stored for stored in pending if stored.received_at < settled], suspect=True)
+        self._pump()
+
+    def _take_in(self, alerts: Sequence[StoredAlert], *, suspect: bool) -> None:
+        unrouted: dict[str, list[StoredAlert]] = {}
+        for stored in alerts:
+            if stored.id in self._lanes:
+                continue
+            if len(self._lanes) >= HELD:
+                self._more_in_store = True
+                break
+            alert = stored.alert
+            if reason := misplaced(alert.service, alert.region, self._loaded.catalog):
+                unrouted.setdefault(reason, []).append(stored)
+                continue
+            key = correlation_key(alert.region, alert.service, alert.group)
+            self._lanes.add(key, stored, suspect=suspect)
+            if not suspect:
+                self._traces.setdefault(key, traces.get_current())
+        for reason, left in unrouted.items():
+            self._spawn(self._leave_unrouted(left, reason))
+
+    async def _leave_unrouted(self, alerts: Sequence[StoredAlert], reason: str) -> None:
+        try:
+            await self._settling.unrouted(alerts, reason)
+        except StoreUnavailable as error:  # they stay pending, and the next look finds them
+            logger(__name__).warning("unrouted alerts stay pending", alerts=len(alerts), reason=str(error))
+
+    def _pump(self) -> None:
+        """Begin to hand over whatever may be begun now."""
+        client = self._connection.now
+        while client and not self._away and not self._stopping and self._handing < AT_ONCE:
+            lane = self._lanes.take()
+            if lane is None:
+                break
+            self._handing += 1
+            self._spawn(self._work(client, lane))
+        if self._more_in_store and len(self._lanes) < HELD // 2:
+            self._more_in_store = False
+            self._look.set()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, client: Client, lane: Lane) -> None:
+        token = traces.attach(self._traces.pop(lane.key, Context()))
+        try:
+            with about(workflow=lane.key):
+                await self._hand_over(client, lane)
+        finally:
+            traces.detach(token)
+            self._handing -= 1
+            self._pump()
+
+    async def _hand_over(self, client: Client, lane: Lane) -> None:
+        try:
+            await self._settling.remember(self._loaded)
+            parts = await hand_over(client, lane.key, lane.in_order, self._opening, suspect=lane.suspect)
+            for part in parts:
+                self._tell(part)
+            await self._settling.handed(parts)
+        except RPCError as error:
+            if error.status in AWAY:
+                self._lanes.put_back(lane)
+                self._wait_for_temporal(error)
+            else:
+                self._set_aside(lane, error)
+        except Exception as error:  # noqa: BLE001 -- one lane's trouble, whatever it is, must not stop the others
+            self._set_aside(lane, error)
+        else:
+            self._pause = FIRST_PAUSE
+            self._lanes.done(lane)
+
+    def _opening(self, alerts: Sequence[StoredAlert]) -> IncidentStart:
+        return opening(new_incident_id(), alerts, self._loaded)
+
+    def _tell(self, part: Handed) -> None:
+        with about(incident=part.incident):
+            result = "opened" if part.opened else "joined" if part.incident else "ignored"
+            logger(__name__).info("alerts handed over", result=result, alerts=len(part.alerts), reason=part.reason)
+        for stored in part.alerts:
+            future = self._outcomes.get(stored.id)
+            if future and not future.done():
+                future.set_result(part)
+
+    def _wait_for_temporal(self, error: RPCError) -> None:
+        if not self._away:
+            self._away = True
+            logger(__name__).warning("temporal away", reason=error.message, again_in=self._pause)
+            asyncio.get_running_loop().call_later(self._pause, self._try_again)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _try_again(self) -> None:
+        self._away = False
+        self._pump()
+
+    def _set_aside(self, lane: Lane, error: Exception) -> None:
+        """Keep the lane busy for a while, so that nobody takes it; then it waits again."""
+        delay = min(FIRST_PAUSE * 4**lane.attempts, LONGEST_ASIDE)
+        logger(__name__).error("alerts stay pending", reason=str(error), attempt=lane.attempts + 1, again_in=delay)
+        asyncio.get_running_loop().call_later(delay, self._put_back, lane)
+
+    def _put_back(self, lane: Lane) -> None:
+        self._lanes.put_back(lane)
+        self._pump()

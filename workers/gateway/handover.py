@@ -1,0 +1,188 @@
+"""Handing alerts to their incident in Temporal: start it, or signal the one that runs already, and never both.
+
+An eager start with the correlation as workflow id decides, in the server, who of several gateways opens the incident.
+Alerts of which nobody knows whether they arrived are looked for in the last run's state before another one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.analytics.store.deliveries import StoredAlert
+from models.alert import AlertStatus
+from models.base import SternwayError
+from models.incident import IncidentStart, IncidentState
+from models.queues import WORKFLOWS
+from workers.gateway.lanes import first_firing
+from workers.gateway.opening import references
+from workers.observability.logs import logger
+from workers.worker import TASK_TIMEOUT
+
+RPC_TIMEOUT = timedelta(seconds=5)
+IN_ONE_MESSAGE = 250
+"""Alerts; see :data:`workers.gateway.opening.LONGEST_SUMMARY`."""
+ROUNDS = 5
+"""How often an incident may close under our hands before the alerts are put back."""
+
+MEMO = "incident"
+"""The memo under which a run says which incident it is."""
+
+NOT_OPEN = "resolved, and no incident was open"
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What became of these alerts. No incident: they were set aside, for this reason."""
+
+    alerts: tuple[StoredAlert, ...]
+    incident: str | None
+    run: str | None = None
+    reason: str = ""
+    opened: bool = False
+
+
+class Restless(SternwayError):
+    """Incidents of this correlation began and ended faster than alerts could be handed to them."""
+
+
+async def hand_over(
+    client: Client,
+    key: str,
+    alerts: Sequence[StoredAlert],
+    begin: Callable[[Sequence[StoredAlert]], IncidentStart],
+    *,
+    suspect: bool,
+) -> list[Handed]:
+    """Give *alerts*, oldest first, to the incident under *key*; *begin* makes the argument of a new one.
+
+    Raises :class:`~temporalio.service.RPCError` where Temporal did not answer: what became of the call is unknown, and
+    the next attempt must say *suspect*.
+    """
+    handed: list[Handed] = []
+    left = list(alerts)
+    for _ in range(ROUNDS):
+        if suspect and (seen := await _seen(client, key, left)):
+            handed.append(seen)
+            left = [stored for stored in left if stored not in seen.alerts]
+        first = first_firing(left)
+        if first is not None:
+            chosen = tuple(left[first : first + IN_ONE_MESSAGE])
+            if opened := await _open(client, key, begin(chosen), chosen):
+                # Resolved before the incident began: it must not take them for news about itself.
+                handed += [opened, *_set_aside(left[:first])]
+                left = left[first + IN_ONE_MESSAGE :]
+        if left and (running := await _running(client, key)):
+            handed += (joined := await _signal(running, left))
+            left = left[sum(len(part.alerts) for part in joined) :]
+        elif first is None:
+            handed += _set_aside(left)
+            left = []
+        if not left:
+            return handed
+    raise Restless(f"the incidents of {key} end faster than alerts can be handed to them; the alerts stay pending")
+
+
+async def _open(client: Client, key: str, start: IncidentStart, alerts: tuple[StoredAlert, ...]) -> Handed | None:
+    """Begin the incident; none where one runs already."""
+    try:
+        handle = await client.start_workflow(
+            "Incident",
+            start,
+            id=key,
+            task_queue=WORKFLOWS,
+            request_eager_start=True,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            task_timeout=TASK_TIMEOUT,
+            memo={MEMO: start.incident},
+            static_summary=f"{start.service} in {start.region}: {start.reason}"[:200],
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        return None
+    return Handed(alerts, start.incident, run=handle.first_execution_run_id, opened=True)
+
+
+@dataclass(frozen=True)
+class _Run:
+    handle: WorkflowHandle[Any, Any]
+    description: WorkflowExecutionDescription
+
+    async def incident(self) -> str:
+        return await self.description.memo_value(MEMO, "", type_hint=str)
+
+
+async def _last(client: Client, key: str) -> _Run | None:
+    try:
+        description = await client.get_workflow_handle(key).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return _Run(client.get_workflow_handle(key, run_id=description.run_id), description)
+
+
+async def _running(client: Client, key: str) -> _Run | None:
+    last = await _last(client, key)
+    return last if last and last.description.status is WorkflowExecutionStatus.RUNNING else None
+
+
+async def _signal(run: _Run, alerts: Sequence[StoredAlert]) -> list[Handed]:
+    """Signal as many of *alerts* as the run takes: it may end at any moment."""
+    incident = await run.incident()
+    joined: list[Handed] = []
+    for part in _parts(alerts):
+        try:
+            await run.handle.signal("alerts", list(references(part)), rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return joined
+            raise
+        joined.append(Handed(part, incident, run=run.handle.run_id))
+    return joined
+
+
+async def _seen(client: Client, key: str, alerts: Sequence[StoredAlert]) -> Handed | None:
+    """Those of *alerts* that the last incident had when it ended. A running one is simply told again."""
+    last = await _last(client, key)
+    if last is None or last.description.status is WorkflowExecutionStatus.RUNNING:
+        return None
+    closed = last.description.close_time
+    while_open = [stored for stored in alerts if closed is None or stored.received_at <= closed]
+    if not while_open:
+        return None
+    try:
+        state = await last.handle.query("state", result_type=IncidentState, rpc_timeout=RPC_TIMEOUT)
+    except WorkflowQueryFailedError as error:
+        logger(__name__).warning("the last incident cannot be asked which alerts it had", key=key, reason=str(error))
+        return None
+    had = {(known.fingerprint, known.status, known.starts_at) for known in state.alerts}
+    known = tuple(stored for stored in while_open if _identity(stored) in had)
+    return Handed(known, state.incident, run=last.handle.run_id) if known else None
+
+
+def _identity(stored: StoredAlert) -> tuple[str, AlertStatus, datetime]:
+    """By which a workflow tells alerts apart: a repeated delivery has rows of its own."""
+    return stored.alert.fingerprint, stored.alert.status, stored.alert.starts_at
+
+
+def _set_aside(alerts: Sequence[StoredAlert]) -> list[Handed]:
+    return [Handed(tuple(alerts), None, reason=NOT_OPEN)] if alerts else []
+
+
+def _parts(alerts: Sequence[StoredAlert]) -> Iterator[tuple[StoredAlert, ...]]:
+    for start in range(0, len(alerts), IN_ONE_MESSAGE):
+        yield tuple(alerts[start : start + IN_ONE_MESSAGE])

@@ -1,0 +1,90 @@
+"""The alerts that wait for their incident: a lane for each correlation, and a lane is worked on by one at a time.
+
+So alerts of one trouble reach their incident in the order of their arrival, and a lane that is stuck stops no other.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+from activities.analytics.store.deliveries import BY_URGENCY, StoredAlert
+from models.alert import AlertStatus
+
+Order = tuple[int, int]
+"""Urgency, then the alert's row: smaller is sooner."""
+
+
+@dataclass
+class Lane:
+    """One correlation's alerts, by row."""
+
+    key: str
+    alerts: dict[int, StoredAlert] = field(default_factory=dict[int, StoredAlert])
+    suspect: bool = False
+    """Some of these may have reached an incident already: a gateway ended, or a call, before it could say so."""
+    attempts: int = 0
+
+    @property
+    def in_order(self) -> list[StoredAlert]:
+        return [self.alerts[row] for row in sorted(self.alerts)]
+
+
+class Lanes:
+    def __init__(self) -> None:
+        self._waiting: dict[str, Lane] = {}
+        self._busy: dict[str, Lane] = {}
+        self._order: list[tuple[Order, str]] = []
+        self._rows: set[int] = set()
+
+    def __len__(self) -> int:
+        """Alerts that wait or are being handed over."""
+        return len(self._rows)
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._rows
+
+    def add(self, key: str, alert: StoredAlert, *, suspect: bool) -> None:
+        lane = self._waiting.setdefault(key, Lane(key))
+        lane.alerts[alert.id] = alert
+        lane.suspect = lane.suspect or suspect
+        self._rows.add(alert.id)
+        heapq.heappush(self._order, (_order(alert), key))
+
+    def take(self) -> Lane | None:
+        """The most urgent lane that nobody works on, with all that waits in it. Finish it by one of the two below."""
+        while self._order:
+            _, key = heapq.heappop(self._order)
+            if key in self._waiting and key not in self._busy:
+                self._busy[key] = self._waiting.pop(key)
+                return self._busy[key]
+        return None
+
+    def done(self, lane: Lane) -> None:
+        """What the lane still holds is forgotten; what came in the meantime is next."""
+        del self._busy[lane.key]
+        self._rows.difference_update(lane.alerts)
+        self._queue(lane.key)
+
+    def put_back(self, lane: Lane) -> None:
+        """Nobody knows what became of the lane's alerts: they wait again, in front of those that came since."""
+        del self._busy[lane.key]
+        since = self._waiting.get(lane.key, Lane(lane.key))
+        self._waiting[lane.key] = Lane(
+            lane.key, {**lane.alerts, **since.alerts}, suspect=True, attempts=lane.attempts + 1
+        )
+        self._queue(lane.key)
+
+    def _queue(self, key: str) -> None:
+        if key in self._waiting:
+            for alert in self._waiting[key].alerts.values():
+                heapq.heappush(self._order, (_order(alert), key))
+
+
+def _order(alert: StoredAlert) -> Order:
+    return BY_URGENCY.index(alert.alert.severity), alert.id
+
+
+def first_firing(alerts: list[StoredAlert]) -> int | None:
+    """Position of the first alert that can begin an incident."""
+    return next((i for i, stored in enumerate(alerts) if stored.alert.status is AlertStatus.FIRING), None)

