@@ -1,0 +1,170 @@
+"""The Prometheus driver counts as the Envoy driver does, over a real Prometheus that scrapes a real Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from activities.analytics.drivers.envoy import EnvoyTelemetry
+from activities.analytics.drivers.prometheus import PrometheusTelemetry
+from activities.analytics.drivers.prometheus_queries import Queries
+from activities.analytics.drivers.prometheus_reading import Reading, Sample, Unusable
+from models.telemetry import USERS, Count, NoData, Totals, between
+from tests.telemetry.real_envoy import Backend, RealEnvoy, backend, envoy, send
+from tests.telemetry.real_prometheus import needs_prometheus, prometheus
+from tests.waiting import until
+
+pytestmark = needs_prometheus
+
+SERVICES = {"payments": ("v1", "v2"), "ledger": ("v1",)}
+
+
+@dataclass
+class Scene:
+    upstream: Backend
+    proxy: RealEnvoy
+    prometheus: str
+    telemetry: PrometheusTelemetry
+
+    async def until_counted(self, requests: int) -> Totals:
+        async def counted() -> Totals | None:
+            reading = await self.telemetry.totals("payments", 250)
+            ready = isinstance(reading, Totals) and reading.arms[USERS].requests == requests
+            return reading if ready and isinstance(reading, Totals) else None
+
+        found = await until(counted, 15, f"{requests} requests are scraped")
+        assert found
+        return found
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with backend() as upstream, envoy(tmp_path, upstream, SERVICES) as proxy:
+        target = proxy.admin.removeprefix("http://")
+        configuration = f"""
+global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
+scrape_configs:
+  - job_name: envoy
+    metrics_path: /stats/prometheus
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+        async with prometheus(tmp_path, configuration) as url:
+            telemetry = PrometheusTelemetry("eu", url)
+            yield Scene(upstream, proxy, url, telemetry)
+            await telemetry.close()
+
+
+async def test_it_counts_what_the_envoy_driver_counts(scene: Scene) -> None:
+    await scene.until_counted(0)
+    await send(scene.proxy.listeners["payments"], 5)
+    scene.upstream.status, scene.upstream.delay = 503, 0.3
+    await send(scene.proxy.listeners["payments"], 2)
+    direct = EnvoyTelemetry("eu", scene.proxy.admin)
+
+    async def same() -> bool:
+        reading = await scene.telemetry.totals("payments", 250)
+        expected = await direct.totals("payments", 250)
+        return isinstance(reading, Totals) and isinstance(expected, Totals) and reading.arms == expected.arms
+
+    await until(same, 15, "both drivers say the same")
+    await direct.close()
+    both = Count(requests=7, errors=2, slow=2)
+    assert (await scene.until_counted(7)).arms == {
+        USERS: both,
+        "v1": both,
+        "v2": Count(requests=0, errors=0, slow=0),
+    }
+    assert await scene.telemetry.in_flight("payments", "v1") == 0
+
+
+async def test_what_prometheus_does_not_know_is_no_data(scene: Scene) -> None:
+    await scene.until_counted(0)
+    readings = await scene.telemetry.totals_of({"payments": None, "unknown": 100.0})
+    assert isinstance(readings["payments"], Totals)
+    unknown = readings["unknown"]
+    assert isinstance(unknown, NoData)
+    assert "no samples of unknown" in unknown.reason
+    assert isinstance(await scene.telemetry.in_flight("payments", "v9"), NoData)
+
+
+async def test_between_two_scrapes_there_is_no_newer_sample(scene: Scene) -> None:
+    first = await scene.until_counted(0)
+    assert isinstance(between(first, first), NoData)
+
+
+async def test_a_dead_envoy_is_no_data_and_a_restarted_one_is_a_new_epoch(scene: Scene) -> None:
+    await send(scene.proxy.listeners["payments"], 3)
+    before = await scene.until_counted(3)
+
+    async def older() -> bool:
+        # Envoy tells its age in whole seconds: a restart shows once it is younger than it was.
+        reading = await scene.telemetry.totals("payments", 250)
+        return isinstance(reading, Totals) and (reading.at - before.at).total_seconds() > 3
+
+    await until(older, 15, "Envoy is some seconds old")
+    await scene.proxy.stop()
+
+    async def gone() -> bool:
+        return isinstance(await scene.telemetry.totals("payments", 250), NoData)
+
+    await until(gone, 15, "its series end")
+    await scene.proxy.start()
+    await send(scene.proxy.listeners["payments"], 4)
+    after = await scene.until_counted(4)
+    assert after.epoch != before.epoch
+    assert isinstance(between(before, after), NoData)
+
+
+async def test_samples_beyond_their_age_are_stale(scene: Scene) -> None:
+    await scene.until_counted(0)
+    impatient = PrometheusTelemetry("eu", scene.prometheus, stale_after=0.0)
+
+    async def stale() -> bool:
+        answer = await impatient.totals("payments", None)
+        return isinstance(answer, NoData) and "stale" in answer.reason
+
+    await until(stale, 10, "the samples are called stale")
+    await impatient.close()
+
+
+@pytest.mark.parametrize(
+    ("queries", "reason"),
+    [
+        (replace(Queries(), users_errors="sum(("), "refused a query"),
+        (replace(Queries(), users_errors="no_such_metric"), "answers nothing for payments|users"),
+        (replace(Queries(), release_errors="no_such_metric"), "answers nothing for payments|v1"),
+        (replace(Queries(), runs="no_such_metric"), "which Envoys"),
+        (replace(Queries(), users_gone='label_replace(vector(0/0), "service", "payments", "", "")'), "nan"),
+    ],
+    ids=["not PromQL", "no errors of users", "no errors of a release", "no runs", "not a number"],
+)
+async def test_a_broken_query_is_no_data(scene: Scene, queries: Queries, reason: str) -> None:
+    await scene.until_counted(0)
+    broken = PrometheusTelemetry("eu", scene.prometheus, queries)
+    answer = await broken.totals("payments", None)
+    await broken.close()
+    assert isinstance(answer, NoData)
+    assert reason in answer.reason
+
+
+async def test_a_source_that_is_away_or_another_is_no_data(scene: Scene) -> None:
+    for url, reason in (("http://127.0.0.1:1", "is away"), (scene.proxy.listeners["payments"], "something else")):
+        wrong = PrometheusTelemetry("eu", url)
+        answer = await wrong.totals("payments", None)
+        assert isinstance(answer, NoData)
+        assert reason in answer.reason
+        assert isinstance(await wrong.in_flight("payments", "v1"), NoData)
+        await wrong.close()
+
+
+def test_a_missing_histogram_is_not_a_count_of_no_slow_requests() -> None:
+    def one(value: float, **labels: str) -> list[Sample]:
+        return [Sample(metric={"service": "payments", **labels}, value=(0, value))]
+
+    answers = {"releases": [], "users_answered": one(5), "users_gone": one(0), "users_errors": one(0)}
+    assert Reading(answers).arms("payments", None)[USERS].requests == 5
+    with pytest.raises(Unusable, match="slow requests are unknown"):
+        Reading({**answers, "users_times": []}).arms("payments", 250)
