@@ -12,6 +12,8 @@ import typer
 from models.base import SternwayError
 from workers.cli.agent import agent
 from workers.cli.check import check
+from workers.cli.gateway import gateway
+from workers.cli.incidents import app as incidents
 from workers.cli.pool import pool
 from workers.cli.store import audit, store
 
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 app.command("agent")(agent)
 app.command("pool")(pool)
+app.command("gateway")(gateway)
+app.add_typer(incidents, name="incidents")
 app.command("check")(check)
 
 
