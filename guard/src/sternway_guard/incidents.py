@@ -179,8 +179,8 @@ _BUSY = (408, 425, 429)
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> SternwayRefused | SternwayUnavailable:
     try:
-        said: object = json.loads(error.read(_LARGEST_ANSWER))
-        detail = cast("dict[str, object]", said).get("detail", said) if isinstance(said, dict) else said
+        said: Any = json.loads(error.read(_LARGEST_ANSWER))
+        detail: Any = cast("dict[str, Any]", said).get("detail", "") if isinstance(said, dict) else said
     except (OSError, http.client.HTTPException, ValueError):
         detail = error.reason
     text = detail if isinstance(detail, str) else json.dumps(detail)
