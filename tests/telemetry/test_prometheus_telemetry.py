@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from activities.analytics.drivers.envoy import EnvoyTelemetry
 from activities.analytics.drivers.prometheus import PrometheusTelemetry
@@ -17,7 +17,8 @@ from tests.telemetry.real_envoy import Backend, RealEnvoy, backend, envoy, send
 from tests.telemetry.real_prometheus import needs_prometheus, prometheus
 from tests.waiting import until
 
-pytestmark = needs_prometheus
+# One scene for all: Prometheus looks for its targets only 5 s after its start.
+pytestmark = [needs_prometheus, pytest.mark.asyncio(loop_scope="module")]
 
 SERVICES = {"payments": ("v1", "v2"), "ledger": ("v1",)}
 
@@ -40,8 +41,9 @@ class Scene:
         return found
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    tmp_path = tmp_path_factory.mktemp("scene")
     async with backend() as upstream, envoy(tmp_path, upstream, SERVICES) as proxy:
         target = proxy.admin.removeprefix("http://")
         configuration = f"""
@@ -53,15 +55,17 @@ scrape_configs:
 """
         async with prometheus(tmp_path, configuration) as url:
             telemetry = PrometheusTelemetry("eu", url)
-            yield Scene(upstream, proxy, url, telemetry)
+            scene = Scene(upstream, proxy, url, telemetry)
+            await scene.until_counted(0)
+            yield scene
             await telemetry.close()
 
 
 async def test_it_counts_what_the_envoy_driver_counts(scene: Scene) -> None:
-    await scene.until_counted(0)
     await send(scene.proxy.listeners["payments"], 5)
     scene.upstream.status, scene.upstream.delay = 503, 0.3
     await send(scene.proxy.listeners["payments"], 2)
+    scene.upstream.status, scene.upstream.delay = 200, 0
     direct = EnvoyTelemetry("eu", scene.proxy.admin)
 
     async def same() -> bool:
@@ -81,7 +85,6 @@ async def test_it_counts_what_the_envoy_driver_counts(scene: Scene) -> None:
 
 
 async def test_what_prometheus_does_not_know_is_no_data(scene: Scene) -> None:
-    await scene.until_counted(0)
     readings = await scene.telemetry.totals_of({"payments": None, "unknown": 100.0})
     assert isinstance(readings["payments"], Totals)
     unknown = readings["unknown"]
@@ -91,35 +94,11 @@ async def test_what_prometheus_does_not_know_is_no_data(scene: Scene) -> None:
 
 
 async def test_between_two_scrapes_there_is_no_newer_sample(scene: Scene) -> None:
-    first = await scene.until_counted(0)
+    first = await scene.telemetry.totals("payments", None)
     assert isinstance(between(first, first), NoData)
 
 
-async def test_a_dead_envoy_is_no_data_and_a_restarted_one_is_a_new_epoch(scene: Scene) -> None:
-    await send(scene.proxy.listeners["payments"], 3)
-    before = await scene.until_counted(3)
-
-    async def older() -> bool:
-        # Envoy tells its age in whole seconds: a restart shows once it is younger than it was.
-        reading = await scene.telemetry.totals("payments", 250)
-        return isinstance(reading, Totals) and (reading.at - before.at).total_seconds() > 3
-
-    await until(older, 15, "Envoy is some seconds old")
-    await scene.proxy.stop()
-
-    async def gone() -> bool:
-        return isinstance(await scene.telemetry.totals("payments", 250), NoData)
-
-    await until(gone, 15, "its series end")
-    await scene.proxy.start()
-    await send(scene.proxy.listeners["payments"], 4)
-    after = await scene.until_counted(4)
-    assert after.epoch != before.epoch
-    assert isinstance(between(before, after), NoData)
-
-
 async def test_samples_beyond_their_age_are_stale(scene: Scene) -> None:
-    await scene.until_counted(0)
     impatient = PrometheusTelemetry("eu", scene.prometheus, stale_after=0.0)
 
     async def stale() -> bool:
@@ -142,7 +121,6 @@ async def test_samples_beyond_their_age_are_stale(scene: Scene) -> None:
     ids=["not PromQL", "no errors of users", "no errors of a release", "no runs", "not a number"],
 )
 async def test_a_broken_query_is_no_data(scene: Scene, queries: Queries, reason: str) -> None:
-    await scene.until_counted(0)
     broken = PrometheusTelemetry("eu", scene.prometheus, queries)
     answer = await broken.totals("payments", None)
     await broken.close()
@@ -160,7 +138,30 @@ async def test_a_source_that_is_away_or_another_is_no_data(scene: Scene) -> None
         await wrong.close()
 
 
-def test_a_missing_histogram_is_not_a_count_of_no_slow_requests() -> None:
+async def test_a_dead_envoy_is_no_data_and_a_restarted_one_is_a_new_epoch(scene: Scene) -> None:
+    before = await scene.telemetry.totals("payments", 250)
+    assert isinstance(before, Totals)
+
+    async def older() -> bool:
+        # Envoy tells its age in whole seconds: a restart shows once it is younger than it was.
+        reading = await scene.telemetry.totals("payments", 250)
+        return isinstance(reading, Totals) and (reading.at - before.at).total_seconds() > 3
+
+    await until(older, 15, "Envoy is some seconds old")
+    await scene.proxy.stop()
+
+    async def gone() -> bool:
+        return isinstance(await scene.telemetry.totals("payments", 250), NoData)
+
+    await until(gone, 15, "its series end")
+    await scene.proxy.start()
+    await send(scene.proxy.listeners["payments"], 4)
+    after = await scene.until_counted(4)
+    assert after.epoch != before.epoch
+    assert isinstance(between(before, after), NoData)
+
+
+async def test_a_missing_histogram_is_not_a_count_of_no_slow_requests() -> None:
     def one(value: float, **labels: str) -> list[Sample]:
         return [Sample(metric={"service": "payments", **labels}, value=(0, value))]
 
