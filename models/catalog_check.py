@@ -111,7 +111,7 @@ def _served(draft: Draft, name: str, service: Service) -> Iterator[Problem]:
         driver: str | None = own or getattr(draft.defaults, module)
         if driver is None:
             what = f'service "{name}" names no {module}, and "defaults" names none either; add "{module}: NAME"'
-            yield Problem(("services", name), what)
+            yield Problem(("services", name, module), what, follows=("defaults", module))
             continue
         path = ("services", name, module) if own else ("defaults", module)
         says = f'service "{name}" uses' if own else "defaults use"
@@ -180,7 +180,7 @@ def _ports(draft: Draft) -> Iterator[Problem]:
             if service.port is None:
                 if name not in without:
                     what = f'service "{name}" needs a "port": the embedded mesh listens on it for the callers'
-                    yield Problem(("services", name), what)
+                    yield Problem(("services", name, "port"), what)
                 without.add(name)
                 continue
             other = taken.setdefault((region, mesh[0], service.port), name)

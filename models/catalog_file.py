@@ -77,7 +77,9 @@ def _news(found: Iterable[Problem], known: list[Problem]) -> list[Problem]:
     paths = {problem.path for problem in known}
     news: dict[tuple[Path, str], Problem] = {}
     for problem in found:
-        if not any(problem.path[:length] in paths for length in range(1, len(problem.path) + 1)):
+        if problem.follows not in paths and not any(
+            problem.path[:length] in paths for length in range(1, len(problem.path) + 1)
+        ):
             news.setdefault((problem.path, problem.message), problem)
     return list(news.values())
 

@@ -72,6 +72,8 @@ class Problem:
     unknown: str = ""
     """A name that does not exist, with the names that do: the nearest one is offered."""
     known: tuple[str, ...] = ()
+    follows: Path = ()
+    """Where a problem would be the cause of this one, which then is not worth saying."""
 
 
 class Unreadable(Exception):

@@ -200,6 +200,17 @@ def test_a_circle_of_dependencies_is_named_in_order() -> None:
     assert problem.line == line_of(text, "- ledger") - 1
 
 
+def test_what_only_follows_from_another_problem_is_not_said() -> None:
+    text = RIGHT.replace("port: 7002", "port: ${BILLING_PORT}").replace("  mesh: envoy\n", "  mesh: ${MESH}\n")
+    with pytest.raises(CatalogError) as caught:
+        parse(text, "catalog.yaml", ENVIRONMENT)
+    said = [(problem.line, problem.message.split(";")[0]) for problem in caught.value.problems]
+    assert said == [
+        (line_of(text, "${MESH}"), "the environment variable MESH is not set"),
+        (line_of(text, "${BILLING_PORT}"), "the environment variable BILLING_PORT is not set"),
+    ]
+
+
 def test_all_problems_come_in_one_go_and_in_the_order_of_the_file() -> None:
     text = RIGHT
     for part, replacement in [
