@@ -61,9 +61,7 @@ def verify(
     finally:
         opened.close()
     if incident is not None and not found.incidents and not found.broken:
-        raise SternwayError(
-            f"the store has no journal of incident {incident}; sternway incidents list shows those it has"
-        )
+        raise SternwayError(f"the store knows no incident {incident}; sternway incidents list shows those it knows")
     typer.echo(found.model_dump_json() if json else _report(found))
     if found.broken:
         raise typer.Exit(1)
