@@ -66,7 +66,8 @@ def moves(wanted: int, standing: Sequence[Standing], vacancies: Sequence[Vacancy
 def vacancy(deaths_before: int, ready_for: float, now: float) -> Vacancy:
     """The place left by a replica that died *now*, after it had been ready for *ready_for* seconds."""
     deaths = 1 if ready_for >= READY_LONG_ENOUGH else deaths_before + 1
-    return Vacancy(deaths, now + min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (deaths - 1)))
+    doublings = min(deaths - 1, 10)  # a release that dies for hours must not count past what a float holds
+    return Vacancy(deaths, now + min(LONGEST_DELAY, FIRST_DELAY * 2.0**doublings))
 
 
 def wanted_by_group(resources: Mapping[str, Snapshot]) -> dict[Group, int]:
