@@ -29,7 +29,9 @@ class OnPoolLoss(StrEnum):
     """The declared answer to a region whose worker pool does not poll."""
 
     PEER = "peer"
+    """The pool of one of the region's peers acts here."""
     HOLD = "hold"
+    """The incident stops at a named place, and a person is needed."""
 
 
 class Driver(Frozen):
@@ -38,6 +40,7 @@ class Driver(Frozen):
     kind: str
     """The driver's name: ``envoy``, ``local``, ``prometheus``."""
     url: str
+    """HTTP address of the control plane, the agent, or the source of the numbers."""
     proxies: tuple[str, ...] = ()
     """Mesh drivers: the proxies that are expected to acknowledge every change."""
     bind: str = "127.0.0.1"
@@ -46,9 +49,13 @@ class Driver(Frozen):
 
 class Region(Frozen):
     mesh: dict[Name, Driver] = {}
+    """What routes the requests, by a name of your own choice."""
     platform: dict[Name, Driver] = {}
+    """What runs the replicas."""
     telemetry: dict[Name, Driver] = {}
+    """What counts requests, errors and latency."""
     on_pool_loss: OnPoolLoss = OnPoolLoss.HOLD
+    """What happens to an incident here when the region's worker pool does not answer."""
     peers: tuple[Name, ...] = ()
     """Regions whose pools may act here when this region's own pool does not."""
 
@@ -62,11 +69,14 @@ class Latency(Frozen):
     objective: Annotated[float, Field(gt=0, lt=100)]
     """Share of requests that must be faster than the threshold, in percent."""
     threshold_ms: Annotated[float, Field(gt=0)]
+    """Milliseconds."""
 
 
 class Slos(Frozen):
     availability: Availability
+    """Requests that are answered without a server error."""
     latency: Latency | None = None
+    """Requests that are answered fast enough."""
 
 
 class BusinessValue(Frozen):
@@ -75,6 +85,7 @@ class BusinessValue(Frozen):
     revenue_per_minute: Annotated[float, Field(ge=0)] | None = None
     """In US dollars."""
     customers: Annotated[int, Field(ge=0)] | None = None
+    """How many would notice that it is down."""
 
 
 class LimitAction(Frozen):
@@ -82,6 +93,7 @@ class LimitAction(Frozen):
 
     action: Literal["limit"] = "limit"
     max_requests: Annotated[int, Field(ge=1)]
+    """In flight at the same time, for each release."""
 
 
 class WeightAction(Frozen):
@@ -89,6 +101,7 @@ class WeightAction(Frozen):
 
     action: Literal["weight"] = "weight"
     max_percent: Percent
+    """The largest share that the newest release keeps."""
 
 
 class FallbackAction(Frozen):
@@ -96,6 +109,7 @@ class FallbackAction(Frozen):
 
     action: Literal["fallback"] = "fallback"
     share: Annotated[int, Field(ge=1, le=100)]
+    """Percent of the requests."""
 
 
 Protection = Annotated[LimitAction | WeightAction | FallbackAction, Field(discriminator="action")]
@@ -105,7 +119,9 @@ class RollbackPolicy(Frozen):
     """Limits of a rollback's gates. Times are in seconds."""
 
     ready_timeout: Annotated[float, Field(gt=0)] = 60
+    """How long the target's replicas may take to become ready."""
     drain_timeout: Annotated[float, Field(gt=0)] = 30
+    """How long the bad release may take to finish the requests that it has."""
     soak: Annotated[float, Field(gt=0)] = 60
     """How long the target must meet its objectives under traffic before the bad release may be scaled down."""
     soak_extension: Annotated[float, Field(ge=0)] = 60
@@ -122,6 +138,7 @@ class Policy(Frozen):
     """What may be done for a service without asking, and what needs a person."""
 
     level: Level = Level.FULL
+    """How much Sternway may do by itself."""
     protect: Protection | None = None
     """The first protective action, approved here in advance. Without it the incident starts unprotected."""
     lease: Annotated[float, Field(ge=5)] = 60
@@ -133,12 +150,14 @@ class Policy(Frozen):
     hold_timeout: Annotated[float, Field(gt=0)] = 86400
     """Seconds that a held incident waits for a person, still renewing its protection, before it ends as held."""
     rollback: RollbackPolicy = RollbackPolicy()
+    """Limits of the gates of a rollback."""
 
 
 class Service(Frozen):
     tier: Annotated[int, Field(ge=1, le=4)]
     """1 is what earns most and is protected first."""
     regions: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Where it runs."""
     mesh: Name | None = None
     """Driver names, defined in each of the service's regions. Default: those of ``defaults``."""
     platform: Name | None = None
@@ -146,36 +165,52 @@ class Service(Frozen):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Embedded mesh: the port on which each region's Envoy listens for callers of this service."""
     depends_on: tuple[Name, ...] = ()
+    """The services that it calls."""
     fallback: Name | None = None
     """The service that can answer in this one's place, less well."""
     slos: Slos
+    """What its users are promised: the measure of its health."""
     value: BusinessValue = BusinessValue()
+    """What it is worth while it is healthy."""
     releases: tuple[Release, ...] = ()
     """Releases known to work, newest first. The deployment history is consulted as well."""
     policy: Name | None = None
+    """Name of its policy. Default: that of ``defaults``; without one, Sternway only advises."""
 
 
 class Defaults(Frozen):
     mesh: Name | None = None
+    """For services that name no mesh."""
     platform: Name | None = None
+    """For services that name no platform."""
     telemetry: Name | None = None
+    """For services that name no telemetry."""
     policy: Name | None = None
+    """For services that name no policy."""
 
 
 class TierDefaults(Frozen):
     """What a service of a tier is taken to be worth where the catalog does not say."""
 
     revenue_per_minute: float
+    """In US dollars."""
     customers: int
+    """How many would notice that one is down."""
 
 
 class Catalog(Frozen):
     version: Literal[1]
+    """Of this format."""
     regions: Annotated[dict[Name, Region], Field(min_length=1)]
+    """By name: how each is reached."""
     services: Annotated[dict[Name, Service], Field(min_length=1)]
+    """By name, as alerts and metrics call them."""
     policies: dict[Name, Policy] = {}
+    """By name: what may be done for the services that name them."""
     defaults: Defaults = Defaults()
+    """For services that do not say otherwise."""
     tiers: dict[int, TierDefaults] = {}
+    """By tier, 1 to 4: what its services are taken to be worth where they do not say."""
 
     def service(self, name: str) -> Service:
         return self.services[name]

@@ -77,9 +77,8 @@ def _news(found: Iterable[Problem], known: list[Problem]) -> list[Problem]:
     paths = {problem.path for problem in known}
     news: dict[tuple[Path, str], Problem] = {}
     for problem in found:
-        if problem.follows not in paths and not any(
-            problem.path[:length] in paths for length in range(1, len(problem.path) + 1)
-        ):
+        places = [problem.path[:length] for length in range(1, len(problem.path) + 1)]
+        if paths.isdisjoint([*places, problem.follows or problem.path]):
             news.setdefault((problem.path, problem.message), problem)
     return list(news.values())
 
