@@ -24,8 +24,10 @@ class Lease(Frozen):
 
     id: str
     owner: str
+    """Empty, as is the service, where the lease was released before it was ever taken."""
     service: str
-    protection: Protection
+    protection: Protection | None
+    """None where the lease was released before it was ever taken."""
     expires_at: Time
     active: bool
     """False once released or lapsed."""

@@ -14,6 +14,7 @@ from workers.cli.agent import agent
 from workers.cli.check import check
 from workers.cli.gateway import gateway
 from workers.cli.incidents import app as incidents
+from workers.cli.mesh import envoy, mesh, mesh_bootstrap
 from workers.cli.pool import pool
 from workers.cli.store import audit, store
 
@@ -26,6 +27,9 @@ app = typer.Typer(
 )
 app.command("agent")(agent)
 app.command("pool")(pool)
+app.command("mesh")(mesh)
+app.command("envoy")(envoy)
+app.command("mesh-bootstrap")(mesh_bootstrap)
 app.command("gateway")(gateway)
 app.add_typer(incidents, name="incidents")
 app.command("check")(check)

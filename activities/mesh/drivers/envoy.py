@@ -28,9 +28,7 @@ class EnvoyMesh:
         return Receipt.model_validate_json(await self._ask("POST", f"/v1/services/{service}/changes", body))
 
     async def undo(self, key: Key, service: str) -> Receipt:
-        return Receipt.model_validate_json(
-            await self._ask("POST", f"/v1/services/{service}/undo", {"key": str(key)})
-        )
+        return Receipt.model_validate_json(await self._ask("POST", f"/v1/services/{service}/undo", {"key": str(key)}))
 
     async def _ask(self, method: str, path: str, body: object) -> bytes:
         try:

@@ -1,0 +1,143 @@
+"""A region on stage: the control plane and one Envoy as real processes, replicas, and the drivers that speak to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+import yaml
+
+from activities.breaker.drivers.envoy import EnvoyProtector
+from activities.mesh.drivers.envoy import EnvoyMesh
+from models.catalog import Availability, Catalog, Defaults, Driver, Region, Service, Slos
+from tests.mesh.backend import Replica, ReplicaList
+from tests.waiting import until
+from workers.mesh.bootstrap import Proxy
+from workers.mesh.envoy import launcher
+
+OPERATE, PROTECT = "operate-secret", "protect-secret"
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Stage:
+    """Enter it for a running region ``eu`` with the services ``payments`` (v1, v2) and ``cache``, its fallback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "mesh-eu"
+        self.admin, self.xds, self.envoy_admin = free_port(), free_port(), free_port()
+        self.port, self.cache_port = free_port(), free_port()
+        self.agent = ReplicaList()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def __aenter__(self) -> Stage:
+        await self.agent.start()
+        self.one = await Replica("payments", "v1", "eu").start()
+        self.two = await Replica("payments", "v2", "eu").start()
+        self.far = await Replica("payments", "v1", "us").start()
+        self.cache = await Replica("cache", "c1", "eu").start()
+        self.agent.set(self.one, self.two, self.far, self.cache)
+        (self.folder / "catalog.yaml").write_text(
+            yaml.safe_dump(self.catalog().model_dump(mode="json", exclude_unset=True))
+        )
+        client = httpx.AsyncClient(trust_env=False)
+        self.client = client
+        self.url = f"http://127.0.0.1:{self.admin}"
+        self.mesh = EnvoyMesh(client, self.url, OPERATE)
+        self.protector = EnvoyProtector(client, self.url, PROTECT)
+        try:
+            self.start_plane()
+            self.start_envoy()
+            await self.settled()
+        except BaseException as error:
+            await self.__aexit__(type(error), error, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.aclose()
+        for name in list(self._processes):
+            self.stop(name, signal.SIGKILL if error else signal.SIGTERM)
+        for replica in (self.one, self.two, self.far, self.cache):
+            replica.kill()
+        self.agent.kill()
+
+    def catalog(self) -> Catalog:
+        slos = Slos(availability=Availability(objective=99.9))
+        us = Region(platform={"local": Driver(kind="local", url=self.agent.url)})
+        eu = Region(
+            mesh={"envoy": Driver(kind="envoy", url=f"http://127.0.0.1:{self.admin}", proxies=("envoy-eu",))},
+            platform=us.platform,
+            telemetry={"envoy": Driver(kind="envoy", url=f"http://127.0.0.1:{self.envoy_admin}")},
+        )
+        services = {
+            "payments": Service(tier=1, regions=("eu",), port=self.port, releases=("v1",), fallback="cache", slos=slos),
+            "cache": Service(tier=2, regions=("eu",), port=self.cache_port, releases=("c1",), slos=slos),
+        }
+        defaults = Defaults(mesh="envoy", platform="local", telemetry="envoy")
+        return Catalog(version=1, regions={"eu": eu, "us": us}, services=services, defaults=defaults)
+
+    def start_plane(self) -> None:
+        command = "from workers.cli.main import run; run()"
+        options = ["--region", "eu", "--data", str(self.data), "--catalog", str(self.folder / "catalog.yaml")]
+        ports = ["--port", str(self.admin), "--xds-port", str(self.xds)]
+        self._start("plane", [sys.executable, "-c", command, "mesh", *options, *ports])
+
+    def start_envoy(self) -> None:
+        self._start("envoy", launcher(self.proxy, self.data))
+
+    @property
+    def proxy(self) -> Proxy:
+        return Proxy(region="eu", node="envoy-eu", xds=self.xds, admin=self.envoy_admin)
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGKILL) -> int:
+        """Signal the process and wait for its end; its exit status."""
+        process = self._processes.pop(name)
+        process.send_signal(how)
+        return process.wait(10)
+
+    def logs(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    async def settled(self) -> None:
+        """Wait until the Envoy has all that is wanted, of all replicas."""
+
+        async def complete() -> bool:
+            try:
+                status = (await self.client.get(f"{self.url}/v1/status")).json()
+            except httpx.TransportError:
+                return False
+            self.status = status
+            return self.agent.seen >= self.agent.version and not any(
+                service["missing"] for service in status["services"].values()
+            )
+
+        await until(complete, 15, "the proxy has all that is wanted")
+
+    async def statistics(self, pattern: str) -> dict[str, int]:
+        url = f"http://127.0.0.1:{self.envoy_admin}/stats"
+        answer = await self.client.get(url, params={"format": "json", "filter": pattern})
+        return {entry["name"]: entry["value"] for entry in answer.json()["stats"] if "name" in entry}
+
+    def _start(self, name: str, command: list[str]) -> None:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "STERNWAY_OPERATE_TOKEN": OPERATE,
+            "STERNWAY_PROTECT_TOKEN": PROTECT,
+        }
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

@@ -1,0 +1,126 @@
+"""Protection as leases: taken, renewed, released, and lapsing by themselves, also over a restart (law 11)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from models.catalog import FallbackAction, WeightAction
+from models.lease import Lease, LeaseRequest
+from workers.mesh.errors import Invalid, Spent, Unknown
+from workers.mesh.plane import ControlPlane
+from workers.mesh.rows import spent
+from workers.observability.logs import logger
+
+LONGEST = 3600.0
+"""Seconds: a stolen token must not throttle a service for long."""
+
+_log = logger("sternway.mesh.leases")
+
+
+class Leases:
+    """*newest* names the release of a service that was deployed last, None where nobody knows."""
+
+    def __init__(self, plane: ControlPlane, newest: Callable[[str], Awaitable[str | None]]) -> None:
+        self._plane, self._newest = plane, newest
+        self._rescheduled = asyncio.Event()
+        self.lapse(datetime.now(UTC))
+
+    async def take(self, request: LeaseRequest) -> Lease:
+        """Enforce it; the same id gets the same lease. Raises Invalid, Unknown, Spent."""
+        self._plane.require(request.service)
+        _check_seconds(request.seconds)
+        newest = await self._checked_newest(request) if self._plane.rows.lease(request.id) is None else None
+        lease = self._plane.rows.lease(request.id)
+        if lease is None:
+            lease = Lease(
+                **request.model_dump(include={"id", "owner", "service"}),
+                protection=request.protection,
+                expires_at=_after(request.seconds),
+                active=True,
+            )
+            self._put(lease, newest)
+            _log.info("protection taken", lease=lease.id, service=lease.service, action=request.protection.action)
+        if not lease.active:
+            raise Spent(f"lease {request.id} was released or has lapsed; protection needs a lease with another id")
+        return await self._enforced(lease)
+
+    async def renew(self, id: str, seconds: float) -> Lease:
+        """Let it live *seconds* from now; a spent one stays spent. Raises Invalid, Unknown."""
+        _check_seconds(seconds)
+        lease = self._plane.rows.lease(id)
+        if lease is None:
+            raise Unknown(f"there is no lease {id}; take it before renewing it")
+        if not lease.active:
+            return lease
+        renewed = lease.model_copy(update={"expires_at": _after(seconds)})
+        self._put(renewed, None)
+        return await self._enforced(renewed)
+
+    async def release(self, id: str) -> Lease:
+        """Lift the protection, and spend the id even if it was never taken."""
+        lease = self._plane.rows.lease(id) or spent(id)
+        if not lease.active:
+            self._plane.rows.put_lease(lease, None)
+            return lease
+        released = lease.model_copy(update={"active": False})
+        self._put(released, None)
+        _log.info("protection lifted", lease=id, service=lease.service)
+        return await self._enforced(released)
+
+    def lapse(self, now: datetime) -> None:
+        """Lift every protection whose time is over at *now*."""
+        over = [lease for lease, _ in self._plane.rows.active_leases() if lease.expires_at <= now]
+        for lease in over:
+            self._plane.rows.put_lease(lease.model_copy(update={"active": False}), None)
+            _log.info("protection lapsed", lease=lease.id, service=lease.service)
+        if over:
+            self._plane.publish()
+
+    async def keep_time(self) -> None:
+        """Lift what lapses when it lapses, for ever."""
+        while True:
+            ends = min((lease.expires_at for lease, _ in self._plane.rows.active_leases()), default=None)
+            wait = None if ends is None else max(0.0, (ends - datetime.now(UTC)).total_seconds())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._rescheduled.wait()
+            self._rescheduled.clear()
+            self.lapse(datetime.now(UTC))
+
+    async def _checked_newest(self, request: LeaseRequest) -> str | None:
+        """The release that a cap is for. Raises Invalid where the protection would do harm or nothing."""
+        service = self._plane.services[request.service]
+        if isinstance(request.protection, FallbackAction):
+            if service.fallback not in self._plane.services:
+                raise Invalid(f"{request.service} names no fallback that {self._plane.region} serves")
+            if not self._plane.ready(service.fallback):
+                raise Invalid(f"{service.fallback}, the fallback of {request.service}, has no ready replica")
+        if not isinstance(request.protection, WeightAction):
+            return None
+        newest = await self._newest(request.service) or next(iter(service.releases), None)
+        if newest is None:
+            raise Invalid(f"nobody knows the newest release of {request.service}; name its releases in the catalog")
+        if not self._plane.ready(request.service) - {newest}:
+            raise Invalid(f"{request.service} has no ready replica of another release than {newest} to take the rest")
+        return newest
+
+    def _put(self, lease: Lease, newest: str | None) -> None:
+        self._plane.rows.put_lease(lease, newest)
+        self._rescheduled.set()
+        self._plane.publish()
+
+    async def _enforced(self, lease: Lease) -> Lease:
+        return lease.model_copy(update={"pending": await self._plane.confirmed(lease.service)})
+
+
+def _after(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def _check_seconds(seconds: float) -> None:
+    if not (math.isfinite(seconds) and 0 < seconds <= LONGEST):
+        raise Invalid(f"a lease lives more than 0 and at most {LONGEST:.0f} seconds, not {seconds}; renew it in time")
