@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from models.catalog import Defaults, Driver, FallbackAction, OnPoolLoss, Policy, Region, Service
-from models.catalog_text import Path, Problem
+from models.catalog_tree import Path, Problem
 
 Module = Literal["mesh", "platform", "telemetry"]
 MODULES: Final[tuple[Module, ...]] = ("mesh", "platform", "telemetry")

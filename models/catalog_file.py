@@ -17,7 +17,8 @@ from models.base import Frozen, SternwayError
 from models.catalog import Catalog
 from models.catalog_check import check
 from models.catalog_form import draft_of, validate
-from models.catalog_text import Node, Path, Plain, Problem, Unreadable, escaped, read
+from models.catalog_text import Unreadable, read
+from models.catalog_tree import Node, Path, Plain, Problem, escaped
 
 _ADVISED = 50
 """Finding the nearest name takes time: the first so many problems get one."""

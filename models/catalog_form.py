@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from models.catalog import Catalog, Defaults, Policy, Region, Service
 from models.catalog_check import Draft
-from models.catalog_text import Node, Path, Problem, shown
+from models.catalog_tree import Node, Path, Problem, shown
 
 _ENTRIES: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
     "regions": ("region", Region),
