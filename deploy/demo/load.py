@@ -58,7 +58,7 @@ class Totals:
     sent: int = 0
     ok: int = 0
     failed: int = 0
-    failures_by_status: Counter[str] = field(default_factory=Counter[str])
+    failures_by_status: dict[str, int] = field(default_factory=dict[str, int])
     last_failure_sent_at: float | None = None
 
 
@@ -91,7 +91,7 @@ class Users:
         """What there was since the last call."""
         now, before = self.totals, self._before
         latencies, self._latencies = sorted(self._latencies), []
-        self._before = Totals(now.sent, now.ok, now.failed, now.failures_by_status.copy())
+        self._before = Totals(now.sent, now.ok, now.failed, dict(now.failures_by_status))
         return Second(
             at=round(time.time(), 3),
             region=self.region,
@@ -101,7 +101,7 @@ class Users:
             p50_ms=_percentile(latencies, 0.5),
             p99_ms=_percentile(latencies, 0.99),
             in_flight=len(self._flying),
-            failures_by_status=dict(now.failures_by_status - before.failures_by_status),
+            failures_by_status=dict(Counter(now.failures_by_status) - Counter(before.failures_by_status)),
             last_failure_sent_at=now.last_failure_sent_at,
         )
 
@@ -126,7 +126,7 @@ class Users:
             self.totals.ok += 1
             return
         self.totals.failed += 1
-        self.totals.failures_by_status[outcome] += 1
+        self.totals.failures_by_status[outcome] = self.totals.failures_by_status.get(outcome, 0) + 1
         self.totals.last_failure_sent_at = max(sent_at, self.totals.last_failure_sent_at or sent_at)
 
 
