@@ -25,9 +25,10 @@ PR_SET_PDEATHSIG = 1
 
 
 class Postgres:
-    """A running server. Durable as PostgreSQL is by default: fsync is on."""
+    """A server with PostgreSQL's own defaults, but for *settings* (``"fsync=off"``)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *settings: str) -> None:
+        self._settings = [word for setting in settings for word in ("-c", setting)]
         self._directory = Path(tempfile.mkdtemp(prefix="sternway-pg-", dir="/tmp"))
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,7 +43,7 @@ class Postgres:
         data = str(self._directory / "data")
         initdb = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", *LOCALE]
         subprocess.run(initdb, check=True, capture_output=True, cwd="/", **_as_nobody())
-        server = [str(binaries / "postgres"), "-D", data, "-k", self.socket, "-c", "listen_addresses="]
+        server = [str(binaries / "postgres"), "-D", data, "-k", self.socket, "-c", "listen_addresses=", *self._settings]
         with (self._directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 server, stdout=log, stderr=log, cwd="/", preexec_fn=_die_with_the_tests, **_as_nobody()

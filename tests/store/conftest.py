@@ -13,7 +13,7 @@ from tests.postgres import Postgres
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    server = Postgres()
+    server = Postgres("fsync=off")  # no test cuts the power, and a hundred databases are made
     try:
         server.start()
         yield server

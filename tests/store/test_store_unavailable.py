@@ -84,3 +84,36 @@ def test_a_lock_that_is_not_given_up_is_unavailable(postgres: Postgres) -> None:
     persist(other)
     one.close()
     other.close()
+
+
+def test_a_server_that_became_a_standby_is_unavailable_for_writing(postgres: Postgres) -> None:
+    store = open_store(postgres.new_database())
+    migrate(store)
+    with store.write() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+    with postgres.connect() as server:
+        server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    store.engine.dispose()
+    with pytest.raises(StoreUnavailable, match="read-only transaction"):
+        persist(store)
+    assert deliveries.counts(store).quarantined == 0
+    store.close()
+
+
+def test_the_file_is_its_owners_alone(sqlite: Store, tmp_path: Path) -> None:
+    persist(sqlite)
+    files = sorted(tmp_path.glob("store.db*"))
+    assert [(file.name, file.stat().st_mode & 0o077) for file in files] == [
+        ("store.db", 0),
+        ("store.db-shm", 0),
+        ("store.db-wal", 0),
+    ]
+    sqlite.close()
+
+
+def test_options_of_the_url_are_kept(postgres: Postgres) -> None:
+    store = open_store(postgres.new_database() + "&options=-c%20application_name%3Dmine")
+    with store.unchecked(writes=False) as connection:
+        assert connection.exec_driver_sql("SHOW application_name").scalar_one() == "mine"
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar_one() == "2s"
+    store.close()

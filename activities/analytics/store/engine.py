@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.base import SternwayError
 
 BUSY_SECONDS = 2
 """How long a write waits for another process's before it gives up."""
+
+READ_ONLY = "25006"
+"""PostgreSQL's code for a write to a server that has become a standby."""
 
 _WRITES = "sternway_writes"
 
@@ -67,7 +70,9 @@ class Store:
                     options["isolation_level"] = "READ COMMITTED" if writes else "REPEATABLE READ"
                 with connection.execution_options(**options).begin():
                     yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout) as error:
+            if not _passes(error):
+                raise
             raise StoreUnavailable(f"the store {self.name} cannot be used now: {_cause(error)}") from error
 
     def close(self) -> None:
@@ -117,6 +122,12 @@ def _sqlite(url: URL) -> Engine:
         pool_timeout=BUSY_SECONDS,
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _private(*_: object) -> None:
+        """Alerts can hold personal data: a new file is its owner's alone, and SQLite's side files follow it."""
+        with suppress(OSError):  # SQLite says it better
+            Path(str(url.database)).touch(mode=0o600)
+
     @event.listens_for(engine, "connect")
     def _durable(connection: Any, _record: object) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
@@ -131,6 +142,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
+    own = f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on"
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
@@ -138,9 +150,16 @@ def _postgresql(url: URL) -> Engine:
         connect_args={
             "connect_timeout": 3,
             "tcp_user_timeout": 5000,
-            "options": f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on",
+            "options": f"{url.query.get('options', '')} {own}".strip(),
         },
     )
+
+
+def _passes(error: DBAPIError | PoolTimeout) -> bool:
+    """Whether it is the store's state and not the statement that is wrong."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout) or error.connection_invalidated:
+        return True
+    return getattr(error.orig, "sqlstate", None) == READ_ONLY
 
 
 def _cause(error: Exception) -> str:
