@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from activities.analytics.drivers.envoy import EnvoyTelemetry
 from activities.analytics.drivers.prometheus import PrometheusTelemetry
-from activities.analytics.telemetry import Telemetry
+from activities.analytics.telemetry import Sampling, Telemetry
 from activities.breaker.driver import Protector
 from activities.breaker.drivers.envoy import EnvoyProtector
 from activities.catalogs import Catalogs
@@ -35,7 +35,7 @@ PROTECTORS: dict[str, Callable[[Driver, str], Protector]] = {
 PLATFORMS: dict[str, Callable[[Driver, str], Platform]] = {
     "local": lambda driver, token: LocalPlatform(driver.url, token),
 }
-TELEMETRY: dict[str, Callable[[str, Driver], Telemetry]] = {
+TELEMETRY: dict[str, Callable[[str, Driver], Sampling]] = {
     "envoy": lambda region, driver: EnvoyTelemetry(region, driver.url),
     "prometheus": lambda region, driver: PrometheusTelemetry(region, driver.url),
 }
