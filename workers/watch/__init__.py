@@ -1,0 +1,1 @@
+"""Detection by what users see: burn rates of the catalog's objectives, sent on as Alertmanager would."""
