@@ -17,6 +17,7 @@ from workers.cli.incidents import app as incidents
 from workers.cli.mesh import envoy, mesh, mesh_bootstrap
 from workers.cli.pool import pool
 from workers.cli.store import audit, store
+from workers.cli.watch import watch
 
 app = typer.Typer(
     name="sternway",
@@ -31,6 +32,7 @@ app.command("mesh")(mesh)
 app.command("envoy")(envoy)
 app.command("mesh-bootstrap")(mesh_bootstrap)
 app.command("gateway")(gateway)
+app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
 app.command("check")(check)
 
