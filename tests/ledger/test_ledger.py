@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -114,3 +115,16 @@ def test_of_many_that_expect_the_same_generation_one_wins(tmp_path: Path) -> Non
     reopened = Ledger(tmp_path / "ledger.db")
     assert reopened.read(WHERE) == Snapshot(1, {"replicas/v1": winners[0].after["replicas/v1"]})
     reopened.close()
+
+
+def test_on_a_full_disk_nothing_is_written_and_the_ledger_stays_usable(ledger: Ledger) -> None:
+    ledger.change(key("small"), WHERE, {"release": "v1"}, None, AT)
+    (pages,) = ledger.connection.execute("PRAGMA page_count").fetchone()
+    ledger.connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        ledger.change(key("large"), WHERE, {"release": "x" * 100_000}, None, AT)
+    assert ledger.read(WHERE) == Snapshot(1, {"release": "v1"})
+    assert ledger.receipt(key("large")) is None
+    ledger.connection.execute("PRAGMA max_page_count = 10000")
+    ledger.change(key("large"), WHERE, {"release": "v2"}, 1, AT)
+    assert ledger.read(WHERE) == Snapshot(2, {"release": "v2"})
