@@ -17,7 +17,7 @@ from models.settings import Settings
 from workers import worker
 from workers.observability.logs import logger
 from workers.observability.tracing import Tracing
-from workers.temporal import connect_when_there
+from workers.temporal import IMPATIENT, connect_when_there
 
 PAUSE = 1.0
 """Seconds before a worker that ended on an error is built anew."""
@@ -58,7 +58,7 @@ class Connection:
 
     async def run(self) -> None:
         """Connect, then run the embedded worker until this is cancelled; what it has in hand is finished then."""
-        client = await connect_when_there(self._settings, self._tracing)
+        client = await connect_when_there(self._settings, self._tracing, IMPATIENT)
         registered = self._register(client)
         while True:
             embedded = worker.build(

@@ -69,6 +69,9 @@ class Dispatcher:
         self._handing = 0
         self._pause = FIRST_PAUSE
         self._away = False
+        self._in_order = True
+        """What has piled up is begun one by one in its order; what comes as we go, side by side."""
+        self._looked = False
         self._stopping = False
         self._more_in_store = False
         self._look = asyncio.Event()
@@ -94,11 +97,13 @@ class Dispatcher:
         """Look after pending alerts until cancelled, then finish the handing over that has begun."""
         begin = asyncio.create_task(self._begin_with_temporal())
         try:
+            await self._refill(older_than=timedelta())
+            self._looked = True
             while True:
-                await self._refill()
                 self._look.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._look.wait(), TICK)
+                await self._refill(older_than=OURS)
         finally:
             self._stopping = True
             begin.cancel()
@@ -109,7 +114,7 @@ class Dispatcher:
         await self._connection.client()
         self._pump()
 
-    async def _refill(self) -> None:
+    async def _refill(self, *, older_than: timedelta) -> None:
         try:
             await self._settling.remember(self._loaded)
             pending = await asyncio.to_thread(deliveries.pending, self._store, HELD)
@@ -117,8 +122,8 @@ class Dispatcher:
             logger(__name__).warning("pending alerts cannot be read", reason=str(error), again_in=TICK)
             return
         self._more_in_store = len(pending) == HELD
-        settled = datetime.now(UTC) - OURS
-        self._take_in([stored for stored in pending if stored.received_at < settled], suspect=True)
+        settled = datetime.now(UTC) - older_than
+        self._take_in([stored for stored in pending if stored.received_at <= settled], suspect=True)
         self._pump()
 
     def _take_in(self, alerts: Sequence[StoredAlert], *, suspect: bool) -> None:
@@ -149,9 +154,11 @@ class Dispatcher:
     def _pump(self) -> None:
         """Begin to hand over whatever may be begun now."""
         client = self._connection.now
-        while client and not self._away and not self._stopping and self._handing < AT_ONCE:
+        while client and not self._away and not self._stopping and self._handing < (1 if self._in_order else AT_ONCE):
             lane = self._lanes.take()
             if lane is None:
+                piled_up = self._handing > 0 or self._more_in_store or not self._looked
+                self._in_order = self._in_order and piled_up
                 break
             self._handing += 1
             self._spawn(self._work(client, lane))
@@ -207,7 +214,7 @@ class Dispatcher:
 
     def _wait_for_temporal(self, error: RPCError) -> None:
         if not self._away:
-            self._away = True
+            self._away = self._in_order = True
             logger(__name__).warning("temporal away", reason=error.message, again_in=self._pause)
             asyncio.get_running_loop().call_later(self._pause, self._try_again)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)

@@ -1,0 +1,41 @@
+"""A real Temporal server that can go away and come back on the same port with the same history."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from workers.local.ports import free_ports
+from workers.local.temporal import argv
+
+
+class TemporalServer:
+    def __init__(self, folder: Path) -> None:
+        self.port, ui, metrics = free_ports(3)
+        self._argv = argv(folder / "temporal.db", self.port, ui, metrics)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to start it; :meth:`client` waits until it is there."""
+        self._process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        """Kill it, as a crash would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def client(self) -> Client:
+        for _ in range(100):
+            try:
+                client = await Client.connect(f"127.0.0.1:{self.port}", data_converter=pydantic_data_converter)
+            except RuntimeError:
+                await asyncio.sleep(0.1)
+            else:
+                return client
+        raise AssertionError("the Temporal server did not come up within 10 s")

@@ -1,0 +1,103 @@
+"""Temporal away: deliveries are taken in, and their incidents begin when it is back, in order and none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from tests.gateway.running_gateway import Gateway, a_gateway, alert, message, settings_for
+from tests.gateway.temporal_server import TemporalServer
+from tests.waiting import until
+
+MANY = 12
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[TemporalServer]:
+    """A server that this test may take away."""
+    server = TemporalServer(tmp_path)
+    yield server
+    server.stop()
+
+
+async def started_in_order(temporal: Client, expected: int) -> list[str]:
+    """The services' first alerts by the time at which their incidents began."""
+
+    async def all_there() -> bool:
+        return (await temporal.count_workflows("WorkflowType = 'Incident'")).count >= expected
+
+    await until(all_there, 20, f"{expected} incidents")
+    found = [one async for one in temporal.list_workflows("WorkflowType = 'Incident'")]
+    found.sort(key=lambda one: one.start_time)
+    starts = [await temporal.get_workflow_handle(one.id, run_id=one.run_id).query("state") for one in found]
+    return [start["alerts"][0]["fingerprint"] for start in starts]
+
+
+async def test_what_came_while_temporal_was_never_there_begins_when_it_comes(
+    tmp_path: Path, own_server: TemporalServer
+) -> None:
+    async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
+        bodies = [message(alert(f"f{number:02}")) for number in range(MANY)]
+        for body in bodies:
+            answer = await gateway.post(body)
+            assert (answer.status_code, answer.json()["duplicate"]) == (202, False)
+        assert (await gateway.post(bodies[0])).json()["duplicate"] is True
+        assert (await gateway.ask("GET", "/readyz")).json() == {"store": "there", "temporal": "away"}
+        own_server.start()
+        temporal = await own_server.client()
+        await gateway.nothing_waits(30)
+        assert await started_in_order(temporal, MANY) == [f"f{number:02}" for number in range(MANY)]
+        assert len(gateway.protected.starts) == MANY
+
+
+async def test_critical_alerts_go_first(tmp_path: Path, own_server: TemporalServer) -> None:
+    async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
+        for number in range(20):
+            await gateway.post(message(alert(f"f{number:02}", severity="critical" if number == 19 else "warning")))
+        own_server.start()
+        await own_server.client()
+        await until(lambda: gateway.protected.starts, 15, "the first action")
+        assert gateway.protected.starts[0].alerts[0].fingerprint == "f19"
+        await gateway.nothing_waits(30)
+
+
+async def test_a_server_that_went_away_is_used_again(tmp_path: Path, own_server: TemporalServer) -> None:
+    own_server.start()
+    await own_server.client()
+    async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
+        await gateway.parts.connection.client()
+        running = message(alert("before"))
+        await gateway.post(running)
+        await gateway.nothing_waits()
+        own_server.stop()
+        assert (await gateway.post({**running, "alerts": [alert("joins")]})).status_code == 202
+        for number in range(MANY):
+            assert (await gateway.post(message(alert(f"f{number:02}")))).status_code == 202
+        own_server.start()
+        temporal = await own_server.client()
+        await gateway.nothing_waits(60)
+        assert await started_in_order(temporal, MANY + 1) == ["before", *(f"f{number:02}" for number in range(MANY))]
+        assert (await temporal.count_workflows("WorkflowType = 'Incident'")).count == MANY + 1
+        await until(lambda: len(gateway.protected.starts) >= MANY + 1, 20, "every first action")
+
+
+async def test_a_restarted_gateway_begins_what_the_last_one_could_not(
+    tmp_path: Path, own_server: TemporalServer
+) -> None:
+    settings = settings_for(tmp_path, own_server.port)
+    async with a_gateway(settings) as first:
+        for number in range(3):
+            await first.post(message(alert(f"f{number:02}")))
+    own_server.start()
+    temporal = await own_server.client()
+    async with a_gateway(settings) as second:
+        await second.nothing_waits(20)
+        assert await started_in_order(temporal, 3) == ["f00", "f01", "f02"]
+
+
+async def test_a_person_hears_that_temporal_is_away(alone: Gateway) -> None:
+    answer = await alone.ask("POST", "/v1/incidents", json={"service": "ledger", "reason": "it is slow"})
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
