@@ -37,7 +37,7 @@ def thresholds(catalog: Catalog) -> tuple[float, ...]:
 def bootstrap(proxy: Proxy) -> dict[str, Any]:
     """The bootstrap configuration, as JSON."""
     retry = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}}
-    service = {"envoy_grpc": {"cluster_name": _CONTROL_PLANE}, "retry_policy": retry}
+    service = {"envoy_grpc": {"cluster_name": _CONTROL_PLANE, "retry_policy": retry}}
     return {
         "node": {"id": proxy.node, "cluster": proxy.region, "locality": {"region": proxy.region}},
         "admin": {"address": _address(proxy.admin), "ignore_global_conn_limit": True},
