@@ -87,7 +87,11 @@ def _summary(region: str, alarm: Alarm) -> str:
 
 def _share(rate: Rate) -> str:
     share = rate.bad / rate.requests if rate.requests else 0.0
-    return f"{share:.1%} of {rate.requests} requests in {rate.seconds:.3g} s"
+    return f"{share:.1%} of {rate.requests} requests in {_seconds(rate.seconds)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def _common(sets: list[object]) -> dict[str, str]:
