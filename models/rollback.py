@@ -30,7 +30,7 @@ class RollbackResult(Frozen):
     sentence: str
     steps: tuple[StepRecord, ...]
     verdict: Verdict | None
-    """Of the last gate."""
+    """Of the target under traffic; none where it came to no soak."""
     contained_at: Time | None
     """When traffic had left the bad release."""
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.assessment import assess
@@ -32,7 +31,7 @@ MAX_PLANS = 3
 """A plan whose world has moved is made anew so often, then a person is asked (law 7)."""
 
 
-@workflow.defn(name="Incident", versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name="Incident")
 class IncidentWorkflow:
     """Its id is the correlation key, so that alerts of one trouble meet here; its ULID comes in the argument."""
 

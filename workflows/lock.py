@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import FailureError
 
 from workflows.regions import retry_policy
@@ -20,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
 LOOK_AFTER_HOLDER = timedelta(seconds=5)
 
 
-@workflow.defn(name="ServiceLock", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name="ServiceLock")
 class ServiceLockWorkflow:
     """Ends when nobody holds it and nobody waits; the next request starts it again."""
 

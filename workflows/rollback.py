@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, FailureError
 
 from workflows.journal import Journal
@@ -54,7 +53,7 @@ LOCK_PATIENCE = timedelta(minutes=10)
 RollbackOutcome = Literal["done", "stale", "compensated", "aborted", "held"]
 
 
-@workflow.defn(name="Rollback", versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name="Rollback")
 class RollbackWorkflow:
     """Stages of one rollback plan. Survives its parent; ends done, compensated, aborted or held, never in between."""
 
@@ -72,7 +71,7 @@ class RollbackWorkflow:
         self._locked = False
         self._traffic_moved = False
         self._contained_at: datetime | None = None
-        self._verdict: Verdict | None = None
+        self._health: Verdict | None = None
 
     @workflow.run
     async def run(self, start: RollbackStart) -> RollbackResult:
@@ -105,7 +104,7 @@ class RollbackWorkflow:
             outcome=outcome,
             sentence=sentence,
             steps=self._saga.records,
-            verdict=self._verdict,
+            verdict=self._health,
             contained_at=self._contained_at,
         )
 
@@ -162,8 +161,9 @@ class RollbackWorkflow:
             )
         if verdict is None:
             return ABORT_ASKED if self._abort else None
-        self._verdict = verdict
         self._journal.record("verdict", verdict)
+        if isinstance(stage.gate, Soak):
+            self._health = verdict
         if not verdict.passed:
             return Trouble(f"stage {stage.name}: {verdict.sentence}")
         if stage.moves_traffic and self._contained_at is None:
@@ -252,7 +252,7 @@ class RollbackWorkflow:
             **self._scope(),
             plan=self._plan,
             stage=stage.name,
-            finding=self._verdict.finding if self._verdict else Finding.INCONCLUSIVE,
+            finding=self._health.finding if self._health else Finding.INCONCLUSIVE,
             before=self._start.before,
         )
         try:

@@ -28,7 +28,7 @@ class RollbackActivities:
         catalog = await self._directory.catalog(request)
         return make_plan(
             request.incident,
-            await self._read(request),
+            await self.read_state(request),
             catalog.service(request.service).releases,
             catalog.policy_of(request.service).rollback,
             request.protected,
@@ -37,7 +37,7 @@ class RollbackActivities:
     @activity.defn(name=contract.PRECHECK.name)
     async def precheck(self, request: contract.PrecheckRequest) -> contract.Precheck:
         """Law 7: a plan runs only against the state that it was made for."""
-        planned, now = request.plan.state, await self._read(request)
+        planned, now = request.plan.state, await self.read_state(request)
         if planned.fingerprint() == now.fingerprint():
             return contract.Precheck(fresh=True, sentence="the world is what the plan was made for")
         return contract.Precheck(
@@ -53,7 +53,7 @@ class RollbackActivities:
         routing = await mesh.read(request.service)
         gate = Routed(weights={work.release: 100}, timeout=1)
         verdict = judge_routing(gate, routing.weights, routing.missing)
-        ready = (await self._read(request)).ready.get(work.release, 0)
+        ready = (await self.read_state(request)).ready.get(work.release, 0)
         if not verdict.passed or ready >= work.replicas:
             return verdict
         return Verdict(
@@ -88,7 +88,8 @@ class RollbackActivities:
             raise
         return description.status is WorkflowExecutionStatus.RUNNING
 
-    async def _read(self, scope: Scope) -> ServiceState:
+    async def read_state(self, scope: Scope) -> ServiceState:
+        """The service as mesh and platform have it at this moment."""
         mesh = await self._directory.mesh(scope)
         platform = await self._directory.platform(scope)
         routing = await mesh.read(scope.service)

@@ -37,7 +37,7 @@ class DecisionRequest(Scope):
     stage: str
     """The stage that failed, after traffic had moved."""
     finding: Finding
-    """Of the last gate."""
+    """On the target under traffic, as far as it is known."""
     before: Verdict
     """Health of the release that would be gone back to, as it was before anything was changed."""
 

@@ -1,0 +1,120 @@
+"""One real world and one Temporal server for all saga tests; a worker in this process runs the real activities."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.analytics.store import migrate, open_store
+from activities.mesh import contract as mesh
+from activities.platform import contract as platform
+from activities.rollback.plan import make_plan
+from models.plan import RollbackPlan
+from models.queues import WORKFLOWS as NEUTRAL
+from models.queues import regional
+from models.rollback import RollbackResult, RollbackStart
+from models.verdict import Finding, Verdict
+from tests.world.world import REGION, World
+from workers.local.binaries import binary
+from workers.local.temporal import DYNAMIC_CONFIG
+from workers.registry import WORKFLOWS, local_activities, regional_activities
+from workers.worker import TASK_TIMEOUT, build
+from workflows.rollback import RollbackWorkflow
+from workflows.search import SEARCH_ATTRIBUTES
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        await world.start()
+        yield world
+    finally:
+        world.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(shared_world: World) -> AsyncGenerator[World]:
+    """As after the deployment of v2, which is healthy; with users."""
+    shared_world.mishaps.pending.clear()
+    await shared_world.serve_v2()
+    async with shared_world.users():
+        yield shared_world
+    shared_world.mishaps.pending.clear()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal_client() -> AsyncGenerator[Client]:
+    extra = [part for name, value in DYNAMIC_CONFIG.items() for part in ("--dynamic-config-value", f"{name}={value}")]
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=binary("temporal"),
+        dev_server_extra_args=extra,
+        data_converter=pydantic_data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+    ) as environment:
+        yield environment.client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rollbacks(
+    world: World, temporal_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Rollbacks]:
+    """Rollbacks that run in this process. Driver calls time out after a second, twice: silence is found soon."""
+    for module in (mesh, platform):
+        short = replace(module.CHANGE, timeout=timedelta(seconds=1), attempts=2)
+        monkeypatch.setattr(module, "CHANGE", short)
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    migrate(store)
+    neutral = build(
+        temporal_client,
+        NEUTRAL,
+        workflows=WORKFLOWS,
+        activities=local_activities(world.directory, temporal_client),
+        remote_activities=False,
+    )
+    own = build(
+        temporal_client, regional(REGION), activities=regional_activities(world.directory, store, temporal_client)
+    )
+    async with neutral, own:
+        yield Rollbacks(world, temporal_client)
+
+
+HEALTHY = Verdict(finding=Finding.PASS, sentence="v2 was healthy")
+UNHEALTHY = Verdict(finding=Finding.FAIL, sentence="v2 failed 60% of its requests")
+
+
+@dataclass
+class Rollbacks:
+    world: World
+    client: Client
+
+    async def plan(self) -> RollbackPlan:
+        from activities.rollback.activities import RollbackActivities
+
+        state = await RollbackActivities(self.world.directory, self.client).read_state(self.world.scope())
+        policy = self.world.catalog.catalog.policy_of("payments").rollback
+        chosen = make_plan("unused", state, ("v1",), policy, protected=False).rollback
+        assert chosen is not None
+        return chosen
+
+    async def start(
+        self, plan: RollbackPlan, before: Verdict = HEALTHY, hold_timeout: float = 60
+    ) -> WorkflowHandle[RollbackWorkflow, RollbackResult]:
+        scope = self.world.scope()
+        return await self.client.start_workflow(
+            RollbackWorkflow.run,
+            RollbackStart(
+                **scope.model_dump(), attempt=1, peers=(), plan=plan, before=before, hold_timeout=hold_timeout
+            ),
+            id=f"rollback:{scope.incident}:payments",
+            task_queue=NEUTRAL,
+            task_timeout=TASK_TIMEOUT,
+        )
