@@ -12,6 +12,7 @@ import typer
 from models.base import SternwayError
 from workers.cli.agent import agent
 from workers.cli.check import check
+from workers.cli.demo import demo
 from workers.cli.gateway import gateway
 from workers.cli.incidents import app as incidents
 from workers.cli.mesh import envoy, mesh, mesh_bootstrap
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("demo")(demo)
 app.command("agent")(agent)
 app.command("pool")(pool)
 app.command("mesh")(mesh)
