@@ -11,10 +11,10 @@ from typing import Any
 class _Server:
     """Connections served by :meth:`_serve`; closing resets those that are open."""
 
-    async def _listen(self) -> str:
+    async def _listen(self, port: int = 0) -> str:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def kill(self) -> None:
@@ -78,6 +78,10 @@ class ReplicaList(_Server):
     async def start(self) -> ReplicaList:
         self.url = f"http://{await self._listen()}"
         return self
+
+    async def restart(self) -> None:
+        """Listen where it did before it was killed."""
+        await self._listen(int(self.url.rpartition(":")[2]))
 
     def set(self, *replicas: Replica, draining: tuple[Replica, ...] = ()) -> int:
         """Make these the replicas; the new version."""

@@ -9,17 +9,24 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
 import yaml
+from ulid import ULID
 
 from activities.breaker.drivers.envoy import EnvoyProtector
 from activities.mesh.drivers.envoy import EnvoyMesh
 from models.catalog import Availability, Catalog, Defaults, Driver, Region, Service, Slos
+from models.identity import Key
+from models.receipt import Fields
 from tests.mesh.backend import Replica, ReplicaList
 from tests.waiting import until
+from workers.mesh import last_good
 from workers.mesh.bootstrap import Proxy
 from workers.mesh.envoy import launcher
+from workers.mesh.resource import Kind
+from workers.mesh.schema import decode
 
 OPERATE, PROTECT = "operate-secret", "protect-secret"
 ROOT = Path(__file__).parents[2]
@@ -43,22 +50,16 @@ class Stage:
 
     async def __aenter__(self) -> Stage:
         await self.agent.start()
-        self.one = await Replica("payments", "v1", "eu").start()
-        self.two = await Replica("payments", "v2", "eu").start()
-        self.far = await Replica("payments", "v1", "us").start()
-        self.cache = await Replica("cache", "c1", "eu").start()
-        self.agent.set(self.one, self.two, self.far, self.cache)
-        (self.folder / "catalog.yaml").write_text(
-            yaml.safe_dump(self.catalog().model_dump(mode="json", exclude_unset=True))
-        )
+        await self._populate()
+        self.write_catalog()
         client = httpx.AsyncClient(trust_env=False)
         self.client = client
         self.url = f"http://127.0.0.1:{self.admin}"
         self.mesh = EnvoyMesh(client, self.url, OPERATE)
         self.protector = EnvoyProtector(client, self.url, PROTECT)
         try:
-            self.start_plane()
-            self.start_envoy()
+            self.start("plane")
+            self.start("envoy")
             await self.settled()
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
@@ -71,9 +72,41 @@ class Stage:
         await self.client.aclose()
         for name in list(self._processes):
             self.stop(name, signal.SIGKILL if error else signal.SIGTERM)
+        self._depopulate()
+        self.agent.kill()
+
+    async def _populate(self) -> None:
+        self.one = await Replica("payments", "v1", "eu").start()
+        self.two = await Replica("payments", "v2", "eu").start()
+        self.far = await Replica("payments", "v1", "us").start()
+        self.cache = await Replica("cache", "c1", "eu").start()
+        self.agent.set(self.one, self.two, self.far, self.cache)
+
+    def _depopulate(self) -> None:
         for replica in (self.one, self.two, self.far, self.cache):
             replica.kill()
-        self.agent.kill()
+
+    async def reset(self) -> None:
+        """New replicas, no field set, no lease."""
+        self._depopulate()
+        await self._populate()
+        self.agent.newest = None
+        for name in ("plane", "envoy"):
+            if name not in self._processes:
+                self.start(name)
+        await self.settled()
+        for lease in self.status["leases"]:
+            await self.protector.release(lease["id"])
+        fields: Fields = dict.fromkeys((await self.mesh.read("payments")).state)
+        if fields:
+            await self.mesh.change(self.key(), "payments", fields, None)
+
+    def key(self) -> Key:
+        """A key that was never used."""
+        return Key(incident=str(ULID()), step="step")
+
+    async def generation(self) -> int:
+        return (await self.mesh.read("payments")).generation
 
     def catalog(self) -> Catalog:
         slos = Slos(availability=Availability(objective=99.9))
@@ -90,14 +123,14 @@ class Stage:
         defaults = Defaults(mesh="envoy", platform="local", telemetry="envoy")
         return Catalog(version=1, regions={"eu": eu, "us": us}, services=services, defaults=defaults)
 
-    def start_plane(self) -> None:
+    def start(self, name: str) -> None:
+        """Start the ``plane`` or the ``envoy``."""
+        if name == "envoy":
+            return self._run(name, launcher(self.proxy, self.data))
         command = "from workers.cli.main import run; run()"
         options = ["--region", "eu", "--data", str(self.data), "--catalog", str(self.folder / "catalog.yaml")]
         ports = ["--port", str(self.admin), "--xds-port", str(self.xds)]
-        self._start("plane", [sys.executable, "-c", command, "mesh", *options, *ports])
-
-    def start_envoy(self) -> None:
-        self._start("envoy", launcher(self.proxy, self.data))
+        return self._run(name, [sys.executable, "-c", command, "mesh", *options, *ports])
 
     @property
     def proxy(self) -> Proxy:
@@ -116,23 +149,39 @@ class Stage:
         """Wait until the Envoy has all that is wanted, of all replicas."""
 
         async def complete() -> bool:
-            try:
-                status = (await self.client.get(f"{self.url}/v1/status")).json()
-            except httpx.TransportError:
-                return False
-            self.status = status
-            return self.agent.seen >= self.agent.version and not any(
-                service["missing"] for service in status["services"].values()
+            return (
+                await self.answering()
+                and self.agent.seen >= self.agent.version
+                and not any(service["missing"] for service in self.status["services"].values())
             )
 
         await until(complete, 15, "the proxy has all that is wanted")
+
+    async def answering(self) -> bool:
+        """Whether the control plane answers; its answer is ``status`` then."""
+        try:
+            self.status: dict[str, Any] = (await self.client.get(f"{self.url}/v1/status")).json()
+        except httpx.TransportError:
+            return False
+        return True
+
+    def last_good_routes_to(self, release: str) -> bool:
+        """Whether the last-known-good file sends all requests for payments to *release*."""
+        routes = next(r for r in last_good.read(self.data / last_good.FILE) if r.key == (Kind.ROUTES, "payments"))
+        route = decode(Kind.ROUTES.message, routes.body)["virtualHosts"][0]["routes"][-1]["route"]
+        weights = {c["name"]: c["weight"] for c in route["weightedClusters"]["clusters"]}
+        return weights[f"payments|{release}"] == 100
+
+    def write_catalog(self) -> None:
+        text = yaml.safe_dump(self.catalog().model_dump(mode="json", exclude_unset=True))
+        (self.folder / "catalog.yaml").write_text(text)
 
     async def statistics(self, pattern: str) -> dict[str, int]:
         url = f"http://127.0.0.1:{self.envoy_admin}/stats"
         answer = await self.client.get(url, params={"format": "json", "filter": pattern})
         return {entry["name"]: entry["value"] for entry in answer.json()["stats"] if "name" in entry}
 
-    def _start(self, name: str, command: list[str]) -> None:
+    def _run(self, name: str, command: list[str]) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from models.identity import Key
+import pytest
+
 from tests.mesh.load import Load, ask
 from tests.mesh.stage import Stage
 from tests.waiting import until
 
-
-def key(step: str) -> Key:
-    return Key(incident="01TEST", step=step)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_hundred_flips_of_the_weights_fail_no_request_and_each_is_in_force_when_it_is_answered(
     stage: Stage,
 ) -> None:
+    generation = await stage.generation()
     async with Load(stage.port) as load:
         for turn in range(100):
             new, old = ("v2", "v1") if turn % 2 == 0 else ("v1", "v2")
             fields = {f"weight/{new}": 100, f"weight/{old}": 0}
-            receipt = await stage.mesh.change(key(f"flip-{turn}"), "payments", fields, turn)
-            assert (receipt.generation, receipt.pending) == (turn + 1, ())
+            receipt = await stage.mesh.change(stage.key(), "payments", fields, generation + turn)
+            assert (receipt.generation, receipt.pending) == (generation + turn + 1, ())
             assert await ask(stage.port) == f"200 {new}"
     assert load.failed == {}
     assert load.answers["200 v1"] > 50
@@ -29,11 +29,11 @@ async def test_a_hundred_flips_of_the_weights_fail_no_request_and_each_is_in_for
 
 async def test_a_release_that_is_routed_away_then_drained_can_be_killed_under_load(stage: Stage) -> None:
     stage.two.delay = 0.2
-    await stage.mesh.change(key("in"), "payments", {"weight/v1": 50, "weight/v2": 50}, 0)
+    await stage.mesh.change(stage.key(), "payments", {"weight/v1": 50, "weight/v2": 50}, None)
     async with Load(stage.port) as load:
         await until(lambda: stage.two.in_flight > 5, 5, "v2 has requests in flight")
-        await stage.mesh.change(key("out"), "payments", {"weight/v1": 100, "weight/v2": 0}, 1)
-        receipt = await stage.mesh.change(key("drain"), "payments", {"drain/v2": True}, 2)
+        await stage.mesh.change(stage.key(), "payments", {"weight/v1": 100, "weight/v2": 0}, None)
+        receipt = await stage.mesh.change(stage.key(), "payments", {"drain/v2": True}, None)
         assert receipt.pending == ()
         await until(lambda: stage.two.in_flight == 0, 5, "v2 has finished its requests")
         stage.two.kill()
@@ -66,7 +66,8 @@ async def test_when_the_region_s_replicas_die_unannounced_those_of_another_regio
 
 
 async def test_a_draining_release_that_is_given_weight_again_by_an_undo_still_answers(stage: Stage) -> None:
-    await stage.mesh.change(key("route"), "payments", {"weight/v1": 0, "weight/v2": 100}, None)
-    await stage.mesh.change(key("drain"), "payments", {"drain/v1": True}, None)
-    await stage.mesh.undo(key("route"), "payments")
+    route = stage.key()
+    await stage.mesh.change(route, "payments", {"weight/v1": 0, "weight/v2": 100}, None)
+    await stage.mesh.change(stage.key(), "payments", {"drain/v1": True}, None)
+    await stage.mesh.undo(route, "payments")
     assert await ask(stage.port) == "200 v1"

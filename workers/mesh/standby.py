@@ -14,8 +14,10 @@ import signal
 import sys
 from pathlib import Path
 
+from models.settings import Settings
 from workers.mesh import last_good
 from workers.mesh.ads import DiscoveryServer
+from workers.observability import logs
 
 _PR_SET_PDEATHSIG = 1
 _LOOK = 0.25
@@ -26,6 +28,7 @@ _SETTLED = 8
 def main(file: Path, xds: int) -> None:
     parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    logs.configure(Settings(), "mesh-standby")
     if os.getppid() == parent:  # else it died before that
         asyncio.run(_stand_by(file, xds))
 

@@ -16,7 +16,7 @@ class EnvoyProtector:
 
     def __init__(self, client: httpx.AsyncClient, url: str, protect_token: str) -> None:
         self._client, self._url = client, url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {protect_token}"}
+        self._headers = {"authorization": f"Bearer {protect_token}"} if protect_token else {}
 
     async def take(self, request: LeaseRequest) -> Lease:
         return await self._ask("PUT", request.id, "", request.model_dump(mode="json"))

@@ -18,7 +18,7 @@ class EnvoyMesh:
 
     def __init__(self, client: httpx.AsyncClient, url: str, operate_token: str) -> None:
         self._client, self._url = client, url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {operate_token}"}
+        self._headers = {"authorization": f"Bearer {operate_token}"} if operate_token else {}
 
     async def read(self, service: str) -> Routing:
         return Routing.model_validate_json(await self._ask("GET", f"/v1/services/{service}", None))
