@@ -31,6 +31,23 @@ def test_the_tools_accept_it(tool: str, words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ("severity=critical service=payments region=eu", "sternway,people"),
+        ("severity=critical service=ledger region=eu", "sternway,people"),
+        ("severity=warning service=payments region=eu", "people"),
+        ("severity=critical instance=host", "people"),
+    ],
+)
+def test_who_hears_of_what(labels: str, receivers: str) -> None:
+    if not shutil.which("amtool"):
+        pytest.skip("amtool is not installed (Debian: prometheus-alertmanager)")
+    file = DEPLOY / "alertmanager" / "alertmanager.yml"
+    command = ["amtool", "config", "routes", "test", f"--config.file={file}", *labels.split()]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.strip() == receivers
+
+
 def test_every_caller_in_the_demos_catalog_is_inhibited_by_what_it_depends_on() -> None:
     services = yaml.safe_load((DEPLOY / "demo" / "catalog.yaml").read_text())["services"]
     edges = {name: set(service.get("depends_on", [])) for name, service in services.items()}
@@ -49,7 +66,8 @@ def test_every_caller_in_the_demos_catalog_is_inhibited_by_what_it_depends_on() 
 
 def test_critical_alerts_reach_the_gateway_without_waiting() -> None:
     configuration = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
-    [route] = [r for r in configuration["route"]["routes"] if r["receiver"] == "sternway"]
+    route, _ = configuration["route"]["routes"]
+    assert route["receiver"] == "sternway"
     assert route["group_wait"] == "0s"
     assert route["continue"] is True
     [receiver] = [r for r in configuration["receivers"] if r["name"] == "sternway"]

@@ -19,6 +19,7 @@ from tests.telemetry.real_envoy import Backend, RealEnvoy, backend, envoy
 from tests.waiting import until
 from tests.watch.receiver import Receiver, receiver
 
+SCRIPT = str(Path(sys.executable).parent / "sternway")
 TOKEN = "the-watchers-token"
 SERVICES = {"billing": ("v1",), "payments": ("v1",)}
 
@@ -43,7 +44,7 @@ class Scene:
         environment = {**os.environ, "STERNWAY_ALERT_TOKENS": json.dumps({"alertmanager": TOKEN})}
         with (self.directory / "watch.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "workers.cli", *arguments), env=environment, stdout=log, stderr=log
+                *(SCRIPT, *arguments), env=environment, stdout=log, stderr=log
             )
         try:
             await until(lambda: '"watching"' in self.log or process.returncode is not None, 20, "the watcher watches")
@@ -178,9 +179,7 @@ async def test_interrupted_it_stops_at_once_even_while_nobody_takes_its_alert(sc
 
 async def test_a_watcher_without_a_token_says_what_to_set(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("STERNWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers.cli", "watch"), env=environment, stderr=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(*(SCRIPT, "watch"), env=environment, stderr=asyncio.subprocess.PIPE)
     _, said = await process.communicate()
     assert process.returncode == 2
     assert b"STERNWAY_ALERT_TOKENS" in said
