@@ -29,6 +29,8 @@ from workers.observability.tracing import Tracing
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Loads no certificates: httpx would do so for each client, though all is plain HTTP here."""
 
+UNTRACED = Tracing("gateway", None)
+
 ALERTS = "alertmanager-secret-5d1f"
 PEOPLE = "gateway-secret-77ab"
 
@@ -92,11 +94,11 @@ def settings_for(folder: Path, temporal: int, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def a_gateway(settings: Settings) -> AsyncGenerator[Gateway]:
+async def a_gateway(settings: Settings, traces: Tracing = UNTRACED) -> AsyncGenerator[Gateway]:
     """Serve on a free port until the block ends, then stop as the process would."""
     protected = FirstAction()
     registered = Registered([StandIn], [protected.act])
-    async with running(settings, CATALOG, lambda *_: lambda _: registered, Tracing("gateway", None)) as parts:
+    async with running(settings, CATALOG, lambda *_: lambda _: registered, traces) as parts:
         listening = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(application(parts), log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 
 import uvicorn
 
@@ -44,7 +45,7 @@ async def serve(settings: Settings, registering: Registering) -> None:
     traces = tracing.start(settings, "gateway")
     try:
         async with running(settings, loaded, registering, traces) as parts:
-            server = uvicorn.Server(
+            server = _Server(
                 uvicorn.Config(
                     application(parts),
                     log_config=None,
@@ -55,9 +56,23 @@ async def serve(settings: Settings, registering: Registering) -> None:
                 )
             )
             logs.logger(__name__).info("gateway listens", url=settings.gateway_url, sources=[*settings.alert_tokens])
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, server.stop)
             await server.serve(sockets=[listening])
+            logs.logger(__name__).info("gateway stops")
     finally:
         traces.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again when it has ended, and the rest would not be closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
 
 
 @contextlib.asynccontextmanager

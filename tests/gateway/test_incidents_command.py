@@ -1,0 +1,88 @@
+"""``sternway incidents`` against a gateway with a recorded incident."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from activities.analytics.store.journal import append
+from models.journal import JournalEntry, Started, StepReported
+from tests.gateway.running_gateway import PEOPLE, Gateway, alert, message
+from tests.waiting import until
+from workers.cli.main import app
+
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def run(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command in a thread: the gateway runs in this one."""
+    monkeypatch.setenv("STERNWAY_GATEWAY_URL", str(gateway.http.base_url))
+    monkeypatch.setenv("STERNWAY_GATEWAY_TOKEN", PEOPLE)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *words: asyncio.to_thread(CliRunner().invoke, app, ["incidents", *words])
+
+
+@pytest.fixture
+async def incident(gateway: Gateway) -> str:
+    """An incident that runs, and whose journal has begun."""
+    await gateway.post(message(alert()))
+    await until(lambda: gateway.protected.starts, 10, "the first action")
+    await gateway.nothing_waits()
+    (start,) = gateway.protected.starts
+    shown = (await gateway.ask("GET", f"/v1/incidents/{start.incident}")).json()
+    now = datetime.now(UTC)
+    entries = [
+        ("incident-started", Started(**dict(start), workflow=shown["workflow"])),
+        ("step", StepReported(step="route", title="Route [red]all[/red] to v1", module="mesh", status="done")),
+    ]
+    journal = [
+        JournalEntry(
+            incident=start.incident,
+            source=shown["workflow"],
+            source_seq=number,
+            kind=kind,
+            at=now,
+            payload=payload.model_dump(mode="json"),
+        )
+        for number, (kind, payload) in enumerate(entries)
+    ]
+    append(gateway.parts.store, journal)
+    return start.incident
+
+
+async def test_list_and_show_tell_what_was_recorded(run: Run, incident: str) -> None:
+    listed = await run("list", "--open")
+    assert incident in listed.output
+    assert "payments" in listed.output
+    assert [row["id"] for row in json.loads((await run("list", "--json")).output)] == [incident]
+    shown = (await run("show", incident)).output
+    assert "Route [red]all[/red] to v1" in shown
+    assert "/namespaces/default/workflows/" in shown
+    as_json = json.loads((await run("show", incident, "--json")).output)
+    assert as_json["steps"][0]["record"]["status"] == "done"
+
+
+async def test_a_persons_word_reaches_the_incident_or_is_refused_with_its_reason(run: Run, incident: str) -> None:
+    refused = await run("approve", incident, "--by", "ada")
+    assert "nothing waits for ada" in str(refused.exception)
+    done = await run("abort", incident, "--by", "ada", "--reason", "false alarm")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{incident}: aborted by ada")
+
+
+async def test_a_wrong_token_and_an_absent_gateway_name_the_cure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STERNWAY_GATEWAY_TOKEN", "wrong")
+    assert "STERNWAY_GATEWAY_TOKEN" in str((await run("list")).exception)
+    monkeypatch.setenv("STERNWAY_GATEWAY_URL", "http://127.0.0.1:1")
+    assert "start it with `sternway gateway`" in str((await run("list")).exception)
+
+
+async def test_metrics_count_open_incidents(gateway: Gateway, incident: str) -> None:
+    metrics = (await gateway.ask("GET", "/metrics")).text
+    assert 'sternway_incidents_active{phase="protecting",severity="critical"} 1.0' in metrics
+    assert 'sternway_gateway_alerts_handed_over_total{result="opened"}' in metrics
