@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from activities.analytics.store import Store, deliveries, migrate, open_store
+from activities.analytics.store.engine import BUSY_SECONDS, serialise
 from activities.analytics.store.schema import status
 from models.base import SternwayError
 from models.tables import metadata
@@ -87,3 +89,16 @@ def test_the_password_is_in_no_message(tmp_path: Path) -> None:
         deliveries.counts(store)
     assert "s3cret" not in str(refused.value)
     assert "sternway:***@" in str(refused.value)
+
+
+def test_migrating_waits_for_another_process_longer_than_a_write_does(store_url: str) -> None:
+    one, other = open_store(store_url), open_store(store_url)
+    with ThreadPoolExecutor(1) as thread:
+        with one.unchecked(writes=True) as connection:
+            serialise(connection, "sternway:migrate")
+            migrating = thread.submit(migrate, other)
+            with pytest.raises(TimeoutError):
+                migrating.result(BUSY_SECONDS + 0.5)
+        assert migrating.result(60).current
+    one.close()
+    other.close()

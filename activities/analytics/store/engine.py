@@ -27,6 +27,7 @@ READ_ONLY = "25006"
 """PostgreSQL's code for a write to a server that has become a standby."""
 
 _WRITES = "sternway_writes"
+_PATIENCE = "sternway_patience"
 
 
 class StoreUnavailable(SternwayError):
@@ -61,11 +62,14 @@ class Store:
             yield connection
 
     @contextmanager
-    def unchecked(self, *, writes: bool) -> Generator[Connection]:
-        """A transaction on whatever schema is there: for those who look after the schema."""
+    def unchecked(self, *, writes: bool, patience: int = BUSY_SECONDS) -> Generator[Connection]:
+        """A transaction on whatever schema is there: for those who look after the schema.
+
+        *patience*: seconds to wait for another process's write.
+        """
         try:
             with self.engine.connect() as connection:
-                options: dict[str, Any] = {_WRITES: writes}
+                options: dict[str, Any] = {_WRITES: writes, _PATIENCE: patience}
                 if not self.sqlite:
                     options["isolation_level"] = "READ COMMITTED" if writes else "REPEATABLE READ"
                 with connection.execution_options(**options).begin():
@@ -135,15 +139,16 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {options.get(_PATIENCE, BUSY_SECONDS) * 1000}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
 
     return engine
 
 
 def _postgresql(url: URL) -> Engine:
     own = f"-c lock_timeout={BUSY_SECONDS}s -c synchronous_commit=on"
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
@@ -153,6 +158,14 @@ def _postgresql(url: URL) -> Engine:
             "options": f"{url.query.get('options', '')} {own}".strip(),
         },
     )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        patience = connection.get_execution_options().get(_PATIENCE, BUSY_SECONDS)
+        if patience != BUSY_SECONDS:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{patience}s'")
+
+    return engine
 
 
 def _passes(error: DBAPIError | PoolTimeout) -> bool:

@@ -8,10 +8,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect
 
 from activities.analytics.store.engine import Store, serialise
 from models.base import Frozen, SternwayError
+
+MIGRATION_SECONDS = 60
+"""How long to wait for another process that is migrating."""
 
 CURE = "run: sternway store migrate"
 
@@ -39,9 +42,7 @@ def migrate(store: Store) -> SchemaStatus:
 
     Raises :class:`~models.base.SternwayError` where the store is newer than this code.
     """
-    with store.unchecked(writes=True) as connection:
-        if not store.sqlite:
-            connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+    with store.unchecked(writes=True, patience=MIGRATION_SECONDS) as connection:
         serialise(connection, "sternway:migrate")
         config = _config()
         config.attributes["connection"] = connection
