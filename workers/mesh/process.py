@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import signal
+import socket
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,12 +102,15 @@ class _Server:
             access_log=False,
             lifespan="off",
         )
-        self._address, self._server, self._config = address, _Quiet(config), config
+        self._address, self._server = address, _Quiet(config)
 
     def bind(self) -> int:
+        # The protocol is named, because asyncio turns Nagle's delay of 40 ms off only for sockets that say TCP.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket = self._config.bind_socket()
-        except SystemExit:
+            self._socket.bind((self._address.host, self._address.admin))
+        except OSError:
             where = f"{self._address.host}:{self._address.admin}"
             raise SternwayError(f"{where} is taken: another control plane runs there, or choose another port") from None
         port: int = self._socket.getsockname()[1]
