@@ -96,6 +96,13 @@ class Processes:
         for started in [started for started in self._started if started.name == name]:
             self.stop(started)
 
+    def kill_named(self, name: str) -> None:
+        """SIGKILL to the whole session of the process of that name: what a crash of the machine's part would do."""
+        for started in [started for started in self._started if started.name == name]:
+            with suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
+            self.stop(started)
+
     def stop_all(self) -> None:
         """The last one first. Safe to call again."""
         while self._started:

@@ -63,7 +63,7 @@ class Fleet:
 
     async def switch(self, region: str, service: str, release: str, before: str | None = None) -> Receipt:
         """All traffic of *region* to *release*, and note that it is deployed now."""
-        fields: Fields = {f"weight/{release}": 100}
+        fields: Fields = {f"weight/{release}": 100, f"drain/{release}": None}
         if before:
             fields[f"weight/{before}"] = 0
         receipt = await self._change(self._meshes[region], f"/v1/services/{service}", fields)

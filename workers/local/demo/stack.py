@@ -135,11 +135,21 @@ class Stack:
 
     async def start_sternway(self) -> None:
         """The gateway, a pool a region, and the watcher."""
-        self._start("gateway", "gateway")
         for region in REGIONS:
-            self._start(f"pool-{region}", "pool", "--region", region)
-        await self._until("gateway", lambda: _answers(f"{self.gateway}/readyz"))
+            self.start_pool(region)
+        await self.start_gateway()
         self._say(f"gateway         {self.gateway}")
+
+    async def start_gateway(self) -> None:
+        self._start("gateway", "gateway")
+        await self._until("gateway", lambda: _answers(f"{self.gateway}/readyz"))
+
+    def start_pool(self, region: str) -> None:
+        self._start(f"pool-{region}", "pool", "--region", region)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a part and to whatever it has started: ``pool-eu``, ``gateway``, ``mesh-us``."""
+        self._processes.kill_named(name)
 
     def start_watcher(self) -> None:
         self._start("watch", "watch", "--scale", str(WATCH_SCALE), "--tick", "0.5", "--min-requests", "10")

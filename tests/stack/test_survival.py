@@ -1,0 +1,62 @@
+"""Incidents on the whole stack survive the death of worker pools: they resume, and each effect has happened once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.stack.conftest import Running
+from workers.local.demo.stack import REGIONS
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+
+STEPS = {"scale-target", "switch", "drain", "retire"}
+
+
+def effects(incident: dict[str, Any]) -> list[str]:
+    """The keys under which the incident's changes are recorded, each as often as it is."""
+    return [receipt["key"] for step in incident["steps"] for receipt in step["receipts"]]
+
+
+async def test_killed_pools_resume_and_end_recovered_with_each_effect_once(running: Running) -> None:
+    incident = await running.alert("eu")
+    await running.until_step(incident, "scale-target")
+    for region in REGIONS:
+        running.stack.kill(f"pool-{region}")
+    for region in REGIONS:
+        running.stack.start_pool(region)
+
+    ended = await running.until_phase(incident, "resolved", "held", "aborted")
+
+    assert ended["phase"] == "resolved", ended["detail"]
+    assert await running.fleet.weights("eu", "payments") == {"v1": 100, "v2": 0}
+    assert {step["record"]["step"] for step in ended["steps"]} >= STEPS
+    assert len(effects(ended)) == len(set(effects(ended))) == len(STEPS)
+
+
+async def test_a_dead_region_is_finished_by_its_peer_and_does_not_stop_the_other(running: Running) -> None:
+    running.stack.kill("pool-us")
+    try:
+        us, eu = await asyncio.gather(running.alert("us"), running.alert("eu"))
+        ended = await asyncio.gather(
+            *(running.until_phase(id, "resolved", "held", "aborted", seconds=150) for id in (eu, us))
+        )
+    finally:
+        running.stack.start_pool("us")
+
+    assert [incident["phase"] for incident in ended] == ["resolved", "resolved"], [i["detail"] for i in ended]
+    for region in REGIONS:
+        assert await running.fleet.weights(region, "payments") == {"v1": 100, "v2": 0}
+
+
+async def test_a_killed_gateway_loses_no_incident(running: Running) -> None:
+    incident = await running.alert("eu")
+    await running.until_step(incident, "protect")
+    running.stack.kill("gateway")
+    await running.stack.start_gateway()
+
+    ended = await running.until_phase(incident, "resolved", "held", "aborted")
+
+    assert ended["phase"] == "resolved", ended["detail"]
