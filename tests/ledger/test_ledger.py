@@ -45,6 +45,12 @@ def test_a_newer_change_of_ours_fields_is_reported_and_not_overwritten(ledger: L
     assert ledger.read(WHERE) == Snapshot(2, {"replicas/v1": 2, "replicas/v2": 5})
 
 
+def test_true_and_one_are_two_values(ledger: Ledger) -> None:
+    ledger.change(key("ours"), WHERE, {"drain/v1": True}, None, AT)
+    ledger.change(key("theirs"), WHERE, {"drain/v1": 1}, None, AT)
+    assert ledger.undo(key("ours"), WHERE, AT).outcome is Outcome.SUPERSEDED
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "01J:step:do:0", "01J:step:do:01", "01J:step:redo:1", ":step:do:1"])
 def test_a_key_of_another_shape_is_refused(ledger: Ledger, text: str) -> None:
     with pytest.raises(KeyMisused, match="incident:step:do:attempt"):
