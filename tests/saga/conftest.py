@@ -22,9 +22,10 @@ from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from models.rollback import RollbackResult, RollbackStart
 from models.verdict import Finding, Verdict
-from tests.world.world import REGION, World
+from tests.world.world import World
 from workers.local.binaries import binary
 from workers.local.temporal import DYNAMIC_CONFIG
+from workers.local.world import REGION
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
 from workflows.rollback import RollbackWorkflow
