@@ -42,6 +42,8 @@ app.command("check")(check)
 @app.callback()
 def sternway() -> None:
     """When production breaks, go back safely."""
+
+
 app.add_typer(store, name="store")
 app.add_typer(audit, name="audit")
 
