@@ -17,14 +17,12 @@ Result = TypeVar("Result")
 
 
 class WhenRegionIsSilent(StrEnum):
-    """The declared answer when a region's pool does not take an activity in time."""
+    """The declared answer when neither the region's pool nor a peer's takes an activity in time."""
 
-    PEER = "peer"
-    """A pool of one of the region's peers does it; without peers it holds."""
+    HOLD = "hold"
+    """The incident holds, with the region's name, and goes on by itself when a pool is back."""
     SKIP = "skip"
     """The incident goes on without it."""
-    HOLD = "hold"
-    """The incident holds, with the region's name."""
 
 
 @dataclass(frozen=True)
@@ -38,4 +36,4 @@ class Contract(Generic[Argument, Result]):
     """One attempt, from start to close."""
     attempts: int = 5
     heartbeat: timedelta | None = None
-    when_silent: WhenRegionIsSilent = WhenRegionIsSilent.PEER
+    when_silent: WhenRegionIsSilent = WhenRegionIsSilent.HOLD

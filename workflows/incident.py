@@ -39,7 +39,7 @@ class IncidentWorkflow:
     def __init__(self, start: IncidentStart) -> None:
         self._start = start
         self._scope = Scope(incident=start.incident, region=start.region, service=start.service, catalog=start.catalog)
-        self._regions = Regions(start.region, start.peers)
+        self._regions = Regions(start.region, start.peers, self._on_silence)
         self._journal = Journal(start.incident, self._regions)
         self._saga = Saga(self._journal)
         self._protection = Protection(self._scope, self._regions, self._saga)
@@ -50,6 +50,7 @@ class IncidentWorkflow:
         self._assessment: Assessment | None = None
         self._plan: Plan | None = None
         self._hold: str | None = None
+        self._held_in = Phase.PROTECTING
         self._approved = False
         self._resumed = False
         self._abort: Approval | None = None
@@ -165,6 +166,13 @@ class IncidentWorkflow:
         self._hold = None
         return await self._aborted() if self._abort else None
 
+    async def _on_silence(self, reason: str | None) -> None:
+        """Nobody acts for the region, or somebody does again."""
+        if reason is not None:
+            self._enter_hold(reason)
+        else:
+            self._leave_hold()
+
     async def _aborted(self) -> tuple[Phase, str]:
         asked = self._abort
         assert asked is not None  # noqa: S101 -- the only callers have looked
@@ -205,8 +213,14 @@ class IncidentWorkflow:
         workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
 
     def _enter_hold(self, reason: str) -> None:
+        if self._hold is None:
+            self._held_in = self._phase
         self._hold = reason
         self._enter(Phase.HELD, reason)
+
+    def _leave_hold(self) -> None:
+        self._hold = None
+        self._enter(self._held_in)
 
     def _reach(self, milestone: Milestone, at: datetime | None = None) -> None:
         if milestone not in self._milestones:
@@ -230,8 +244,7 @@ class IncidentWorkflow:
         if word.reason is not None:
             self._enter_hold(word.reason)
         else:
-            self._hold = None
-            self._enter(Phase.EXECUTING)
+            self._leave_hold()
 
     @workflow.update
     async def approve(self, word: Approval) -> str:

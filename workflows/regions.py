@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -21,50 +22,69 @@ SCHEDULE_TO_START = timedelta(seconds=5)
 """A pool that has not taken an activity after this is taken for dead. It cannot have begun, so a peer may do it."""
 
 
+Silence = Callable[[str | None], Awaitable[None]]
+"""Told why nobody acts for the region, and none when somebody does again."""
+
+
 class Regions:
     """The incident's region, and the peers that may act in its place. Remembers which of them were silent."""
 
-    def __init__(self, region: str, peers: tuple[str, ...]) -> None:
+    def __init__(self, region: str, peers: tuple[str, ...], on_silence: Silence) -> None:
         self.region = region
-        self.silent: list[str] = []
-        self._peers = peers
+        self._candidates = (region, *peers)
+        self._silent: set[str] = set()
+        self._on_silence = on_silence
 
     async def call(self, contract: Contract[Argument, Result], argument: Argument, summary: str = "") -> Result:
-        """Run one activity. Raises ActivityError when it failed, ApplicationError ``RegionSilent`` or ``Skipped``."""
-        for region in self._order(contract):
-            try:
-                return await workflow.execute_activity(
-                    contract.name,
-                    argument,
-                    task_queue=regional(region),
-                    result_type=contract.result,
-                    schedule_to_start_timeout=SCHEDULE_TO_START,
-                    start_to_close_timeout=contract.timeout,
-                    heartbeat_timeout=contract.heartbeat,
-                    retry_policy=retry_policy(contract.attempts),
-                    summary=summary or None,
-                )
-            except ActivityError as error:
-                if not _never_started(error):
-                    raise
-                if region not in self.silent:
-                    self.silent.append(region)
-        kind = "Skipped" if contract.when_silent is WhenRegionIsSilent.SKIP else "RegionSilent"
-        raise ApplicationError(
-            f"no worker pool took {contract.name} for region {self.region} within {SCHEDULE_TO_START.seconds} s: "
-            f"start a pool with `sternway pool --region {self.region}`, or name peers in the catalog",
-            type=kind,
-            non_retryable=True,
+        """Run one activity. Raises ActivityError when it failed, ApplicationError ``Skipped`` when nobody took it.
+
+        An activity that may not be skipped is offered again until a pool is back; until then the incident is held.
+        """
+        held = False
+        while True:
+            for region in sorted(self._candidates, key=self._was_silent):
+                try:
+                    result = await self._offer(region, contract, argument, summary)
+                except ActivityError as error:
+                    if not _never_started(error):
+                        raise
+                    self._silent.add(region)
+                else:
+                    self._silent.discard(region)
+                    if held:
+                        await self._on_silence(None)
+                    return result
+            sentence = self._sentence(contract.name)
+            if contract.when_silent is WhenRegionIsSilent.SKIP:
+                raise ApplicationError(sentence, type="Skipped", non_retryable=True)
+            if not held:
+                held = True
+                await self._on_silence(sentence)
+
+    async def _offer(
+        self, region: str, contract: Contract[Argument, Result], argument: Argument, summary: str
+    ) -> Result:
+        return await workflow.execute_activity(
+            contract.name,
+            argument,
+            task_queue=regional(region),
+            result_type=contract.result,
+            schedule_to_start_timeout=SCHEDULE_TO_START,
+            start_to_close_timeout=contract.timeout,
+            heartbeat_timeout=contract.heartbeat,
+            retry_policy=retry_policy(contract.attempts),
+            summary=summary or None,
         )
 
-    def _order(self, contract: Contract[Argument, Result]) -> list[str]:
-        candidates = [self.region]
-        if contract.when_silent is WhenRegionIsSilent.PEER:
-            candidates += self._peers
-        return sorted(candidates, key=self._was_silent)
+    def _sentence(self, activity: str) -> str:
+        asked = " and ".join(self._candidates)
+        return (
+            f"no worker pool of {asked} took {activity} within {SCHEDULE_TO_START.seconds} s each: "
+            f"start one with `sternway pool --region {self.region}`; the incident then goes on by itself"
+        )
 
     def _was_silent(self, region: str) -> bool:
-        return region in self.silent
+        return region in self._silent
 
 
 def retry_policy(attempts: int) -> RetryPolicy:

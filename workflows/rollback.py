@@ -37,8 +37,6 @@ class Trouble:
     """Why a stage did not pass."""
 
     sentence: str
-    must_hold: bool = False
-    """Undoing would need the very region that does not answer."""
     moved: bool = False
     """Somebody else changed the resource since the plan was made."""
 
@@ -61,7 +59,7 @@ class RollbackWorkflow:
     def __init__(self, start: RollbackStart) -> None:
         self._start = start
         self._plan = start.plan
-        self._regions = Regions(start.region, start.peers)
+        self._regions = Regions(start.region, start.peers, self._tell_silence)
         self._journal = Journal(start.incident, self._regions)
         self._saga = Saga(self._journal)
         self._generation = generations(start.plan.state)
@@ -155,10 +153,7 @@ class RollbackWorkflow:
                 await self._apply(step)
             verdict = await self._pass_gate(stage.gate) if stage.gate else None
         except FailureError as failure:
-            kind = kind_of(failure)
-            return Trouble(
-                f"stage {stage.name}: {describe(failure)}", must_hold=kind == "RegionSilent", moved=kind == "Moved"
-            )
+            return Trouble(f"stage {stage.name}: {describe(failure)}", moved=kind_of(failure) == "Moved")
         if verdict is None:
             return ABORT_ASKED if self._abort else None
         self._journal.record("verdict", verdict)
@@ -237,8 +232,6 @@ class RollbackWorkflow:
         """What follows a stage that did not pass. None: run it again."""
         if self._abort:
             return await self._compensate("aborted", f"aborted by {self._abort.by}: {self._abort.reason}")
-        if trouble.must_hold:
-            return await self._hold(trouble.sentence)
         if not self._traffic_moved:
             return await self._compensate("stale" if trouble.moved else "compensated", trouble.sentence)
         decision = await self._decide(stage)
@@ -280,6 +273,9 @@ class RollbackWorkflow:
         if troubles:
             return "held", f"{reason}; undone but for: {'; '.join(troubles)}"
         return outcome, f"{reason}; everything that had been changed is undone"
+
+    async def _tell_silence(self, reason: str | None) -> None:
+        await self._tell_incident(Held(reason=reason))
 
     async def _tell_incident(self, word: Held) -> None:
         parent = workflow.info().parent

@@ -112,7 +112,7 @@ def describe(error: BaseException) -> str:
 
 
 def kind_of(error: BaseException) -> str | None:
-    """The type of the innermost failure: a driver's ``Moved`` or ``Refused``, our own ``RegionSilent``."""
+    """The type of the innermost failure: a driver's ``Moved`` or ``Refused``, our own ``Skipped``."""
     return getattr(_root(error), "type", None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from activities.contract import Contract
+from activities.contract import Contract, WhenRegionIsSilent
 from models.base import Frozen
 from models.journal import JournalEntry
 from models.observation import Observation
@@ -31,5 +31,12 @@ class JournalBatch(Frozen):
 
 OBSERVE = Contract("analytics.observe.v1", ObserveRequest, Observation, timeout=timedelta(seconds=30))
 SOAK = Contract("analytics.soak.v1", SoakRequest, Verdict, timeout=timedelta(hours=6), heartbeat=timedelta(seconds=2))
-RECORD = Contract("analytics.record.v1", JournalBatch, int, timeout=timedelta(seconds=10), attempts=0)
+RECORD = Contract(
+    "analytics.record.v1",
+    JournalBatch,
+    int,
+    timeout=timedelta(seconds=10),
+    attempts=0,
+    when_silent=WhenRegionIsSilent.SKIP,
+)
 """Retried for ever: a store that is down delays the record, never the recovery."""

@@ -33,7 +33,7 @@ RENEW = Contract(
     Lease,
     timeout=timedelta(seconds=3),
     attempts=2,
-    when_silent=WhenRegionIsSilent.PEER,
+    when_silent=WhenRegionIsSilent.SKIP,
 )
 RELEASE = Contract("breaker.release.v1", LeaseCall, Lease, timeout=timedelta(seconds=5), attempts=30)
 

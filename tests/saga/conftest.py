@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
-from activities.analytics.store import migrate, open_store
+from activities.analytics.store import Store, migrate, open_store
 from activities.mesh import contract as mesh
 from activities.platform import contract as platform
 from activities.rollback.plan import make_plan
@@ -81,11 +84,11 @@ async def rollbacks(
         activities=local_activities(world.directory, temporal_client),
         remote_activities=False,
     )
-    own = build(
-        temporal_client, regional(REGION), activities=regional_activities(world.directory, store, temporal_client)
-    )
-    async with neutral, own:
-        yield Rollbacks(world, temporal_client)
+    found = Rollbacks(world, temporal_client, store)
+    async with neutral:
+        found.start_pool()
+        yield found
+        await found.stop_pool()
 
 
 HEALTHY = Verdict(finding=Finding.PASS, sentence="v2 was healthy")
@@ -96,6 +99,27 @@ UNHEALTHY = Verdict(finding=Finding.FAIL, sentence="v2 failed 60% of its request
 class Rollbacks:
     world: World
     client: Client
+    store: Store
+    _pool: tuple[Worker, asyncio.Task[None]] | None = None
+
+    def start_pool(self, region: str = REGION) -> None:
+        """A pool of *region*, whose drivers are those of the world's only one."""
+        activities = regional_activities(self.world.directory, self.store, self.client)
+        worker = build(self.client, regional(region), activities=activities)
+        self._pool = worker, asyncio.create_task(worker.run())
+
+    async def stop_pool(self) -> None:
+        if self._pool:
+            worker, running = self._pool
+            self._pool = None
+            await worker.shutdown()
+            await running
+
+    async def offered(self, rollback: WorkflowHandle[Any, Any], activity: str, times: int) -> bool:
+        """Whether *activity* has been scheduled so often."""
+        history = await rollback.fetch_history()
+        names = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events]
+        return names.count(activity) >= times
 
     async def plan(self) -> RollbackPlan:
         from activities.rollback.activities import RollbackActivities
@@ -107,13 +131,13 @@ class Rollbacks:
         return chosen
 
     async def start(
-        self, plan: RollbackPlan, before: Verdict = HEALTHY, hold_timeout: float = 60
+        self, plan: RollbackPlan, before: Verdict = HEALTHY, hold_timeout: float = 60, peers: tuple[str, ...] = ()
     ) -> WorkflowHandle[RollbackWorkflow, RollbackResult]:
         scope = self.world.scope()
         return await self.client.start_workflow(
             RollbackWorkflow.run,
             RollbackStart(
-                **scope.model_dump(), attempt=1, peers=(), plan=plan, before=before, hold_timeout=hold_timeout
+                **scope.model_dump(), attempt=1, peers=peers, plan=plan, before=before, hold_timeout=hold_timeout
             ),
             id=f"rollback:{scope.incident}:payments",
             task_queue=NEUTRAL,
