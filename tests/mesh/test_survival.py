@@ -67,6 +67,18 @@ async def test_with_both_killed_the_proxy_alone_serves_on_the_last_known_good(st
     assert load.failed == {}
 
 
+async def test_a_standby_never_takes_a_proxy_back_to_an_older_state(stage: Stage) -> None:
+    stage.stop("envoy")
+    stage.start("envoy")
+    await stage.settled()
+    await stage.mesh.change(stage.key(), "payments", {"weight/v1": 0, "weight/v2": 100}, None)
+    stage.stop("plane")
+    async with Load(stage.port) as load:
+        await until(lambda: "proxy connected" in stage.logs("envoy").rpartition("main")[2], 5, "the standby is asked")
+        await until(lambda: load.total > 500, 10, "five hundred requests are served")
+    assert load.answers.keys() == {"200 v2"}
+
+
 async def test_replicas_that_were_known_stay_when_their_agent_is_away_even_over_a_restart(stage: Stage) -> None:
     stage.agent.kill()
     stage.stop("plane")

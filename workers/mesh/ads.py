@@ -26,9 +26,8 @@ Served = dict[Kind, dict[str, Resource]]
 class _Stream:
     """One connected proxy: the conversation, and the wish to be looked at again."""
 
-    def __init__(self, node: str) -> None:
-        self.node = node
-        self.conversation = Conversation()
+    def __init__(self, node: str, conversation: Conversation) -> None:
+        self.node, self.conversation = node, conversation
         self.wake = asyncio.Event()
 
 
@@ -39,7 +38,9 @@ class DiscoveryServer:
         self,
         on_confirmed: Callable[[tuple[Resource, ...]], None] = lambda _resources: None,
         on_rejected: Callable[[str, Rejection], None] = lambda _node, _rejection: None,
+        conversation: type[Conversation] = Conversation,
     ) -> None:
+        self._conversation = conversation
         self._on_confirmed, self._on_rejected = on_confirmed, on_rejected
         self._streams: dict[str, _Stream] = {}
         self._served: Served = {kind: {} for kind in Kind}
@@ -97,7 +98,7 @@ class DiscoveryServer:
         first: Any = await context.read()
         if first is _END:
             return
-        stream = _Stream(wire.node_of(first))
+        stream = _Stream(wire.node_of(first), self._conversation())
         self._streams[stream.node] = stream
         _log.info("proxy connected", proxy=stream.node)
         sending = asyncio.create_task(self._send(stream, context))

@@ -16,8 +16,6 @@ from workers.mesh.resource import Kind, Resource, ResourceKey
 _WILDCARD = "*"
 _BEFORE = frozenset({Kind.RUNTIME, Kind.CLUSTER, Kind.ENDPOINTS})
 """Sent at once; what comes after them waits until clusters and endpoints are confirmed."""
-_REMOVABLE = frozenset({Kind.CLUSTER, Kind.LISTENER})
-"""Endpoints and routes end with the cluster and the listener that asked for them."""
 
 
 @dataclass(frozen=True)
@@ -108,19 +106,17 @@ class Conversation:
             subscription = self._subscriptions.get(kind)
             if subscription is None or (kind not in _BEFORE and self._busy(Kind.CLUSTER, Kind.ENDPOINTS)):
                 continue
-            wanted = served.get(kind, {})
+            wanted = served[kind]
             changed = tuple(
                 r for name, r in wanted.items() if subscription.wants(name) and subscription.sent.get(name) != r.version
             )
-            removed = self._removable(kind, subscription, wanted)
+            removed = _absent(subscription, wanted) if kind is Kind.LISTENER else ()
             if changed or removed:
                 responses.append(self._send(subscription, kind, changed, removed))
+        clusters = self._subscriptions.get(Kind.CLUSTER)
+        if clusters and not self._busy(*Kind) and (removed := _absent(clusters, served[Kind.CLUSTER])):
+            responses.append(self._send(clusters, Kind.CLUSTER, (), removed))
         return responses
-
-    def _removable(self, kind: Kind, subscription: _Subscription, wanted: Mapping[str, Resource]) -> tuple[str, ...]:
-        if kind not in _REMOVABLE or (kind is Kind.CLUSTER and self._busy(Kind.LISTENER, Kind.ROUTES)):
-            return ()
-        return tuple(name for name in subscription.sent if name not in wanted)
 
     def _send(
         self, subscription: _Subscription, kind: Kind, changed: tuple[Resource, ...], removed: tuple[str, ...]
@@ -138,6 +134,26 @@ class Conversation:
 
     def _busy(self, *kinds: Kind) -> bool:
         return any(s.outstanding for kind, s in self._subscriptions.items() if kind in kinds)
+
+
+class ForNewcomers(Conversation):
+    """Says nothing to a proxy that has resources already: what it has is newer than what this side knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._silent = False
+
+    def receive(self, request: Request) -> tuple[Resource, ...] | Rejection:
+        self._silent |= bool(request.initial)
+        return super().receive(request)
+
+    def due(self, served: Mapping[Kind, Mapping[str, Resource]]) -> list[Response]:
+        return [] if self._silent else super().due(served)
+
+
+def _absent(subscription: _Subscription, wanted: Mapping[str, Resource]) -> tuple[str, ...]:
+    """What was sent and is wanted no more. Endpoints and routes end with the cluster or listener that wanted them."""
+    return tuple(name for name in subscription.sent if name not in wanted)
 
 
 def _rejected(subscription: _Subscription, response: Response, error: str) -> Rejection:

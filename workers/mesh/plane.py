@@ -23,9 +23,10 @@ from workers.mesh.delta import Rejection
 from workers.mesh.endpoint import Endpoint, by_service, ready_releases
 from workers.mesh.errors import Invalid, Unknown
 from workers.mesh.publication import Publication, Refusal
-from workers.mesh.render import ServiceView, render
+from workers.mesh.render import render
 from workers.mesh.resource import Resource
 from workers.mesh.rows import Rows
+from workers.mesh.view import ServiceView
 from workers.observability.logs import logger
 
 ACKNOWLEDGED_WITHIN = 5.0

@@ -12,8 +12,9 @@ from models.catalog import FallbackAction
 from models.lease import Lease
 from workers.mesh import routing
 from workers.mesh.endpoint import ready_releases
-from workers.mesh.render import ServiceView, fallback_key, weight_key
 from workers.mesh.resource import Kind, Resource, resource
+from workers.mesh.routes import fallback_key, weight_key
+from workers.mesh.view import ServiceView
 
 LAYER = "protection"
 GRACE = 2.0

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS mesh_endpoints (
 
 
 class Rows:
-    """Each method is one durable transaction."""
+    """Each write is one durable transaction."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -38,13 +38,13 @@ class Rows:
 
     def lease(self, id: str) -> Lease | None:
         """The lease, be it active or spent."""
-        with self._ledger.transaction() as connection:
-            row = connection.execute("SELECT lease FROM mesh_leases WHERE id = ?", (id,)).fetchone()
+        row = self._ledger.connection.execute("SELECT lease FROM mesh_leases WHERE id = ?", (id,)).fetchone()
         return Lease.model_validate_json(row[0]) if row else None
 
     def active_leases(self) -> list[Held]:
-        with self._ledger.transaction() as connection:
-            rows = connection.execute("SELECT lease, newest FROM mesh_leases WHERE active ORDER BY id").fetchall()
+        rows = self._ledger.connection.execute(
+            "SELECT lease, newest FROM mesh_leases WHERE active ORDER BY id"
+        ).fetchall()
         return [(Lease.model_validate_json(lease), newest) for lease, newest in rows]
 
     def put_endpoints(self, agent: str, endpoints: tuple[Endpoint, ...]) -> None:
@@ -57,8 +57,7 @@ class Rows:
 
     def endpoints(self) -> dict[str, tuple[Endpoint, ...]]:
         """By agent."""
-        with self._ledger.transaction() as connection:
-            rows = connection.execute("SELECT agent, endpoint FROM mesh_endpoints ORDER BY agent, id").fetchall()
+        rows = self._ledger.connection.execute("SELECT agent, endpoint FROM mesh_endpoints ORDER BY agent, id")
         found: dict[str, tuple[Endpoint, ...]] = {}
         for agent, endpoint in rows:
             found[agent] = (*found.get(agent, ()), Endpoint.model_validate_json(endpoint))

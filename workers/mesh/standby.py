@@ -1,8 +1,9 @@
 """The standby: serves the last-known-good file to an Envoy that starts while its control plane is away.
 
 ``python -m workers.mesh.standby FILE XDS_PORT`` prints its port. It speaks the same protocol with the same versions, so
-that Envoy goes over to the control plane without a change. It ends with the Envoy that it was started for, or when the
-control plane has been there for a while.
+that Envoy goes over to the control plane without a change. It tells nothing to an Envoy that has its configuration
+already, because the world may have moved since the file was read. It ends with the Envoy that it was started for, or
+when the control plane has been there for a while.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from pathlib import Path
 from models.settings import Settings
 from workers.mesh import last_good
 from workers.mesh.ads import DiscoveryServer
+from workers.mesh.delta import ForNewcomers
 from workers.observability import logs
 
 _PR_SET_PDEATHSIG = 1
 _LOOK = 0.25
-_SETTLED = 8
+_SETTLED = 4
 """Looks in a row at which the control plane answered: Envoy's own health check has seen it as well by then."""
 
 
@@ -34,7 +36,7 @@ def main(file: Path, xds: int) -> None:
 
 
 async def _stand_by(file: Path, xds: int) -> None:
-    server = DiscoveryServer()
+    server = DiscoveryServer(conversation=ForNewcomers)
     server.publish(last_good.read(file))
     print(await server.start("127.0.0.1", 0), flush=True)
     seen = 0

@@ -1,0 +1,86 @@
+"""A service's routes: shares of its releases, its fallback's share, and what is tried again. Pure.
+
+Protection outranks the shares through runtime keys, so that the routes do not change with a lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workers.mesh.view import ServiceView
+
+_EXTENSION = "type.googleapis.com/envoy.extensions."
+_IDEMPOTENT = "GET|HEAD|OPTIONS|TRACE|PUT|DELETE"
+"""RFC 9110, section 9.2.2."""
+
+
+def weight_key(service: str) -> str:
+    """Runtime keys ``<this>.<cluster>`` outrank the weights of the routes."""
+    return f"protection.{service}.weight"
+
+
+def fallback_key(service: str) -> str:
+    """The runtime key of the percentage that goes to the fallback."""
+    return f"protection.{service}.fallback"
+
+
+def routes(view: ServiceView, fallback: ServiceView | None) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
+    if fallback is not None:
+        share = {
+            "default_value": {"numerator": 0, "denominator": "HUNDRED"},
+            "runtime_key": fallback_key(view.name),
+        }
+        found += _both(fallback, {"prefix": "/", "runtime_fraction": share})
+    found += _both(view, {"prefix": "/"})
+    return {"name": view.name, "virtual_hosts": [{"name": view.name, "domains": ["*"], "routes": found}]}
+
+
+def _both(view: ServiceView, match: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Two routes: what may be sent twice is retried after a reset, the rest only if it never left."""
+    weights = view.weights
+    if not sum(weights.values()):
+        body = {"inline_string": f"no release of {view.name} is routed\n"}
+        return [{"match": dict(match), "direct_response": {"status": 503, "body": body}}]
+    action: dict[str, Any] = {
+        "timeout": "15s",
+        "weighted_clusters": {
+            "runtime_key_prefix": weight_key(view.name),
+            "clusters": [{"name": view.cluster(release), "weight": weight} for release, weight in weights.items()],
+        },
+    }
+    twice = {
+        **match,
+        "headers": [{"name": ":method", "string_match": {"safe_regex": {"regex": _IDEMPOTENT}}}],
+    }
+    return [
+        {"match": twice, "route": {**action, "retry_policy": _retries("connect-failure,refused-stream,reset")}},
+        {
+            "match": dict(match),
+            "route": {**action, "retry_policy": _retries("connect-failure,refused-stream,reset-before-request")},
+        },
+    ]
+
+
+def _retries(on: str) -> dict[str, Any]:
+    """A release's own answer, 5xx included, is never retried: it is evidence, and retrying it multiplies the load."""
+    return {
+        "retry_on": on,
+        "num_retries": 3,
+        "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.100s"},
+        "host_selection_retry_max_attempts": 5,
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {"@type": _EXTENSION + "retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+            }
+        ],
+        "retry_priority": {
+            "name": "envoy.retry_priorities.previous_priorities",
+            "typed_config": {
+                "@type": _EXTENSION + "retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+                "update_frequency": 2,
+            },
+        },
+    }
