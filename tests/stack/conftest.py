@@ -103,7 +103,7 @@ async def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerato
         fleet = Fleet(stack)
         await fleet.register("errors")
         await asyncio.gather(fleet.deploy_all("v1"), stack.start_sternway())
-        stack.start_load(10)
+        stack.start_load(20)
         headers = {"authorization": f"Bearer {stack.tokens.gateway}"}
         async with httpx.AsyncClient(base_url=stack.gateway, headers=headers, trust_env=False, timeout=10) as gateway:
             yield Running(stack, fleet, gateway)
