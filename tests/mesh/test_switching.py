@@ -71,3 +71,12 @@ async def test_a_draining_release_that_is_given_weight_again_by_an_undo_still_an
     await stage.mesh.change(stage.key(), "payments", {"drain/v1": True}, None)
     await stage.mesh.undo(route, "payments")
     assert await ask(stage.port) == "200 v1"
+
+
+async def test_a_release_that_is_admitted_again_answers_its_share_at_once(stage: Stage) -> None:
+    for _ in range(5):
+        await stage.mesh.change(stage.key(), "payments", {"weight/v1": 100, "weight/v2": 0}, None)
+        await stage.mesh.change(stage.key(), "payments", {"drain/v2": True}, None)
+        await stage.mesh.change(stage.key(), "payments", {"drain/v2": None}, None)
+        await stage.mesh.change(stage.key(), "payments", {"weight/v1": 0, "weight/v2": 100}, None)
+        assert await ask(stage.port) == "200 v2"

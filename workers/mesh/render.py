@@ -52,7 +52,12 @@ def _cluster(name: str) -> Resource:
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": _BUFFER,
         # Too few healthy hosts must not bring the draining and the ejected ones back.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 0},
+            # Envoy keeps changes of health back for up to a second by default, after it has confirmed them: a release
+            # that is admitted again would get its share while its endpoints still drain.
+            "update_merge_window": "0s",
+        },
         "circuit_breakers": {
             "thresholds": [
                 {
