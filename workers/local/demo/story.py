@@ -149,7 +149,7 @@ class Story:
         self.weights[region] = dict(weights)
 
     def load(self, line: str) -> None:
-        """One line of ``deploy/demo/load.py``: a second of one region, or the totals."""
+        """One line of ``deploy/demo/load.py``: a second of one region, or the totals. The same second counts once."""
         try:
             told: dict[str, Any] = _OBJECT.validate_json(line)
             if "totals" in told:
@@ -159,7 +159,9 @@ class Story:
         except ValidationError:
             self.unreadable += 1
             return
-        self.seconds.setdefault(second.region, []).append(second)
+        known = self.seconds.setdefault(second.region, [])
+        if not known or second.at > known[-1].at:
+            known.append(second)
 
     def incident(self, told: Mapping[str, Any]) -> None:
         """An incident as ``GET /v1/incidents`` or ``GET /v1/incidents/{id}`` answers; the former leaves things out."""
