@@ -29,7 +29,7 @@ class Load:
 
     @property
     def failed(self) -> dict[str, int]:
-        """Everything but a 200, by status or kind of error."""
+        """Everything but a 200, by status and the beginning of the body, or by kind of error."""
         return {answer: number for answer, number in self.answers.items() if answer != "200"}
 
     @property
@@ -63,8 +63,8 @@ class Load:
 
     async def _request(self) -> None:
         try:
-            status, _ = await self._pool.request(self._method, self._path, DEADLINE)
-            self.answers[str(status)] += 1
+            status, body = await self._pool.request(self._method, self._path, DEADLINE)
+            self.answers["200" if status == 200 else f"{status}: {body[:120].decode(errors='replace')}"] += 1
         except TimeoutError:
             self.answers["timeout"] += 1
         except Broken as broken:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from workers.mesh.delta import Conversation, ForNewcomers, Rejection, Request, Response
 from workers.mesh.resource import Kind, Resource, ResourceKey
 
@@ -67,6 +69,26 @@ def test_a_cluster_is_removed_after_the_routes_that_led_to_it() -> None:
     assert sent(first) == [(Kind.ROUTES, ("l",), ())]
     conversation.receive(Request(Kind.ROUTES, nonce=first[0].nonce))
     assert sent(conversation.due(without)) == [(Kind.CLUSTER, (), ("c",))]
+
+
+def test_endpoints_drain_after_the_routes_that_led_to_them() -> None:
+    conversation, _ = connected(*Kind)
+    drained = replace(made(Kind.ENDPOINTS, "c", "2"), after_routes=True)
+    switched = served(CLUSTER, drained, LISTENER, made(Kind.ROUTES, "l", "2"))
+    first = conversation.due(switched)
+    assert sent(first) == [(Kind.ROUTES, ("l",), ())]
+    assert conversation.due(switched) == []
+    conversation.receive(Request(Kind.ROUTES, nonce=first[0].nonce))
+    assert sent(conversation.due(switched)) == [(Kind.ENDPOINTS, ("c",), ())]
+
+
+def test_a_new_proxy_gets_drained_endpoints_at_once_because_its_cluster_waits_for_them() -> None:
+    conversation = Conversation()
+    conversation.receive(Request(Kind.CLUSTER))
+    conversation.receive(Request(Kind.ENDPOINTS, subscribe=("c",)))
+    drained = replace(ENDPOINTS, after_routes=True)
+    answers = conversation.due(served(CLUSTER, drained, LISTENER, ROUTES))
+    assert [answer.kind for answer in answers] == [Kind.CLUSTER, Kind.ENDPOINTS]
 
 
 def test_a_proxy_that_comes_back_is_sent_only_what_it_lacks() -> None:

@@ -1,9 +1,9 @@
 """One delta xDS conversation with one proxy: what it asked for, what it was sent, what it confirmed. Pure.
 
 The order makes an update safe: runtime, clusters and their endpoints at once, listeners and routes when the clusters
-are confirmed, and clusters are removed when nothing routes to them any more. Envoy withholds its confirmation of a
-cluster until the endpoints are there, so endpoints never wait for clusters; and a cluster that is modified warms again
-and needs its endpoints again.
+are confirmed, and endpoints drain and clusters are removed when nothing routes to them any more. Envoy withholds its
+confirmation of a cluster until the endpoints are there, so endpoints never wait for clusters; and a cluster that is
+modified warms again and needs its endpoints again.
 """
 
 from __future__ import annotations
@@ -108,7 +108,11 @@ class Conversation:
                 continue
             wanted = served[kind]
             changed = tuple(
-                r for name, r in wanted.items() if subscription.wants(name) and subscription.sent.get(name) != r.version
+                r
+                for name, r in wanted.items()
+                if subscription.wants(name)
+                and subscription.sent.get(name) != r.version
+                and not (r.after_routes and name in subscription.sent and self._rerouting(served))
             )
             removed = _absent(subscription, wanted) if kind is Kind.LISTENER else ()
             if changed or removed:
@@ -131,6 +135,15 @@ class Conversation:
         response = Response(kind, str(self._nonce), changed, removed)
         subscription.outstanding[response.nonce] = response
         return response
+
+    def _rerouting(self, served: Mapping[Kind, Mapping[str, Resource]]) -> bool:
+        """Whether routes are still to be sent or confirmed: until then requests go where they went before."""
+        routes = self._subscriptions.get(Kind.ROUTES)
+        if routes is None:
+            return bool(served[Kind.ROUTES])
+        return bool(routes.outstanding) or any(
+            routes.wants(name) and routes.sent.get(name) != r.version for name, r in served[Kind.ROUTES].items()
+        )
 
     def _busy(self, *kinds: Kind) -> bool:
         return any(s.outstanding for kind, s in self._subscriptions.items() if kind in kinds)

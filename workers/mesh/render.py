@@ -6,6 +6,7 @@ say which did what.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -119,7 +120,7 @@ def _endpoints(cluster: str, here: str, endpoints: tuple[Endpoint, ...], drained
             for (priority, region), hosts in sorted(localities.items())
         ],
     }
-    return resource(Kind.ENDPOINTS, cluster, body)
+    return replace(resource(Kind.ENDPOINTS, cluster, body), after_routes=drained)
 
 
 @lru_cache(_REMEMBERED)

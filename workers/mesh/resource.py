@@ -38,12 +38,16 @@ class ResourceKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Resource:
-    """One encoded resource. *expires*: the epoch second at which a proxy that hears nothing more drops it by itself."""
+    """One encoded resource. *expires*: the epoch second at which a proxy that hears nothing more drops it by itself.
+
+    *after_routes*: it takes something away that routes may still lead to, so an update of it follows theirs.
+    """
 
     key: ResourceKey
     body: bytes
     version: str
     expires: float | None = None
+    after_routes: bool = False
 
 
 def resource(kind: Kind, name: str, body: Mapping[str, Any], expires: float | None = None) -> Resource:
