@@ -1,8 +1,8 @@
 """Speaking to a control plane of ours over its admin interface, which the mesh's and the platform's have in common.
 
 Answers become the three ways in which a driver says no: 409 is Moved, any other 4xx is Refused, and everything that
-leaves open what became of the call (time-outs, broken connections, 5xx, answers that are not the contract's) is
-Unavailable.
+leaves open what became of the call (time-outs, broken connections, 408, 429, 5xx, answers that are not the contract's)
+is Unavailable.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from models.receipt import Conflict
 Model = TypeVar("Model", bound=BaseModel)
 
 LONGEST_EXCERPT = 300
+
+ASK_AGAIN = (408, 429)
+"""Request timeout and too many requests: 4xx, but over when it is asked again."""
 
 
 class ControlPlane:
@@ -40,7 +43,7 @@ class ControlPlane:
             raise Unavailable(f"{self._what} at {self._url} did not answer: {error or type(error).__name__}") from error
         if response.status_code == 409:
             raise Moved(self._read(Conflict, response))
-        if 400 <= response.status_code < 500:
+        if 400 <= response.status_code < 500 and response.status_code not in ASK_AGAIN:
             raise Refused(f"{self._what} refused {method} {path}: {self._reason(response)}")
         if response.status_code != 200:
             raise Unavailable(f"{self._what} could not do {method} {path}: {self._reason(response)}")

@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-import httpx
-
 from activities.analytics.drivers.envoy import EnvoyTelemetry
 from activities.analytics.drivers.prometheus import PrometheusTelemetry
 from activities.analytics.telemetry import Sampling, Telemetry
@@ -29,10 +27,10 @@ AnyDriver = TypeVar("AnyDriver")
 
 
 MESHES: dict[str, Callable[[Driver, str], Mesh]] = {
-    "envoy": lambda driver, token: EnvoyMesh(httpx.AsyncClient(trust_env=False), driver.url, token),
+    "envoy": lambda driver, token: EnvoyMesh(driver.url, token),
 }
 PROTECTORS: dict[str, Callable[[Driver, str], Protector]] = {
-    "envoy": lambda driver, token: EnvoyProtector(httpx.AsyncClient(trust_env=False), driver.url, token),
+    "envoy": lambda driver, token: EnvoyProtector(driver.url, token),
 }
 PLATFORMS: dict[str, Callable[[Driver, str], Platform]] = {
     "local": lambda driver, token: LocalPlatform(driver.url, token),

@@ -122,14 +122,16 @@ class IncidentState(Frozen):
 
 
 class Milestone(StrEnum):
+    """In the order in which an undisturbed incident reaches them."""
+
     RECEIVED = "received"
     PROTECTED = "protected"
     PLANNED = "planned"
     CONTAINED = "contained"
     """Traffic has left the bad release."""
-    RECOVERED = "recovered"
-    """The service was verified healthy on its target."""
     LIFTED = "lifted"
+    RECOVERED = "recovered"
+    """What users see was verified healthy, unprotected."""
     ENDED = "ended"
 
 

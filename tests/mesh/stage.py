@@ -55,8 +55,8 @@ class Stage:
         client = httpx.AsyncClient(trust_env=False)
         self.client = client
         self.url = f"http://127.0.0.1:{self.admin}"
-        self.mesh = EnvoyMesh(client, self.url, OPERATE)
-        self.protector = EnvoyProtector(client, self.url, PROTECT)
+        self.mesh = EnvoyMesh(self.url, OPERATE)
+        self.protector = EnvoyProtector(self.url, PROTECT)
         try:
             self.start("plane")
             self.start("envoy")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 
-import httpx
 import pytest
 from ulid import ULID
 
@@ -121,7 +120,7 @@ async def test_the_proxy_lifts_protection_by_itself_when_nobody_is_left_to_lift_
 
 @pytest.mark.parametrize("token", [PROTECT, "wrong", ""])
 async def test_routing_is_changed_with_the_operate_token_only(stage: Stage, token: str) -> None:
-    mesh = EnvoyMesh(stage.client, stage.url, token)
+    mesh = EnvoyMesh(stage.url, token)
     before = await stage.mesh.read("payments")
     with pytest.raises(Refused, match=r"40[13]"):
         await mesh.change(stage.key(), "payments", {"weight/v1": 100}, None)
@@ -133,8 +132,8 @@ async def test_routing_is_changed_with_the_operate_token_only(stage: Stage, toke
 async def test_leases_need_one_of_the_two_tokens(stage: Stage) -> None:
     wanted = request(LimitAction(max_requests=1000))
     with pytest.raises(Refused, match="403"):
-        await EnvoyProtector(stage.client, stage.url, "wrong").take(wanted)
-    operator = EnvoyProtector(stage.client, stage.url, OPERATE)
+        await EnvoyProtector(stage.url, "wrong").take(wanted)
+    operator = EnvoyProtector(stage.url, OPERATE)
     assert (await operator.take(wanted)).active
     assert not (await operator.release(wanted.id)).active
 
@@ -155,8 +154,7 @@ async def test_protection_that_makes_no_sense_is_refused(stage: Stage, wanted: L
 
 
 async def test_a_control_plane_that_does_not_answer_is_unavailable(stage: Stage) -> None:
-    async with httpx.AsyncClient() as client:
-        with pytest.raises(Unavailable):
-            await EnvoyMesh(client, "http://127.0.0.1:9", OPERATE).read("payments")
-        with pytest.raises(Unavailable):
-            await EnvoyProtector(client, "http://127.0.0.1:9", PROTECT).release("x")
+    with pytest.raises(Unavailable):
+        await EnvoyMesh("http://127.0.0.1:9", OPERATE).read("payments")
+    with pytest.raises(Unavailable):
+        await EnvoyProtector("http://127.0.0.1:9", PROTECT).release("x")

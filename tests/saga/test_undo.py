@@ -8,6 +8,7 @@ import pytest
 
 from models.rollback import Control
 from tests.saga.conftest import UNHEALTHY, Rollbacks
+from tests.saga.picture import picture
 from tests.waiting import until
 from tests.world.world import Mishap, World
 
@@ -15,12 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Kind = Literal["refused", "silent-after-effect"]
 KINDS: tuple[Kind, ...] = ("refused", "silent-after-effect")
-
-
-async def picture(world: World) -> tuple[object, ...]:
-    """Everything that a rollback may touch."""
-    routing, workload = await world.routing(), await world.workload()
-    return routing.weights, routing.draining, {release: n for release, n in workload.replicas.items() if n}
 
 
 async def test_an_undisturbed_rollback_ends_on_the_target_and_fails_no_request(

@@ -22,6 +22,7 @@ from activities.driver import Refused
 from activities.mesh.driver import Mesh
 from activities.platform.driver import Platform
 from models.identity import Key
+from models.lease import Lease
 from models.receipt import Receipt
 from models.scope import Scope
 from workers.local.world import TOKEN, SmallWorld
@@ -143,6 +144,20 @@ class World(SmallWorld):
     async def serve_v2(self) -> None:
         """As after a finished deployment: v2 serves with one replica, v1 has none."""
         await self.serve("payments", "v2")
+
+    # What there is
+
+    async def serves(self, release: str) -> bool:
+        return (await self.routing()).weights.get(release) == 100
+
+    async def generations(self) -> tuple[int, int]:
+        return (await self.routing()).generation, (await self.workload()).generation
+
+    async def leases(self, service: str) -> list[Lease]:
+        """The active ones."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            status = (await client.get(f"{self.urls['MESH']}/v1/status")).raise_for_status().json()
+        return [lease for lease in map(Lease.model_validate, status["leases"]) if lease.service == service]
 
     # Users
 

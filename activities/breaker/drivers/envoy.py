@@ -1,37 +1,35 @@
-"""The protector for the embedded default: leases at the region's control plane (``workers/mesh``) over HTTP."""
+"""Protection by the embedded mesh: leases at the region's control plane, with a token that can do no more than that."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
-import httpx
-
-from activities.driver import Unavailable
-from activities.mesh.drivers.envoy import PATIENCE, accepted
+from activities.control_plane import ControlPlane
 from models.lease import Lease, LeaseRequest
+
+SECONDS = 6.0
+"""That one call may take; the control plane waits 5 s for its proxies. The first action's own time-out is shorter."""
 
 
 class EnvoyProtector:
-    """Implements :class:`activities.breaker.driver.Protector`. *client* stays the caller's to close."""
+    """An implementation of :class:`activities.breaker.driver.Protector` over the control plane's admin interface."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, protect_token: str) -> None:
-        self._client, self._url = client, url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {protect_token}"} if protect_token else {}
+    def __init__(self, url: str, token: str, seconds: float = SECONDS) -> None:
+        """*token*: the protect token."""
+        self._plane = ControlPlane("the mesh control plane", url, token, seconds)
+
+    async def close(self) -> None:
+        await self._plane.close()
 
     async def take(self, request: LeaseRequest) -> Lease:
-        return await self._ask("PUT", request.id, "", request.model_dump(mode="json"))
+        return await self._plane.call("PUT", _lease(request.id), Lease, request.model_dump(mode="json"))
 
     async def renew(self, id: str, seconds: float) -> Lease:
-        return await self._ask("POST", id, "/renew", {"seconds": seconds})
+        return await self._plane.call("POST", f"{_lease(id)}/renew", Lease, {"seconds": seconds})
 
     async def release(self, id: str) -> Lease:
-        return await self._ask("DELETE", id, "", None)
+        return await self._plane.call("DELETE", _lease(id), Lease)
 
-    async def _ask(self, method: str, id: str, action: str, body: object) -> Lease:
-        url = f"{self._url}/v1/leases/{quote(id, safe='')}{action}"
-        try:
-            answer = await self._client.request(method, url, json=body, headers=self._headers, timeout=PATIENCE)
-        except httpx.TransportError as error:
-            reason = str(error) or type(error).__name__
-            raise Unavailable(f"the mesh control plane at {self._url} does not answer: {reason}") from error
-        return Lease.model_validate_json(accepted(answer, "mesh control plane"))
+
+def _lease(id: str) -> str:
+    return f"/v1/leases/{quote(id, safe='')}"

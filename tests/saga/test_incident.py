@@ -1,0 +1,196 @@
+"""Whole incidents in the small real world: levels, people's words, and what is left afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from ulid import ULID
+
+from models.alert import AlertReference, AlertStatus, Severity
+from models.catalog import Level
+from models.incident import Approval, Coordination, IncidentResult, IncidentStart, IncidentState, Milestone, Modules
+from models.queues import WORKFLOWS as NEUTRAL
+from tests.saga.conftest import Rollbacks
+from tests.saga.picture import picture
+from tests.waiting import until
+from tests.world.world import Mishap, World
+from workers.local.world import REGION
+from workers.worker import TASK_TIMEOUT
+from workflows.incident import IncidentWorkflow
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Incident = WorkflowHandle[IncidentWorkflow, IncidentResult]
+SOMEBODY = Approval(by="a test", reason="to see what happens")
+
+
+async def start(
+    rollbacks: Rollbacks,
+    level: Level = Level.FULL,
+    coordination: Coordination = Coordination.ADAPTIVE,
+    modules: Modules | None = None,
+) -> Incident:
+    world, id = rollbacks.world, str(ULID())
+    argument = IncidentStart(
+        incident=id,
+        region=REGION,
+        service="payments",
+        severity=Severity.CRITICAL,
+        level=level,
+        coordination=coordination,
+        modules=modules or Modules(),
+        catalog=world.catalog.digest,
+        policy=world.catalog.catalog.policy_of("payments"),
+        received_at=datetime.now(UTC),
+        reason="a test",
+    )
+    return await rollbacks.client.start_workflow(
+        IncidentWorkflow.run, argument, id=f"incident:eu:payments:{id}", task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT
+    )
+
+
+async def state(incident: Incident) -> IncidentState:
+    return await incident.query(IncidentWorkflow.state)
+
+
+async def until_phase(incident: Incident, phase: str) -> None:
+    async def there() -> bool:
+        return (await state(incident)).phase == phase
+
+    await until(there, 40, f"the incident is {phase}")
+
+
+@pytest.mark.parametrize("coordination", list(Coordination))
+async def test_an_incident_protects_rolls_back_lifts_and_confirms(
+    world: World, rollbacks: Rollbacks, coordination: Coordination
+) -> None:
+    result = await (await start(rollbacks, coordination=coordination)).result()
+
+    assert result.phase == "resolved", result.sentence
+    assert (result.strategy, result.target) == ("immediate", "v1")
+    assert (await world.routing()).weights == {"v1": 100, "v2": 0}
+    assert await world.leases("payments") == []
+    assert set(result.milestones) == {m.value for m in Milestone}
+    reached = [result.milestones[m] for m in Milestone]
+    assert reached == sorted(reached)
+    assert world.failures == []
+
+
+async def test_level_advise_changes_nothing(world: World, rollbacks: Rollbacks) -> None:
+    before = await picture(world), await world.generations()
+
+    result = await (await start(rollbacks, level=Level.ADVISE)).result()
+
+    assert result.phase == "advised"
+    assert "immediate rollback of payments in eu from v2 to v1" in result.sentence
+    assert (await picture(world), await world.generations()) == before
+    assert await world.leases("payments") == []
+
+
+async def test_level_protect_protects_and_waits_for_an_approval_of_the_very_plan(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    before = await picture(world)
+    incident = await start(rollbacks, level=Level.PROTECT)
+    await until_phase(incident, "awaiting-approval")
+    assert len(await world.leases("payments")) == 1
+    assert await picture(world) == before
+
+    with pytest.raises(WorkflowUpdateFailedError):
+        await incident.execute_update(IncidentWorkflow.approve, SOMEBODY.model_copy(update={"plan": "another"}))
+    plan = (await state(incident)).plan
+    assert plan is not None
+    await incident.execute_update(IncidentWorkflow.approve, SOMEBODY.model_copy(update={"plan": plan.hash}))
+
+    assert (await incident.result()).phase == "resolved"
+
+
+async def test_an_abort_in_the_middle_undoes_everything_and_the_protection(world: World, rollbacks: Rollbacks) -> None:
+    before = await picture(world)
+    incident = await start(rollbacks)
+    await until(lambda: world.serves("v1"), 30, "traffic was switched")
+
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "aborted", result.sentence
+    assert await picture(world) == before
+    assert await world.leases("payments") == []
+
+
+async def test_a_cancellation_in_temporal_is_an_abort(world: World, rollbacks: Rollbacks) -> None:
+    before = await picture(world)
+    incident = await start(rollbacks)
+    await until(lambda: world.serves("v1"), 30, "traffic was switched")
+
+    await incident.cancel()
+    result = await incident.result()
+
+    assert result.phase == "aborted", result.sentence
+    assert await picture(world) == before
+
+
+async def test_a_paused_incident_begins_no_step_until_it_is_resumed(world: World, rollbacks: Rollbacks) -> None:
+    incident = await start(rollbacks)
+    await incident.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    before = await picture(world)
+    await until_phase(incident, "executing")
+    assert (await state(incident)).paused
+    with pytest.raises(WorkflowUpdateFailedError):
+        await incident.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    assert await picture(world) == before
+
+    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+
+    assert (await incident.result()).phase == "resolved"
+
+
+async def test_a_held_incident_tries_again_when_a_person_resumes_it(world: World, rollbacks: Rollbacks) -> None:
+    mishap = Mishap(step="scale-target", action="change", kind="refused")
+    world.mishaps.pending.append(mishap)
+    incident = await start(rollbacks)
+    await until_phase(incident, "held")
+    assert "refused by the test" in ((await state(incident)).hold or "")
+    assert len(await world.leases("payments")) == 1
+
+    world.mishaps.pending.clear()
+    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "resolved", result.sentence
+
+
+async def test_modules_that_are_switched_off_are_not_consulted(world: World, rollbacks: Rollbacks) -> None:
+    off = Modules(predictor=False, propagation=False, breaker=False)
+    incident = await start(rollbacks, modules=off)
+    result = await incident.result()
+
+    history = await incident.fetch_history()
+    asked = {e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events}
+    assert result.phase == "resolved", result.sentence
+    assert not {name for name in asked if name.startswith(("predictor.", "propagation.", "breaker."))}
+    assert Milestone.PROTECTED not in result.milestones
+
+
+async def test_alerts_that_join_are_known_once(world: World, rollbacks: Rollbacks) -> None:
+    incident = await start(rollbacks, level=Level.PROTECT)
+    now = datetime.now(UTC)
+    alert = AlertReference(
+        id=7,
+        fingerprint="f",
+        status=AlertStatus.FIRING,
+        severity=Severity.CRITICAL,
+        starts_at=now,
+        received_at=now,
+    )
+    for _ in range(3):
+        await incident.signal(IncidentWorkflow.alerts, [alert])
+    await incident.signal(IncidentWorkflow.alerts, [alert.model_copy(update={"status": AlertStatus.RESOLVED})])
+
+    known = (await state(incident)).alerts
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await incident.result()
+
+    assert [a.status for a in known] == ["firing", "resolved"]
