@@ -20,8 +20,9 @@ NAME = "immediate"
 
 
 def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:
-    """The stages that lead from *state* to *target*, with the capacity that the service has now."""
-    full = max(sum(state.replicas.values()) - state.replicas.get(target, 0), state.replicas.get(target, 0), 1)
+    """The stages that lead from *state* to *target*, with the capacity of all releases that serve now."""
+    serving = sum(state.replicas.get(release, 0) for release, weight in state.weights.items() if weight)
+    full = max(serving, state.replicas.get(target, 0), 1)
     weights = dict.fromkeys(sorted({*state.weights, bad}), 0) | {target: 100}
     return (
         Stage(
