@@ -18,7 +18,7 @@ class Way:
 
 
 def way_back(state: ServiceState, known: Sequence[str]) -> Way:
-    """The release that serves now is the bad one; the target is what was deployed before it.
+    """What was deployed last of all that serves now is the bad one; the target is what was deployed before it.
 
     *known*: releases that the catalog calls working, newest first. They help where the deployment history is short.
     """
@@ -42,8 +42,12 @@ def way_back(state: ServiceState, known: Sequence[str]) -> Way:
 
 
 def _serving(state: ServiceState) -> str | None:
-    """The release with the largest share; of equal ones the one that was deployed last."""
-    if not any(state.weights.values()):
+    """Of the releases that requests go to, the one that was deployed last: the newest change is the first suspect,
+    however small its share still is. Where the platform does not know them all, the one with the largest share."""
+    serving = {release: weight for release, weight in state.weights.items() if weight}
+    if not serving:
         return None
-    ages = {deployment.release: -index for index, deployment in reversed(list(enumerate(state.deployments)))}
-    return max(sorted(state.weights), key=lambda release: (state.weights[release], ages.get(release, -len(ages) - 1)))
+    history = [deployment.release for deployment in state.deployments]
+    if serving.keys() <= set(history):
+        return min(serving, key=history.index)
+    return max(sorted(serving), key=serving.__getitem__)
