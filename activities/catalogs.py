@@ -32,5 +32,11 @@ class Catalogs:
                     f"the catalog {digest}, with which this incident began, is neither this process's own nor in the "
                     "store: give the store back, or abort the incident"
                 )
-            self._known[digest] = parse(text, f"catalog {digest}", {}).catalog
+            recalled = parse(text, f"catalog {digest}", {})
+            if recalled.digest != digest:
+                raise UnknownCatalog(
+                    f"the store's text of the catalog {digest} is that of {recalled.digest}, and nothing is done by "
+                    "another catalog than the incident began with: put the text back, or abort the incident"
+                )
+            self._known[digest] = recalled.catalog
         return self._known[digest]
