@@ -1,0 +1,130 @@
+"""A plan rolls back, verifies, lifts and confirms in that order, shows all of it, and is told apart by its hash."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from service_states import RELEASES, state, states
+
+from activities.rollback.plan import make_plan
+from models.catalog import RollbackPolicy
+from models.plan import ConfirmWork, LiftWork, Plan, Ready, RollbackWork, ServiceState, VerifyWork
+
+POLICY = RollbackPolicy(soak=5, soak_extension=7, min_requests=30)
+BAD_RELEASE = state({"v1": 0, "v2": 100}, {"v2": 3}, ["v2", "v1"])
+KNOWN = st.lists(st.sampled_from(RELEASES), unique=True)
+
+
+def plan(now: ServiceState = BAD_RELEASE, *, protected: bool = True, policy: RollbackPolicy = POLICY) -> Plan:
+    return make_plan("01K", now, (), policy, protected)
+
+
+def test_a_protected_service_is_rolled_back_verified_unprotected_and_confirmed() -> None:
+    made = plan()
+    assert [(step.id, step.depends_on, type(step.work)) for step in made.steps] == [
+        ("rollback-payments", (), RollbackWork),
+        ("verify-payments", ("rollback-payments",), VerifyWork),
+        ("lift-payments", ("verify-payments",), LiftWork),
+        ("confirm-payments", ("lift-payments",), ConfirmWork),
+    ]
+    assert made.hold is None
+    assert made.rollback is not None
+    assert (made.rollback.strategy, made.rollback.target, made.rollback.bad) == ("immediate", "v1", "v2")
+
+
+def test_without_a_protection_there_is_nothing_to_lift() -> None:
+    made = plan(protected=False)
+    assert [step.id for step in made.steps] == ["rollback-payments", "verify-payments", "confirm-payments"]
+    assert made.steps[-1].depends_on == ("verify-payments",)
+
+
+def test_what_is_verified_is_the_capacity_that_the_rollback_was_to_reach() -> None:
+    made = plan()
+    verify, confirm = made.steps[1].work, made.steps[3].work
+    assert verify == VerifyWork(release="v1", replicas=3)
+    assert confirm == ConfirmWork(seconds=5, extension=7, min_requests=30)
+
+
+def test_without_a_way_back_the_plan_is_a_hold_with_its_reason() -> None:
+    made = plan(state({"v1": 100}, deployed=["v1"]))
+    assert (made.steps, made.rollback) == ((), None)
+    assert made.hold == "no release older than v1 is known: neither the platform nor the catalog names one"
+
+
+def test_the_preview_says_why_and_what_and_where_the_point_of_no_return_is() -> None:
+    made = plan()
+    assert made.preview[0] == "immediate rollback of payments in eu from v2 to v1"
+    assert made.preview[1].endswith("v1 was deployed before v2")
+    assert [line for line in made.preview if "point of no return" in line] == [
+        "stage 5 retire: scale v2 from 3 to 0  [point of no return: the gate before it must have passed]"
+    ]
+    assert made.preview[-1] == "then confirm that the users of payments are served"
+
+
+@given(states(), KNOWN, st.booleans())
+def test_a_plan_is_either_a_hold_or_a_graph_in_topological_order(
+    now: ServiceState, known: list[str], protected: bool
+) -> None:
+    made = make_plan("01K", now, known, POLICY, protected)
+    assert (made.hold is None) is bool(made.steps)
+    seen: set[str] = set()
+    for step in made.steps:
+        assert set(step.depends_on) <= seen
+        assert step.id not in seen
+        seen.add(step.id)
+
+
+@given(states(), KNOWN, st.booleans())
+def test_the_preview_names_every_stage_and_every_step(now: ServiceState, known: list[str], protected: bool) -> None:
+    made = make_plan("01K", now, known, POLICY, protected)
+    text = "\n".join(made.preview)
+    for step in made.steps:
+        if isinstance(step.work, RollbackWork):
+            for stage in step.work.rollback.stages:
+                assert f" {stage.name}: " in text
+                assert all(each.title in text for each in stage.steps)
+                if isinstance(stage.gate, Ready):
+                    assert stage.gate.timeout == POLICY.ready_timeout
+        else:
+            assert f"then {step.title}" in made.preview
+
+
+@given(states(), states(), KNOWN, st.booleans(), st.booleans())
+def test_two_plans_have_the_same_hash_exactly_when_they_say_the_same(
+    one: ServiceState, other: ServiceState, known: list[str], protected: bool, protected_other: bool
+) -> None:
+    first = make_plan("01K", one, known, POLICY, protected)
+    second = make_plan("01K", other, known, POLICY, protected_other)
+    assert (first.hash == second.hash) is (first == second)
+
+
+@given(states(), KNOWN)
+def test_a_hash_does_not_depend_on_the_order_of_names(now: ServiceState, known: list[str]) -> None:
+    turned = now.model_copy(update={"weights": dict(reversed(now.weights.items()))})
+    assert make_plan("01K", turned, known, POLICY, True).hash == make_plan("01K", now, known, POLICY, True).hash
+    assert turned.fingerprint() == now.fingerprint()
+
+
+def test_the_hash_covers_the_state_the_policy_and_the_incident() -> None:
+    moved = BAD_RELEASE.model_copy(update={"mesh_generation": 8})
+    others = [
+        plan(moved),
+        plan(BAD_RELEASE.model_copy(update={"platform_generation": 9})),
+        plan(BAD_RELEASE.model_copy(update={"replicas": {"v2": 4}})),
+        plan(policy=RollbackPolicy(soak=6)),
+        plan(protected=False),
+        make_plan("01L", BAD_RELEASE, (), POLICY, True),
+    ]
+    assert len({made.hash for made in (plan(), *others)}) == 1 + len(others)
+
+
+def test_readiness_moves_by_itself_and_makes_no_plan_stale() -> None:
+    assert BAD_RELEASE.model_copy(update={"ready": {"v2": 0}}).fingerprint() == BAD_RELEASE.fingerprint()
+    changes: list[dict[str, object]] = [
+        {"weights": {"v2": 99, "v1": 1}},
+        {"replicas": {}},
+        {"mesh_generation": 8},
+        {"region": "us"},
+    ]
+    for change in changes:
+        assert BAD_RELEASE.model_copy(update=change).fingerprint() != BAD_RELEASE.fingerprint()
