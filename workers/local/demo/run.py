@@ -42,9 +42,10 @@ def run(fault: str, rate: float, protect: bool, folder: Path, json: bool) -> int
             print("stopping what was started", file=sys.stderr)
         except SternwayError as error:
             story.fail(str(error))
+            print(f"sternway demo: {error}", file=sys.stderr)
         finally:
-            with _undisturbed():
-                stack.stop()
+            _deaf()
+            stack.stop()
     if interrupted:
         return INTERRUPTED
     report = make_report(story, fault=fault, service=SERVICE, target=GOOD, regions=tuple(REGIONS), at=time.time())
@@ -82,17 +83,10 @@ def _alone_in(folder: Path) -> Generator[Path]:
         yield own
 
 
-@contextmanager
-def _undisturbed() -> Generator[None]:
-    """Stopping is not interrupted by a second Ctrl-C; it is bounded in time by itself."""
-    before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _deaf() -> None:
+    """Stopping is bounded in time by itself, and what is left after it is to tell how it went."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _catalog(folder: Path, protect: bool) -> Path:
