@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from stories import RECOVERED, REGIONS, START, incident, resolved, second, step, told, totals
@@ -203,6 +203,7 @@ def test_the_page_shows_unknown_as_unknown_and_reads_no_markup() -> None:
     st.floats(0, 30),
     st.floats(0, 30),
 )
+@example([(0, False), (1, False), (0, False)], 1.2, 0.3)
 def test_every_failure_is_counted_in_exactly_one_part(
     failures: list[tuple[int, bool]], protected: float, until_recovery: float
 ) -> None:
