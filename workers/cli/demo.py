@@ -22,6 +22,9 @@ def demo(
     fault: Annotated[Fault, typer.Option(help="What is wrong with release v2 of payments.")] = Fault.ERRORS,
     rate: Annotated[float, typer.Option(min=1, max=200, help="User requests a second in each region.")] = 20,
     protect: Annotated[bool, typer.Option(help="--no-protect is the control run: nothing is leased.")] = True,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep everything running after the report, until Ctrl-C.")
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where the run keeps its data and its logs.")] = Path(".sternway/demo"),
     json: Annotated[bool, typer.Option("--json", help="The report as one JSON object on the last line.")] = False,
 ) -> None:
@@ -34,4 +37,4 @@ def demo(
     """
     from workers.local.demo.run import run
 
-    raise typer.Exit(run(fault.value, rate, protect, folder, json))
+    raise typer.Exit(run(fault.value, rate, protect, keep, folder, json))

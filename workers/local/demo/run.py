@@ -18,7 +18,7 @@ from rich.console import Console
 import deploy.demo
 from models.base import SternwayError
 from workers.local.agent.stop import stop_everything
-from workers.local.demo.report import as_json, make_report, render
+from workers.local.demo.report import Report, as_json, make_report, render
 from workers.local.demo.scenario import GOOD, SERVICE, Run, play
 from workers.local.demo.stack import REGIONS, Stack
 from workers.local.demo.story import Story
@@ -28,32 +28,46 @@ from workers.local.processes import sweep
 INTERRUPTED = 130
 
 
-def run(fault: str, rate: float, protect: bool, folder: Path, json: bool) -> int:
-    """Play the demo in *folder*; the exit status. Whatever happens, everything that was started is stopped."""
-    began, story = time.time(), Story()
-    story.reach("started", began)
-    interrupted = False
+def run(fault: str, rate: float, protect: bool, keep: bool, folder: Path, json: bool) -> int:
+    """Play the demo in *folder*; the exit status. Whatever happens, everything that was started is stopped.
+
+    *keep*: not before Ctrl-C, so that the links of the report can be followed.
+    """
+    story = Story()
+    story.reach("started", time.time())
+    report: Report | None = None
     with _alone_in(folder.absolute()) as own:
         stack = Stack(own, _catalog(own, protect), story.say)
         try:
-            asyncio.run(_watched(Run(fault, rate), stack, story, json))
+            try:
+                asyncio.run(_watched(Run(fault, rate), stack, story, json))
+            except SternwayError as error:
+                story.fail(str(error))
+                print(f"sternway demo: {error}", file=sys.stderr)
+            report = make_report(
+                story, fault=fault, service=SERVICE, target=GOOD, regions=tuple(REGIONS), at=time.time()
+            )
+            if keep:
+                _show(report, json)
+                print("everything keeps running; Ctrl-C stops it", file=sys.stderr, flush=True)
+                signal.pause()
         except (KeyboardInterrupt, asyncio.CancelledError):
-            interrupted = True
             print("stopping what was started", file=sys.stderr)
-        except SternwayError as error:
-            story.fail(str(error))
-            print(f"sternway demo: {error}", file=sys.stderr)
         finally:
             _deaf()
             stack.stop()
-    if interrupted:
+    if report is None:
         return INTERRUPTED
-    report = make_report(story, fault=fault, service=SERVICE, target=GOOD, regions=tuple(REGIONS), at=time.time())
+    if not keep:
+        _show(report, json)
+    return 0 if report.healthy else 1
+
+
+def _show(report: Report, json: bool) -> None:
     if json:
         print(as_json(report), flush=True)
     else:
         Console().print(render(report))
-    return 0 if report.healthy else 1
 
 
 async def _watched(run: Run, stack: Stack, story: Story, plain: bool) -> None:
