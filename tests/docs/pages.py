@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ PAGES = {
 }
 """By path from the root of the repository."""
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+"""Indentation, language and text of a block of code."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,13 @@ class Block:
 
 def blocks(*languages: str) -> list[Block]:
     """Every block in one of *languages*, of all pages."""
-    found = [Block(page, *match) for page, path in PAGES.items() for match in FENCE.findall(path.read_text())]
-    return [block for block in found if block.language in languages]
+    found = {page: FENCE.findall(path.read_text()) for page, path in PAGES.items()}
+    return [
+        Block(page, language, textwrap.dedent(text))
+        for page, matches in found.items()
+        for _, language, text in matches
+        if language in languages
+    ]
 
 
 def prose(page: str) -> str:
