@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from models.queues import WORKFLOWS
 from models.settings import Settings
-from workers import worker
+from workers import memory, worker
 from workers.observability.logs import logger
 from workers.observability.tracing import Tracing
 from workers.temporal import IMPATIENT, connect_when_there
@@ -68,6 +68,7 @@ class Connection:
                 activities=registered.local_activities,
                 remote_activities=False,
             )
+            memory.settle()
             try:
                 self._admit(client)
                 await embedded.run()

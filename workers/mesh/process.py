@@ -19,6 +19,7 @@ import uvicorn
 from models.base import SternwayError
 from models.catalog import Catalog
 from models.settings import Settings
+from workers import memory
 from workers.mesh.admin import application
 from workers.mesh.discovery import agents, follow, newest
 from workers.mesh.leases import Leases
@@ -69,6 +70,7 @@ async def _run(plane: ControlPlane, data: Path, address: Address, settings: Sett
         try:
             admin = server.bind()
             (data / PORTS_FILE).write_text(json.dumps({"admin": admin, "xds": xds}))
+            memory.settle()
             _log.info("control plane serves", region=plane.region, admin=admin, xds=xds)
             await server.run()
         finally:
