@@ -65,11 +65,13 @@ class IncidentWorkflow:
             return await body
 
     async def _body(self) -> IncidentResult:
-        protecting = asyncio.create_task(self._protect())
         self._journal.record("incident-started", {**dict(self._start), "workflow": workflow.info().workflow_id})
         self._reach(Milestone.RECEIVED, self._start.received_at)
+        self._note_phase()
+        await self._protect()
+        # Not before: the first task has nothing to do but to protect, and whatever else it carried would come first.
+        self._journal.open()
         tag({SERVICE: self._start.service, REGION: self._start.region, SEVERITY: self._start.severity})
-        await protecting
         ended: tuple[Phase, str] | None = None
         while ended is None:
             ended = await self._attempt()
@@ -78,7 +80,6 @@ class IncidentWorkflow:
     # From protection to recovery
 
     async def _protect(self) -> None:
-        self._enter(Phase.PROTECTING)
         if self._start.level is Level.ADVISE or not self._start.modules.breaker:
             return
         if await self._protection.take():
@@ -208,9 +209,12 @@ class IncidentWorkflow:
 
     def _enter(self, phase: Phase, detail: str = "") -> None:
         self._phase = phase
-        self._journal.record("phase", {"phase": phase, "detail": detail})
+        self._note_phase(detail)
         tag({PHASE: phase})
         workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
+
+    def _note_phase(self, detail: str = "") -> None:
+        self._journal.record("phase", {"phase": self._phase, "detail": detail})
 
     def _enter_hold(self, reason: str) -> None:
         if self._hold is None:

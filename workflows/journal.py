@@ -32,7 +32,12 @@ class Journal:
         self._entries: list[JournalEntry] = []
         self._recorded = 0
         self._closing = False
+        self._opened = False
         self._flusher = asyncio.create_task(self._flush())
+
+    def open(self) -> None:
+        """Begin to hand entries to the store; those that were recorded before have waited for this."""
+        self._opened = True
 
     def record(self, kind: str, payload: Frozen | Mapping[str, object]) -> None:
         """Note an event, with the workflow's own clock and the next sequence number."""
@@ -54,7 +59,7 @@ class Journal:
 
     async def _flush(self) -> None:
         while True:
-            await workflow.wait_condition(lambda: bool(self._entries) or self._closing)
+            await workflow.wait_condition(lambda: (self._opened and bool(self._entries)) or self._closing)
             if not self._entries:
                 return
             batch = tuple(self._entries[:BATCH])

@@ -96,6 +96,7 @@ class RollbackWorkflow:
                 self._abort = word
 
     async def _body(self) -> RollbackResult:
+        self._journal.open()
         outcome, sentence = await self._locked_stages()
         await self._journal.close()
         return RollbackResult(
