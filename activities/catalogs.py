@@ -23,6 +23,10 @@ class Catalogs:
         self._known = {current.digest: current.catalog}
         self._recall = recall
 
+    def known(self, digest: str) -> Catalog | None:
+        """The catalog if it is at hand, which that of a new incident always is."""
+        return self._known.get(digest)
+
     def get(self, digest: str) -> Catalog:
         """Raises :class:`UnknownCatalog`. May ask the store, so call it off the event loop."""
         if digest not in self._known:

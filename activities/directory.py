@@ -51,7 +51,7 @@ class Directory:
         self._connected: dict[tuple[str, str, str, str], object] = {}
 
     async def catalog(self, scope: Scope) -> Catalog:
-        return await asyncio.to_thread(self._catalogs.get, scope.catalog)
+        return self._catalogs.known(scope.catalog) or await asyncio.to_thread(self._catalogs.get, scope.catalog)
 
     async def mesh(self, scope: Scope) -> Mesh:
         driver = await self._driver("mesh", scope)

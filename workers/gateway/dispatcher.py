@@ -45,6 +45,10 @@ OURS = timedelta(seconds=2)
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_ASIDE = 0.1, 2.0, 60.0
 """Seconds of back-off: with Temporal away, and for one lane that fails though Temporal answers."""
 
+PROTECTING = 0.05
+"""Seconds in which a new incident has this process and its disk to itself: noting it in the store at once would make
+its first protective action a tenth slower. Until it is noted the alert is pending, and a crash leaves it so."""
+
 AWAY = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
@@ -187,6 +191,8 @@ class Dispatcher:
             parts = await hand_over(client, lane.key, lane.in_order, self._opening, suspect=lane.suspect)
             for part in parts:
                 self._tell(part)
+            if not self._in_order and any(part.opened for part in parts):
+                await asyncio.sleep(PROTECTING)
             await self._settling.handed(parts)
         except RPCError as error:
             if error.status in AWAY:

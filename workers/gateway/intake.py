@@ -20,6 +20,9 @@ from workers.gateway.sources import SOURCES
 from workers.gateway.sources.source import Unreadable
 from workers.gateway.writing import Writer
 
+SMALL = 16 * 1024
+"""Bytes of a body that are read within a millisecond or two."""
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -48,7 +51,7 @@ class Delivery:
 async def take_in(store: Store, writer: Writer, catalog: Catalog, delivery: Delivery) -> Taken:
     """Read, place and store. Raises ``StoreUnavailable`` or ``TooLarge``: nothing was stored."""
     try:
-        alerts = await asyncio.to_thread(_read, delivery, catalog)
+        alerts = await _read(delivery, catalog)
     except (Unreadable, Undecodable) as unreadable:
         return await keep(store, writer, delivery, hashlib.sha256(delivery.body).hexdigest(), (), str(unreadable))
     taken = await keep(store, writer, delivery, digest(delivery.source, alerts), alerts)
@@ -98,6 +101,13 @@ def digest(source: str, alerts: Iterable[Alert]) -> str:
     return hashlib.sha256(json.dumps([source, told]).encode()).hexdigest()
 
 
-def _read(delivery: Delivery, catalog: Catalog) -> list[Alert]:
+async def _read(delivery: Delivery, catalog: Catalog) -> list[Alert]:
+    """A small body at once, as a change of threads would take longer; a large one may take its time elsewhere."""
+    if len(delivery.body) <= SMALL and "content-encoding" not in delivery.headers:
+        return _alerts(delivery, catalog)
+    return await asyncio.to_thread(_alerts, delivery, catalog)
+
+
+def _alerts(delivery: Delivery, catalog: Catalog) -> list[Alert]:
     body = decode(delivery.body, delivery.headers.get("content-encoding", ""))
     return [place(delivery.source, signal, catalog) for signal in SOURCES[delivery.source](body)]

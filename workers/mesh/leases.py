@@ -43,7 +43,10 @@ class Leases:
                 active=True,
             )
             self._put(lease, newest)
-            _log.info("protection taken", lease=lease.id, service=lease.service, action=request.protection.action)
+            enforced = await self._enforced(lease)
+            facts = {"lease": lease.id, "service": lease.service, "action": request.protection.action}
+            _log.info("protection taken", **facts, pending=enforced.pending)
+            return enforced
         if not lease.active:
             raise Spent(f"lease {request.id} was released or has lapsed; protection needs a lease with another id")
         return await self._enforced(lease)
