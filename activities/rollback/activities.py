@@ -9,6 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.directory import Directory
 from activities.mesh.activities import judge_routing
+from activities.polling import watch
 from activities.rollback import contract
 from activities.rollback.decision import decide
 from activities.rollback.plan import make_plan
@@ -16,6 +17,8 @@ from models.plan import Plan, Routed, ServiceState
 from models.queues import WORKFLOWS
 from models.scope import Scope
 from models.verdict import Finding, Verdict
+
+READ_BACK_SECONDS = 5.0
 
 
 class RollbackActivities:
@@ -48,17 +51,21 @@ class RollbackActivities:
 
     @activity.defn(name=contract.READ_BACK.name)
     async def read_back(self, request: contract.ReadBackRequest) -> Verdict:
-        work = request.work
+        """More than one look: the proxies may still be confirming that the last replicas have gone."""
+        work, gate = request.work, Routed(weights={request.work.release: 100}, timeout=READ_BACK_SECONDS)
         mesh = await self._directory.mesh(request)
-        routing = await mesh.read(request.service)
-        gate = Routed(weights={work.release: 100}, timeout=1)
-        verdict = judge_routing(gate, routing.weights, routing.missing)
-        ready = (await self.read_state(request)).ready.get(work.release, 0)
-        if not verdict.passed or ready >= work.replicas:
-            return verdict
-        return Verdict(
-            finding=Finding.FAIL, sentence=f"{ready} of {work.replicas} replicas of {work.release} are ready"
-        )
+
+        async def look() -> Verdict:
+            routing = await mesh.read(request.service)
+            verdict = judge_routing(gate, routing.weights, routing.missing)
+            ready = (await self.read_state(request)).ready.get(work.release, 0)
+            if not verdict.passed or ready >= work.replicas:
+                return verdict
+            return Verdict(
+                finding=Finding.FAIL, sentence=f"{ready} of {work.replicas} replicas of {work.release} are ready"
+            )
+
+        return await watch(look, gate.timeout, Finding.FAIL)
 
     @activity.defn(name=contract.DECIDE.name)
     async def decide(self, request: contract.DecisionRequest) -> contract.Decision:
