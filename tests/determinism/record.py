@@ -1,0 +1,207 @@
+"""Record the histories that every change of a workflow must be able to replay.
+
+    python -m tests.determinism.record
+
+plays real incidents in the small real world, with workers in this process, and replaces the files in ``histories/``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import sysconfig
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.analytics.store import migrate, open_store
+from activities.rollback.contract import lock_id
+from models.alert import Severity
+from models.catalog import Level
+from models.identity import correlation_key, new_incident_id
+from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Phase
+from models.queues import WORKFLOWS as NEUTRAL
+from models.queues import regional
+from tests.waiting import until
+from tests.world.world import Mishap, World
+from workers.local.world import REGION
+from workers.registry import WORKFLOWS, local_activities, regional_activities
+from workers.worker import TASK_TIMEOUT, build
+from workflows.incident import IncidentWorkflow
+
+HISTORIES = Path(__file__).parent / "histories"
+ROOT = Path(__file__).parents[2]
+SOMEBODY = Approval(by="somebody", reason="for the record")
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One incident that runs, and what a person may do to it."""
+
+    start: IncidentStart
+    handle: WorkflowHandle[IncidentWorkflow, IncidentResult]
+
+    async def reaches(self, condition: Callable[[IncidentState], bool], what: str) -> None:
+        async def reached() -> bool:
+            return condition(await self.handle.query(IncidentWorkflow.state))
+
+        await until(reached, PATIENCE, f"the incident {what}")
+
+    async def ends(self, phase: Phase) -> None:
+        result = await self.handle.result()
+        assert result.phase is phase, f"{result.phase}: {result.sentence}"
+
+
+class Recorder:
+    """Plays scenarios one after the other in one world."""
+
+    def __init__(self, world: World, client: Client) -> None:
+        self._world, self._client = world, client
+
+    async def record(self, name: str, play: Callable[[World, Incident], Awaitable[None]], level: Level) -> None:
+        """One incident from an untouched world; its history and its rollback's."""
+        print(f"recording {name}", file=sys.stderr, flush=True)
+        self._world.mishaps.pending.clear()
+        await self._world.serve_v2()
+        async with self._world.users():
+            incident = await self._start(level)
+            await play(self._world, incident)
+        await self._keep(name, "incident", incident.handle.id)
+        if level is not Level.ADVISE:
+            await self._keep(name, "rollback", f"rollback:{incident.start.incident}:payments")
+        if play is done:
+            await self._keep(name, "lock", lock_id(REGION, "payments"))
+
+    async def _start(self, level: Level) -> Incident:
+        start = IncidentStart(
+            incident=new_incident_id(),
+            region=REGION,
+            service="payments",
+            severity=Severity.CRITICAL,
+            level=level,
+            catalog=self._world.catalog.digest,
+            policy=self._world.catalog.catalog.policy_of("payments"),
+            received_at=datetime.now(UTC),
+            reason="a history is recorded",
+        )
+        handle = await self._client.start_workflow(
+            IncidentWorkflow.run,
+            start,
+            id=correlation_key(REGION, "payments", start.incident),
+            task_queue=NEUTRAL,
+            task_timeout=TASK_TIMEOUT,
+        )
+        return Incident(start, handle)
+
+    async def _keep(self, name: str, kind: str, workflow: str) -> None:
+        handle = self._client.get_workflow_handle(workflow)
+        await asyncio.wait_for(handle.result(), PATIENCE)
+        text = json.dumps(json.loads((await handle.fetch_history()).to_json()), separators=(",", ":")) + "\n"
+        (HISTORIES / f"{name}-{kind}.json").write_text(_without_places(text))
+
+
+def _without_places(history: str) -> str:
+    """The stack traces in it name files: relative to the repository and to Python's own library."""
+    for place in (f"{ROOT}/", f"{sysconfig.get_path('stdlib')}/"):
+        history = history.replace(place, "")
+    return history
+
+
+async def done(_world: World, incident: Incident) -> None:
+    await incident.ends(Phase.RESOLVED)
+
+
+async def approved(_world: World, incident: Incident) -> None:
+    await incident.reaches(lambda state: state.phase is Phase.AWAITING_APPROVAL, "waits for an approval")
+    await incident.handle.execute_update(IncidentWorkflow.approve, SOMEBODY)
+    await incident.ends(Phase.RESOLVED)
+
+
+async def advised(_world: World, incident: Incident) -> None:
+    await incident.ends(Phase.ADVISED)
+
+
+async def compensated(world: World, incident: Incident) -> None:
+    """The switch is refused, what had been done is undone, and a person ends it."""
+    world.mishaps.pending.append(Mishap(step="switch", action="change", kind="refused"))
+    await incident.reaches(lambda state: state.hold is not None, "is held")
+    await incident.handle.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await incident.ends(Phase.ABORTED)
+
+
+async def aborted(world: World, incident: Incident) -> None:
+    """A person aborts once traffic has moved: everything is undone."""
+
+    async def moved() -> bool:
+        return (await world.routing()).weights == {"v1": 100, "v2": 0}
+
+    await until(moved, PATIENCE, "traffic has moved")
+    await incident.handle.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await incident.ends(Phase.ABORTED)
+
+
+async def resumed(world: World, incident: Incident) -> None:
+    """The retirement is refused while the target serves well, so it holds; then a person lets it try again."""
+    world.mishaps.pending.append(Mishap(step="retire", action="change", kind="refused"))
+    await incident.reaches(lambda state: state.hold is not None, "is held")
+    world.mishaps.pending.clear()
+    await incident.handle.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await incident.ends(Phase.RESOLVED)
+
+
+async def paused(_world: World, incident: Incident) -> None:
+    await incident.reaches(lambda state: state.phase is Phase.EXECUTING, "executes its plan")
+    await incident.handle.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    await incident.handle.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await incident.ends(Phase.RESOLVED)
+
+
+SCENARIOS = (
+    (done, Level.FULL),
+    (approved, Level.PROTECT),
+    (advised, Level.ADVISE),
+    (compensated, Level.FULL),
+    (aborted, Level.FULL),
+    (resumed, Level.FULL),
+    (paused, Level.FULL),
+)
+
+
+@asynccontextmanager
+async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
+    world = World(folder)
+    try:
+        await world.start_temporal()
+        await world.start()
+        # A history names the clients that wrote it, by default with the name of their machine.
+        client = await Client.connect(world.temporal, data_converter=pydantic_data_converter, identity="recorder")
+        store = open_store(world.store)
+        migrate(store)
+        local = local_activities(world.directory, client)
+        neutral = build(client, NEUTRAL, workflows=WORKFLOWS, activities=local, remote_activities=False)
+        own = build(client, regional(REGION), activities=regional_activities(world.directory, store, client))
+        async with neutral, own:
+            yield Recorder(world, client)
+        store.close()
+    finally:
+        world.stop()
+
+
+async def main() -> None:
+    HISTORIES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        async with recorder(Path(folder)) as recording:
+            for play, level in SCENARIOS:
+                await recording.record(play.__name__, play, level)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,58 @@
+"""Incidents that ran on an earlier version go on: every recorded history replays, in the strict sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import NondeterminismError
+
+from activities.rollback import contract as rollback
+from tests.determinism.record import HISTORIES, SCENARIOS
+from workers.registry import WORKFLOWS
+from workers.worker import SHARED
+
+RECORDED = sorted(HISTORIES.glob("*.json"))
+
+
+def replayer() -> Replayer:
+    """Stricter than a worker, which loads our own modules outside the sandbox."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*SHARED)
+    return Replayer(
+        workflows=WORKFLOWS,
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        data_converter=pydantic_data_converter,
+    )
+
+
+def history(file: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(file.stem, file.read_text())
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+async def test_a_recorded_history_replays(file: Path) -> None:
+    await replayer().replay_workflow(history(file))
+
+
+def test_every_scenario_was_recorded() -> None:
+    names = {file.stem for file in RECORDED}
+    assert {f"{play.__name__}-incident" for play, _ in SCENARIOS} <= names
+    assert {"done-rollback", "compensated-rollback", "aborted-rollback", "resumed-rollback", "done-lock"} <= names
+
+
+async def test_another_order_of_commands_does_not_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback, "PRECHECK", replace(rollback.PRECHECK, name="something.else.v1"))
+    with pytest.raises(NondeterminismError):
+        await replayer().replay_workflow(history(HISTORIES / "done-rollback.json"))
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_a_history_names_no_place_of_the_machine_that_recorded_it(file: Path) -> None:
+    text = file.read_text()
+    places = ("/home/", "/root/", "/work/", "/tmp/", "/usr/")  # noqa: S108 -- nothing is written there
+    assert not [place for place in places if place in text]
