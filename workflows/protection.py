@@ -44,6 +44,7 @@ class Protection:
             return False
         self.sentence = protected.sentence
         if protected.lease is None:
+            self._saga.settle(self._step.id, "nothing-to-undo", protected.sentence)
             return False
         self.active = True
         self._renewal = asyncio.create_task(self._keep(protected.seconds))
@@ -54,7 +55,7 @@ class Protection:
         if not self.active:
             return
         await self._release()
-        self._saga.settle(self._step.id, "lifted: the service is verified")
+        self._saga.settle(self._step.id, "undone", "lifted: the service is verified")
 
     def stop_renewing(self) -> None:
         """Let the lease lapse by itself, where releasing it is not for us to do."""

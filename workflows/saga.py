@@ -65,10 +65,10 @@ class Saga:
         self._note(step, "done")
         return result
 
-    def settle(self, step_id: str, detail: str) -> None:
-        """The step's effect was taken back as a part of the plan (a lease that was lifted): nothing is left to undo."""
+    def settle(self, step_id: str, status: Literal["undone", "nothing-to-undo"], detail: str) -> None:
+        """Nothing is left to undo: it was taken back as a part of the plan, or it had no effect in the first place."""
         step, _ = self._compensations.pop(step_id)
-        self._note(step, "undone", detail)
+        self._note(step, status, detail)
 
     async def compensate(self) -> tuple[str, ...]:
         """Take every step back, the last first. Returns a sentence for each that could not be; none is skipped."""

@@ -22,7 +22,7 @@ from models.catalog_file import LoadedCatalog
 from models.identity import correlation_key, new_incident_id
 from models.incident import IncidentStart
 from workers.gateway.connection import Connection
-from workers.gateway.handover import Handed, hand_over
+from workers.gateway.handover import Handed, Page, hand_over
 from workers.gateway.lanes import Lane, Lanes
 from workers.gateway.opening import opening
 from workers.gateway.placing import misplaced
@@ -61,11 +61,12 @@ AWAY = frozenset(
 
 
 class Dispatcher:
-    def __init__(self, store: Store, writer: Writer, connection: Connection, loaded: LoadedCatalog) -> None:
+    def __init__(self, store: Store, writer: Writer, connection: Connection, loaded: LoadedCatalog, page: Page) -> None:
         self._store = store
         self._settling = Settling(store, writer)
         self._connection = connection
         self._loaded = loaded
+        self._page = page
         self._lanes = Lanes()
         self._traces: dict[str, Context] = {}
         self._outcomes: dict[int, asyncio.Future[Handed]] = {}
@@ -188,7 +189,7 @@ class Dispatcher:
     async def _hand_over(self, client: Client, lane: Lane) -> None:
         try:
             await self._settling.remember(self._loaded)
-            parts = await hand_over(client, lane.key, lane.in_order, self._opening, suspect=lane.suspect)
+            parts = await hand_over(client, lane.key, lane.in_order, self._opening, self._page, suspect=lane.suspect)
             for part in parts:
                 self._tell(part)
             if not self._in_order and any(part.opened for part in parts):

@@ -38,6 +38,9 @@ IN_ONE_MESSAGE = 250
 ROUNDS = 5
 """How often an incident may close under our hands before the alerts are put back."""
 
+Page = Callable[[str], str]
+"""The link to an incident, by its id: the Temporal UI shows it with the workflow."""
+
 MEMO = "incident"
 """The memo under which a run says which incident it is."""
 
@@ -64,10 +67,12 @@ async def hand_over(
     key: str,
     alerts: Sequence[StoredAlert],
     begin: Callable[[Sequence[StoredAlert]], IncidentStart],
+    page: Page,
     *,
     suspect: bool,
 ) -> list[Handed]:
-    """Give *alerts*, oldest first, to the incident under *key*; *begin* makes the argument of a new one.
+    """Give *alerts*, oldest first, to the incident under *key*; *begin* makes the argument of a new one,
+    *page* the link under which people see it.
 
     Raises :class:`~temporalio.service.RPCError` where Temporal did not answer: what became of the call is unknown, and
     the next attempt must say *suspect*.
@@ -81,7 +86,7 @@ async def hand_over(
         first = first_firing(left)
         if first is not None:
             chosen = tuple(left[first : first + IN_ONE_MESSAGE])
-            if opened := await _open(client, key, begin(chosen), chosen):
+            if opened := await _open(client, key, begin(chosen), chosen, page):
                 # Resolved before the incident began: it must not take them for news about itself.
                 handed += [opened, *_set_aside(left[:first])]
                 left = left[first + IN_ONE_MESSAGE :]
@@ -96,7 +101,9 @@ async def hand_over(
     raise Restless(f"the incidents of {key} end faster than alerts can be handed to them; the alerts stay pending")
 
 
-async def _open(client: Client, key: str, start: IncidentStart, alerts: tuple[StoredAlert, ...]) -> Handed | None:
+async def _open(
+    client: Client, key: str, start: IncidentStart, alerts: tuple[StoredAlert, ...], page: Page
+) -> Handed | None:
     """Begin the incident; none where one runs already."""
     try:
         handle = await client.start_workflow(
@@ -109,6 +116,7 @@ async def _open(client: Client, key: str, start: IncidentStart, alerts: tuple[St
             task_timeout=TASK_TIMEOUT,
             memo={MEMO: start.incident},
             static_summary=f"{start.service} in {start.region}: {start.reason}"[:200],
+            static_details=f"[{start.incident} at the gateway]({page(start.incident)})",
             rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:

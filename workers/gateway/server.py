@@ -11,6 +11,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial
 
 import uvicorn
 
@@ -19,6 +20,7 @@ from models.base import SternwayError
 from models.catalog_file import LoadedCatalog
 from models.settings import Settings
 from workers.catalog import load_catalog
+from workers.gateway import links
 from workers.gateway.application import application
 from workers.gateway.body import Room
 from workers.gateway.connection import Connection, Register
@@ -83,7 +85,7 @@ async def running(
     store = open_store(settings.store_url)
     writer = Writer(store)
     connection = Connection(settings, registering(settings, loaded, store), traces)
-    dispatcher = Dispatcher(store, writer, connection, loaded)
+    dispatcher = Dispatcher(store, writer, connection, loaded, partial(links.gateway, settings))
     try:
         await asyncio.to_thread(migrate, store)
         connecting = asyncio.create_task(connection.run())
