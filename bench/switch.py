@@ -18,8 +18,8 @@ from activities.analytics.store import Store, migrate, open_store
 from activities.analytics.store.journal import events
 from activities.catalogs import Catalogs
 from activities.directory import Directory
-from activities.rollback.activities import RollbackActivities
 from activities.rollback.plan import make_plan
+from activities.rollback.state import read_state
 from bench.load import Load
 from bench.result import Benchmark, Outcome, Progress, at_least, at_most, median
 from models.plan import RollbackPlan
@@ -91,7 +91,7 @@ class Switching:
 
     async def _plan(self, target: str) -> RollbackPlan:
         directory = Directory(Catalogs(self._world.catalog, lambda _digest: None), protect="", operate="")
-        state = await RollbackActivities(directory, self._client).read_state(self._world.scope())
+        state = await read_state(directory, self._world.scope())
         policy = self._world.catalog.catalog.policy_of("payments").rollback
         # The newest deployment serves after every switch, whichever release that is: the history is not the demo's.
         only_known = state.model_copy(update={"deployments": ()})

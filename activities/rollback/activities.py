@@ -13,9 +13,9 @@ from activities.polling import watch
 from activities.rollback import contract
 from activities.rollback.decision import decide
 from activities.rollback.plan import make_plan
-from models.plan import Plan, Routed, ServiceState
+from activities.rollback.state import read_state
+from models.plan import Plan, Routed
 from models.queues import WORKFLOWS
-from models.scope import Scope
 from models.verdict import Finding, Verdict
 
 READ_BACK_SECONDS = 5.0
@@ -31,7 +31,7 @@ class RollbackActivities:
         catalog = await self._directory.catalog(request)
         return make_plan(
             request.incident,
-            await self.read_state(request),
+            await read_state(self._directory, request),
             catalog.service(request.service).releases,
             catalog.policy_of(request.service).rollback,
             request.protected,
@@ -40,7 +40,7 @@ class RollbackActivities:
     @activity.defn(name=contract.PRECHECK.name)
     async def precheck(self, request: contract.PrecheckRequest) -> contract.Precheck:
         """Law 7: a plan runs only against the state that it was made for."""
-        planned, now = request.plan.state, await self.read_state(request)
+        planned, now = request.plan.state, await read_state(self._directory, request)
         if planned.fingerprint() == now.fingerprint():
             return contract.Precheck(fresh=True, sentence="the world is what the plan was made for")
         return contract.Precheck(
@@ -58,7 +58,7 @@ class RollbackActivities:
         async def look() -> Verdict:
             routing = await mesh.read(request.service)
             verdict = judge_routing(gate, routing.weights, routing.missing)
-            ready = (await self.read_state(request)).ready.get(work.release, 0)
+            ready = (await read_state(self._directory, request)).ready.get(work.release, 0)
             if not verdict.passed or ready >= work.replicas:
                 return verdict
             return Verdict(
@@ -88,26 +88,9 @@ class RollbackActivities:
     @activity.defn(name=contract.HOLDER_RUNS.name)
     async def holder_runs(self, request: contract.LockRequest) -> bool:
         try:
-            description = await self._client.get_workflow_handle(request.holder).describe()
+            description = await self._client.get_workflow_handle(request.holder, run_id=request.run).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
             raise
         return description.status is WorkflowExecutionStatus.RUNNING
-
-    async def read_state(self, scope: Scope) -> ServiceState:
-        """The service as mesh and platform have it at this moment."""
-        mesh = await self._directory.mesh(scope)
-        platform = await self._directory.platform(scope)
-        routing = await mesh.read(scope.service)
-        workload = await platform.read(scope.region, scope.service)
-        return ServiceState(
-            region=scope.region,
-            service=scope.service,
-            weights=routing.weights,
-            mesh_generation=routing.generation,
-            replicas=workload.replicas,
-            ready=workload.ready,
-            platform_generation=workload.generation,
-            deployments=workload.deployments,
-        )

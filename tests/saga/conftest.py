@@ -20,6 +20,7 @@ from activities.analytics.store import Store, migrate, open_store
 from activities.mesh import contract as mesh
 from activities.platform import contract as platform
 from activities.rollback.plan import make_plan
+from activities.rollback.state import read_state
 from models.plan import RollbackPlan
 from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
@@ -122,9 +123,7 @@ class Rollbacks:
         return names.count(activity) >= times
 
     async def plan(self) -> RollbackPlan:
-        from activities.rollback.activities import RollbackActivities
-
-        state = await RollbackActivities(self.world.directory, self.client).read_state(self.world.scope())
+        state = await read_state(self.world.directory, self.world.scope())
         policy = self.world.catalog.catalog.policy_of("payments").rollback
         chosen = make_plan("unused", state, ("v1",), policy, protected=False).rollback
         assert chosen is not None

@@ -16,6 +16,7 @@ from workers.cli.demo import demo
 from workers.cli.gateway import gateway
 from workers.cli.incidents import app as incidents
 from workers.cli.mesh import envoy, mesh, mesh_bootstrap
+from workers.cli.plan import plan
 from workers.cli.pool import pool
 from workers.cli.store import audit, store
 from workers.cli.watch import watch
@@ -37,6 +38,7 @@ app.command("gateway")(gateway)
 app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
 app.command("check")(check)
+app.command("plan")(plan)
 
 
 @app.callback()

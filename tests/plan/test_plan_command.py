@@ -1,0 +1,155 @@
+"""``sternway plan``: the plan that an incident would make, from a world that is only read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from activities.rollback.plan import make_plan
+from activities.rollback.state import read_state
+from models.identity import correlation_key
+from tests.world.world import CATALOG, World
+from workers.dry_run import INCIDENT
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    """As after the deployment of v2."""
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        await world.start()
+        await world.serve_v2()
+        yield world
+    finally:
+        world.stop()
+
+
+@dataclass
+class Said:
+    status: int
+    out: str
+    err: str
+
+
+async def sternway_plan(environment: dict[str, str], message: object, *more: str) -> Said:
+    """``sternway plan --alert -`` with this message."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "workers.cli", "plan", "--alert", "-", *more),
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(json.dumps(message).encode()), 60)
+    return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+def message(*services: str, status: str = "firing") -> dict[str, Any]:
+    alerts = [
+        {
+            "status": status,
+            "labels": {"alertname": "ErrorsHigh", "service": service, "severity": "critical"},
+            "startsAt": "2026-01-31T12:00:00Z",
+            "fingerprint": service,
+        }
+        for service in services
+    ]
+    return {"version": "4", "receiver": "sternway", "groupKey": "g", "status": status, "alerts": alerts}
+
+
+def contents(folder: Path) -> dict[str, list[str]]:
+    """Every row of every database in *folder*, and which files there are."""
+    found = {"files": sorted(str(file) for file in folder.rglob("*.db"))}
+    for file in found["files"]:
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+            found[file] = list(database.iterdump())
+    return found
+
+
+async def test_it_shows_the_plan_that_an_incident_would_make(world: World) -> None:
+    said = await sternway_plan(world.environment, message("payments"), "--json")
+
+    assert said.status == 0, said.err
+    (incident,) = json.loads(said.out)["incidents"]
+    state = await read_state(world.directory, world.scope())
+    policy = world.catalog.catalog.policy_of("payments").rollback
+    expected = make_plan(INCIDENT, state, ("v1",), policy, protected=True)
+    assert incident["plan"] == {**expected.model_dump(mode="json"), "hash": expected.hash}
+    assert incident["state"] == {**state.model_dump(mode="json"), "fingerprint": state.fingerprint()}
+    assert incident["workflow"] == correlation_key("eu", "payments", "alertmanager:sternway:g")
+    assert (incident["level"], incident["severity"]) == ("full", "critical")
+    assert incident["assessment"]["spread"]["sentence"] == "no service of the catalog depends on payments in eu"
+
+
+async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: World) -> None:
+    said = await sternway_plan(world.environment, message("payments"))
+
+    state = await read_state(world.directory, world.scope())
+    for expected in (
+        "first: 50% of the requests to payments go to its fallback, for 5 s at a time",
+        "immediate rollback of payments in eu from v2 to v1",
+        "stage 5 retire",
+        "gate 1 scale-target: 1 replicas of v1 are ready within 20 s",
+        "gate 4 soak: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
+        "not by rule 1 no valid target: there is a target",
+        "if nothing is done: what happens to payments if nothing is done is not known",
+        f"state {state.fingerprint()}",
+        "Nothing was changed.",
+    ):
+        assert expected in said.out
+
+
+async def test_nothing_is_written_anywhere(world: World) -> None:
+    before = contents(world.folder)
+
+    said = await sternway_plan(world.environment, message("payments", "ledger"))
+
+    assert said.status == 0, said.err
+    assert contents(world.folder) == before
+    assert not any("sternway.db" in name for name in before["files"])
+
+
+async def test_an_alert_without_a_place_is_named_beside_the_plan_of_the_others(world: World) -> None:
+    said = await sternway_plan(world.environment, message("payments", "paymnts"))
+
+    assert said.status == 0
+    assert 'no incident for ErrorsHigh: the catalog has no service "paymnts"; did you mean "payments"?' in said.out
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (message("paymnts"), 'the catalog has no service "paymnts"; did you mean "payments"?'),
+        (message("payments", status="resolved"), "every alert of the message is resolved"),
+        ({"alerts": []}, "the message carries no alert"),
+        ([], "the body is not an Alertmanager message"),
+    ],
+)
+async def test_what_would_begin_nothing_is_an_error_with_its_reason(world: World, body: object, why: str) -> None:
+    said = await sternway_plan(world.environment, body)
+
+    assert said.status == 2
+    assert why in said.err
+    assert "Traceback" not in said.err
+
+
+async def test_a_mesh_that_does_not_answer_is_named(world: World, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "catalog.yaml"
+    elsewhere.write_text(CATALOG.replace("${MESH}", "http://127.0.0.1:9"))
+
+    said = await sternway_plan(world.environment, message("payments"), "--catalog", str(elsewhere))
+
+    assert said.status == 2
+    assert "http://127.0.0.1:9" in said.err
+    assert "Traceback" not in said.err

@@ -1,0 +1,112 @@
+"""``sternway plan``: what an incident would do about an alert, without doing it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.base import SternwayError
+
+if TYPE_CHECKING:
+    from models.plan import Gate, Plan
+    from workers.dry_run import Forecast
+
+SOURCE = "alertmanager"
+
+
+def plan(
+    alert: Annotated[Path, typer.Option(help="The webhook's JSON as Alertmanager sends it (version 4); - reads it.")],
+    catalog: Annotated[Path | None, typer.Option(help="The catalog file. Default: STERNWAY_CATALOG.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
+) -> None:
+    """Show what incidents would do about these alerts: a dry run that changes nothing.
+
+    Mesh, platform and telemetry are read as they are now, with no token; store and Temporal are not needed. A plan that
+    could not be made without a person says why.
+
+    Example: [bold]sternway plan --alert alert.json[/bold]
+    """
+    import asyncio
+
+    from models.settings import Settings
+    from workers.catalog import load_catalog
+    from workers.dry_run import dry_run
+    from workers.gateway.sources import SOURCES
+
+    loaded = load_catalog(catalog or Settings().catalog)
+    found = asyncio.run(dry_run(SOURCE, SOURCES[SOURCE], _read(alert), loaded))
+    unrouted = [one.model_dump(mode="json") for one in found.unrouted]
+    if as_json:
+        print(json.dumps({"incidents": [one.as_json() for one in found.incidents], "unrouted": unrouted}))
+        return
+    for forecast in found.incidents:
+        print("\n".join(_lines(forecast)), end="\n\n")
+    for one in found.unrouted:
+        print(f"no incident for {one.alert}: {one.reason}")
+    print("Nothing was changed.")
+
+
+def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SternwayError(f"the alert cannot be read from {file}: {error.strerror}; give its path, or -") from error
+
+
+def _lines(forecast: Forecast) -> Iterator[str]:
+    alerts = ", ".join(dict.fromkeys(forecast.alerts))
+    yield f"{forecast.service} in {forecast.region}, {forecast.severity}, level {forecast.level}: {alerts}"
+    if forecast.protection:
+        yield f"  first: {forecast.protection}, for {forecast.lease:g} s at a time"
+    else:
+        yield "  first: no protection"
+    yield from _assessment(forecast)
+    yield from _plan(forecast.plan)
+    state = forecast.state
+    yield f"  read: weights {state.weights} (generation {state.mesh_generation}), "
+    yield f"        replicas {state.replicas}, ready {state.ready} (generation {state.platform_generation})"
+    yield f"  state {state.fingerprint()}, plan {forecast.plan.hash}"
+
+
+def _assessment(forecast: Forecast) -> Iterator[str]:
+    assessment = forecast.assessment
+    if assessment.observation:
+        for arm, verdict in assessment.observation.verdicts.items():
+            yield f"  {arm}: {verdict.finding}: {verdict.sentence}"
+    if assessment.projection:
+        yield f"  if nothing is done: {assessment.projection.sentence}"
+    if assessment.spread:
+        yield f"  who depends on it: {assessment.spread.sentence}"
+
+
+def _plan(plan: Plan) -> Iterator[str]:
+    if plan.hold:
+        yield f"  a person would be needed: {plan.hold}"
+    for line in plan.preview:
+        yield f"  {line}"
+    if plan.rollback:
+        for number, stage in enumerate(plan.rollback.stages, start=1):
+            if stage.gate:
+                yield f"  gate {number} {stage.name}: {_gate(stage.gate)}"
+    for rejected in plan.rejected:
+        yield f"  not by rule {rejected.rule}: {rejected.reason}"
+
+
+def _gate(gate: Gate) -> str:
+    match gate.kind:
+        case "ready":
+            return f"{gate.replicas} replicas of {gate.release} are ready within {gate.timeout:g} s"
+        case "routed":
+            return f"every proxy routes {gate.weights} within {gate.timeout:g} s"
+        case "drained":
+            return f"{gate.release} has no request in flight within {gate.timeout:g} s"
+        case "soak":
+            objectives = f"{gate.release} meets its objectives on at least {gate.min_requests} requests"
+            return f"{objectives} for {gate.seconds:g} s, {gate.extension:g} s more on doubt"

@@ -1,0 +1,172 @@
+"""What incidents would do for these alerts, found out without doing anything: the world is only read.
+
+The same code decides as in an incident: the gateway's adapter and its placing of alerts, its choice of level and
+policy, the assessment's engines, and the planner. Nothing is written to store, Temporal, mesh or platform, and none of
+store and Temporal needs to be there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from activities.analytics.sampling import observe_window
+from activities.analytics.store.deliveries import StoredAlert
+from activities.analytics.verdict import judge_absolute
+from activities.breaker.activities import describe
+from activities.catalogs import Catalogs
+from activities.directory import Directory
+from activities.predictor import engine as predictor
+from activities.propagation import engine as propagation
+from activities.rollback.plan import make_plan
+from activities.rollback.state import read_state
+from models.alert import Alert, AlertState, AlertStatus, Severity
+from models.assessment import Assessment
+from models.base import Frozen, SternwayError
+from models.catalog import Catalog, Level
+from models.catalog_file import LoadedCatalog
+from models.identity import correlation_key
+from models.incident import IncidentStart
+from models.observation import Observation
+from models.plan import Plan, ServiceState
+from models.scope import Scope
+from models.telemetry import Window, WindowReading
+from workers.gateway.opening import opening
+from workers.gateway.placing import misplaced, place
+from workers.gateway.sources.source import Read
+
+INCIDENT = "dry-run"
+"""In the place of an incident's id. A plan's hash covers it, so that nobody can approve a dry run's plan."""
+
+OBSERVE_SECONDS = 1.5
+"""As long as an incident looks at first."""
+FEWEST_REQUESTS = 5
+
+
+class Unrouted(Frozen):
+    """An alert for which no incident would begin."""
+
+    alert: str
+    reason: str
+
+
+class Forecast(Frozen):
+    """What one incident would do."""
+
+    workflow: str
+    """Its workflow id: alerts that agree in it are one incident."""
+    service: str
+    region: str
+    severity: Severity
+    level: Level
+    alerts: tuple[str, ...]
+    protection: str | None
+    """What would be done first, before the plan; none where nothing is approved or the level forbids it."""
+    lease: float
+    """Seconds after which that lapses unless it is renewed."""
+    assessment: Assessment
+    plan: Plan
+    state: ServiceState
+    """What the plan was made for."""
+
+    def as_json(self) -> dict[str, Any]:
+        """With the plan's hash and the state's digest, which are worked out and not kept."""
+        document = self.model_dump(mode="json")
+        document["plan"]["hash"] = self.plan.hash
+        document["state"]["fingerprint"] = self.state.fingerprint()
+        return document
+
+
+class DryRun(Frozen):
+    incidents: tuple[Forecast, ...]
+    unrouted: tuple[Unrouted, ...]
+
+
+async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog) -> DryRun:
+    """What the gateway and its incidents would make of this message.
+
+    Raises :class:`~models.base.SternwayError` for a message that cannot be read, for one that would begin nothing, and
+    where mesh or platform do not answer.
+    """
+    alerts = [place(source, signal, loaded.catalog) for signal in read(body)]
+    firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING]
+    if not firing:
+        raise SternwayError("every alert of the message is resolved: no incident would begin")
+    unrouted = [
+        Unrouted(alert=alert.name, reason=reason)
+        for alert in firing
+        if (reason := misplaced(alert.service, alert.region, loaded.catalog))
+    ]
+    groups: dict[str, list[Alert]] = {}
+    for alert in firing:
+        if not misplaced(alert.service, alert.region, loaded.catalog):
+            groups.setdefault(correlation_key(alert.region, alert.service, alert.group), []).append(alert)
+    if not groups:
+        raise SternwayError(f"no incident would begin: {'; '.join(dict.fromkeys(one.reason for one in unrouted))}")
+    directory = Directory(Catalogs(loaded, lambda _digest: None), protect="", operate="")
+    forecasts = [_forecast(directory, loaded, key, group) for key, group in groups.items()]
+    return DryRun(incidents=tuple(await asyncio.gather(*forecasts)), unrouted=tuple(unrouted))
+
+
+async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alerts: Sequence[Alert]) -> Forecast:
+    start = opening(INCIDENT, [_as_stored(number, alert) for number, alert in enumerate(alerts)], loaded)
+    scope = Scope(incident=INCIDENT, region=start.region, service=start.service, catalog=start.catalog)
+    state = await read_state(directory, scope)
+    protection = start.policy.protect if start.level is not Level.ADVISE else None
+    plan = make_plan(
+        INCIDENT,
+        state,
+        loaded.catalog.service(start.service).releases,
+        start.policy.rollback,
+        protected=protection is not None,
+    )
+    return Forecast(
+        workflow=key,
+        service=start.service,
+        region=start.region,
+        severity=start.severity,
+        level=start.level,
+        alerts=tuple(alert.name for alert in alerts),
+        protection=describe(protection, start.service) if protection else None,
+        lease=start.policy.lease,
+        assessment=await _assess(directory, loaded.catalog, start, scope),
+        plan=plan,
+        state=state,
+    )
+
+
+async def _assess(directory: Directory, catalog: Catalog, start: IncidentStart, scope: Scope) -> Assessment:
+    """The service and its dependants, looked at for the same moment."""
+    dependants = propagation.dependants(catalog, scope.region, scope.service)
+    window, *theirs = await asyncio.gather(
+        *(_window(directory, catalog, scope, name) for name in (scope.service, *dependants))
+    )
+    arms = window.arms if isinstance(window, Window) else {}
+    slos = catalog.service(scope.service).slos
+    return Assessment(
+        observation=Observation(
+            window=window, verdicts={arm: judge_absolute(window, arm, slos, FEWEST_REQUESTS) for arm in arms}
+        ),
+        spread=propagation.spread(catalog, scope.region, scope.service, dict(zip(dependants, theirs, strict=True))),
+        projection=predictor.project(catalog, scope.service, [window], start.impact),
+    )
+
+
+async def _window(directory: Directory, catalog: Catalog, scope: Scope, service: str) -> WindowReading:
+    telemetry = await directory.telemetry(scope.model_copy(update={"service": service}))
+    return await observe_window(telemetry, catalog, service, OBSERVE_SECONDS)
+
+
+def _as_stored(number: int, alert: Alert) -> StoredAlert:
+    """As if it were stored."""
+    return StoredAlert(
+        id=number,
+        delivery_id=0,
+        received_at=datetime.now(UTC),
+        alert=alert,
+        state=AlertState.PENDING,
+        incident=None,
+        reason="",
+    )
