@@ -34,6 +34,7 @@ class Contract(Generic[Argument, Result]):
     result: type[Result]
     timeout: timedelta
     """One attempt, from start to close."""
-    attempts: int = 5
+    attempts: int = 12
+    """With their pauses about 13 s: a control plane that was killed is back by then. 0: for ever."""
     heartbeat: timedelta | None = None
     when_silent: WhenRegionIsSilent = WhenRegionIsSilent.HOLD

@@ -11,6 +11,9 @@ from temporalio import activity
 from activities.driver import Unavailable
 from models.verdict import Finding, Verdict
 
+LOOK_SECONDS = 1.5
+"""That one look may take: less than the gates' heartbeat time-out, which tells a slow system from a dead worker."""
+
 INTERVAL = 0.1
 """Seconds between two looks."""
 
@@ -26,9 +29,10 @@ async def watch(look: Look, timeout: float, on_timeout: Finding) -> Verdict:
     while True:
         activity.heartbeat()
         try:
-            verdict = await look()
-        except Unavailable as away:
-            verdict = Verdict(finding=Finding.INCONCLUSIVE, sentence=str(away))
+            async with asyncio.timeout(LOOK_SECONDS):
+                verdict = await look()
+        except (Unavailable, TimeoutError) as away:
+            verdict = Verdict(finding=Finding.INCONCLUSIVE, sentence=str(away) or "no answer in time")
         if verdict.passed:
             return verdict
         if time.monotonic() >= deadline:

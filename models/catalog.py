@@ -118,13 +118,13 @@ Protection = Annotated[LimitAction | WeightAction | FallbackAction, Field(discri
 class RollbackPolicy(Frozen):
     """Limits of a rollback's gates. Times are in seconds."""
 
-    ready_timeout: Annotated[float, Field(gt=0)] = 60
+    ready_timeout: Annotated[float, Field(gt=0, le=3600)] = 60
     """How long the target's replicas may take to become ready."""
-    drain_timeout: Annotated[float, Field(gt=0)] = 30
+    drain_timeout: Annotated[float, Field(gt=0, le=3600)] = 30
     """How long the bad release may take to finish the requests that it has."""
-    soak: Annotated[float, Field(gt=0)] = 60
+    soak: Annotated[float, Field(gt=0, le=7200)] = 60
     """How long the target must meet its objectives under traffic before the bad release may be scaled down."""
-    soak_extension: Annotated[float, Field(ge=0)] = 60
+    soak_extension: Annotated[float, Field(ge=0, le=7200)] = 60
     """How much longer an inconclusive soak is watched before it holds."""
     min_requests: Annotated[int, Field(ge=1)] = 50
     """Fewer requests than these in the soak are inconclusive."""
@@ -147,7 +147,7 @@ class Policy(Frozen):
     """Whether a person must approve the plan before it runs."""
     approval_timeout: Annotated[float, Field(gt=0)] = 900
     """Seconds to wait for that person, then hold."""
-    hold_timeout: Annotated[float, Field(gt=0)] = 86400
+    hold_timeout: Annotated[float, Field(gt=0)] = 28800
     """Seconds that a held incident waits for a person, still renewing its protection, before it ends as held."""
     rollback: RollbackPolicy = RollbackPolicy()
     """Limits of the gates of a rollback."""

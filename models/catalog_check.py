@@ -24,6 +24,9 @@ DRIVER_KINDS: Final[Mapping[Module, tuple[str, ...]]] = MappingProxyType(
 
 TIERS: Final = (1, 2, 3, 4)
 
+LONGEST_HOLD: Final = 1500
+"""Times the lease: each renewal takes eleven events of the incident's history, and Temporal ends one at 51,200."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -49,6 +52,7 @@ def check(draft: Draft) -> Iterator[Problem]:
             yield from _releases(name, service)
     yield from _ports(draft)
     yield from _cycles(draft)
+    yield from _holds(draft)
     if draft.defaults.policy is not None and draft.defaults.policy not in draft.policies:
         yield _unknown(("defaults", "policy"), "defaults name the policy", draft.defaults.policy, draft.policies)
     for tier in draft.tiers:
@@ -147,6 +151,16 @@ def _related(draft: Draft, name: str, service: Service) -> Iterator[Problem]:
         if missing:
             what = f'service "{name}" falls back to "{service.fallback}", which does not run in {_listed(missing)}'
             yield Problem(path, f"{what}: a fallback must run wherever the service does")
+
+
+def _holds(draft: Draft) -> Iterator[Problem]:
+    for name, policy in draft.policies.items():
+        if policy is not None and policy.hold_timeout > LONGEST_HOLD * policy.lease:
+            longest = LONGEST_HOLD * policy.lease
+            what = (
+                f'policy "{name}" holds for {policy.hold_timeout:g} s; with its lease of {policy.lease:g} s it can be'
+            )
+            yield Problem(("policies", name, "hold_timeout"), f"{what} renewed for {longest:g} s at most")
 
 
 def _policy(draft: Draft, name: str, service: Service) -> Iterator[Problem]:

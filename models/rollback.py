@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.base import Frozen, Time
 from models.incident import StepRecord
+from models.journal import JournalEntry
 from models.plan import RollbackPlan
 from models.scope import Scope
 from models.verdict import Verdict
@@ -33,6 +34,8 @@ class RollbackResult(Frozen):
     """Of the target under traffic; none where it came to no soak."""
     contained_at: Time | None
     """When traffic had left the bad release."""
+    unrecorded: tuple[JournalEntry, ...] = ()
+    """What the store would not take in time: the incident records it, so that a store that is down blocks nothing."""
 
 
 class Control(Frozen):

@@ -40,7 +40,7 @@ def build(
         activities=activities,
         no_remote_activities=not remote_activities,
         activity_executor=ThreadPoolExecutor(max_workers=32, thread_name_prefix="activity"),
-        max_concurrent_activities=32,
+        max_concurrent_activities=1000,
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -16,6 +15,7 @@ from workflows.protection import Protection
 from workflows.regions import Regions
 from workflows.rollback import RollbackWorkflow
 from workflows.saga import describe
+from workflows.trouble import ABORT_ASKED, Trouble
 
 with workflow.unsafe.imports_passed_through():
     from activities.analytics import contract as analytics
@@ -32,15 +32,6 @@ Reach = Callable[..., None]
 Enter = Callable[[Phase], None]
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """Why a plan did not come to its end."""
-
-    sentence: str
-    stale: bool = False
-    """The world had moved before anything was done: plan again."""
-
-
 class Execution:
     """One incident's plans, one after the other. Steps that run are finished; new ones wait while it is paused."""
 
@@ -54,13 +45,14 @@ class Execution:
         self._protection = protection
         self._child: workflow.ChildWorkflowHandle[RollbackWorkflow, RollbackResult] | None = None
         self._stopped = False
+        self._word: Control | None = None
         self._attempts = 0
         self._met_trouble = False
         self.paused = False
         self.verdict: Verdict | None = None
         self.steps: tuple[StepRecord, ...] = ()
         self.unfinished: tuple[str, ...] = ()
-        """What an abort could not undo."""
+        """What an abort can no longer undo."""
 
     async def tell(self, word: Control) -> None:
         """Pass a person's word on to what runs, and keep it for what has not begun."""
@@ -68,6 +60,10 @@ class Execution:
             self._stopped = True
         else:
             self.paused = word.action == "pause"
+        self._word = word
+        await self._pass_on(word)
+
+    async def _pass_on(self, word: Control) -> None:
         if self._child is None:
             return
         try:
@@ -83,7 +79,7 @@ class Execution:
         while len(done) < len(plan.steps):
             await workflow.wait_condition(lambda: not self.paused or self._stopped)
             if trouble is None and self._stopped:
-                trouble = Trouble("a person asked to abort")
+                trouble = ABORT_ASKED
             if trouble is None:
                 for step in startable(plan.steps, done, running, self._start.coordination, self._met_trouble):
                     running[step.id] = asyncio.create_task(self._run_step(step, assessment, reach, enter))
@@ -119,6 +115,8 @@ class Execution:
 
     async def _roll_back(self, chosen: RollbackPlan, assessment: Assessment, reach: Reach) -> Trouble | None:
         self._attempts += 1
+        standing = f"the rollback of {chosen.state.service} to {chosen.target} stays in place"
+        self.unfinished += (standing,)
         self._child = await workflow.start_child_workflow(
             RollbackWorkflow.run,
             RollbackStart(
@@ -133,16 +131,19 @@ class Execution:
             parent_close_policy=ParentClosePolicy.ABANDON,
             static_summary=f"{chosen.strategy} rollback of {chosen.state.service} to {chosen.target}",
         )
+        if self._word is not None and self._word.action != "resume":
+            await self._pass_on(self._word)  # said while the rollback was being started
         result = await self._child
         self._child = None
+        self._journal.adopt(result.unrecorded)
         self.steps += result.steps
         self.verdict = result.verdict or self.verdict
         if result.contained_at:
             reach(Milestone.CONTAINED, result.contained_at)
         if result.outcome == "done":
             return None
-        if result.outcome == "held":
-            self.unfinished += (result.sentence,)
+        if result.outcome != "held":
+            self.unfinished = tuple(sentence for sentence in self.unfinished if sentence != standing)
         return Trouble(result.sentence, stale=result.outcome == "stale")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:

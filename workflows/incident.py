@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.assessment import assess
-from workflows.execution import Execution, Trouble
+from workflows.execution import Execution
 from workflows.journal import Journal
 from workflows.protection import Protection
 from workflows.regions import Regions
 from workflows.saga import Saga, describe
 from workflows.search import PHASE, REGION, RELEASE, SERVICE, SEVERITY, STRATEGY, tag
+from workflows.trouble import ABORT_ASKED, Trouble
 
 with workflow.unsafe.imports_passed_through():
     from activities.rollback import contract as rollback
@@ -42,7 +45,7 @@ class IncidentWorkflow:
         self._regions = Regions(start.region, start.peers, self._on_silence)
         self._journal = Journal(start.incident, self._regions)
         self._saga = Saga(self._journal)
-        self._protection = Protection(self._scope, self._regions, self._saga)
+        self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
         self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection)
         self._phase = Phase.PROTECTING
         self._alerts: list[AlertReference] = list(start.alerts)
@@ -54,6 +57,7 @@ class IncidentWorkflow:
         self._approved = False
         self._resumed = False
         self._abort: Approval | None = None
+        self._over = False
 
     @workflow.run
     async def run(self, start: IncidentStart) -> IncidentResult:
@@ -90,7 +94,9 @@ class IncidentWorkflow:
         trouble: Trouble | None = None
         try:
             for _ in range(MAX_PLANS):
-                plan = await self._assess_and_plan()
+                plan = await self._unless_aborted(self._assess_and_plan())
+                if plan is None:
+                    break
                 if self._start.level is Level.ADVISE:
                     return Phase.ADVISED, self._advice(plan)
                 trouble = await self._run(plan)
@@ -103,6 +109,19 @@ class IncidentWorkflow:
         if self._abort:
             return await self._aborted()
         return await self._wait_for_person(trouble.sentence if trouble else "nothing was done")
+
+    async def _unless_aborted(self, work: Coroutine[Any, Any, Plan]) -> Plan | None:
+        """The plan, or none once a person has aborted: nothing is changed while it is made, so it may be cut off."""
+        working = asyncio.create_task(work)
+        aborted = asyncio.create_task(workflow.wait_condition(lambda: self._abort is not None))
+        await workflow.wait([working, aborted], return_when=asyncio.FIRST_COMPLETED)
+        aborted.cancel()
+        if working.done():
+            return await working
+        working.cancel()
+        with suppress(asyncio.CancelledError, FailureError):
+            await working
+        return None
 
     async def _assess_and_plan(self) -> Plan:
         self._enter(Phase.ASSESSING)
@@ -131,11 +150,13 @@ class IncidentWorkflow:
     async def _run(self, plan: Plan) -> Trouble | None:
         if plan.hold:
             return Trouble(plan.hold)
+        if not (self._start.modules.rollback and self._start.modules.mesh):
+            return Trouble("the plan needs the modules rollback and mesh, and one of them is switched off")
         needs_person = self._start.level is Level.PROTECT or self._start.policy.approval == "always"
         if needs_person and not await self._wait_for_approval():
             return Trouble("nobody approved the plan in time")
         if self._abort:
-            return Trouble("a person asked to abort")
+            return ABORT_ASKED
         self._enter(Phase.EXECUTING)
         assert self._assessment is not None  # noqa: S101 -- made just before the plan
         trouble = await self._execution.run(plan, self._assessment, self._reach, self._enter)
@@ -164,7 +185,7 @@ class IncidentWorkflow:
         except TimeoutError:
             self._protection.stop_renewing()
             return Phase.HELD, reason
-        self._hold = None
+        self._leave_hold()
         return await self._aborted() if self._abort else None
 
     async def _on_silence(self, reason: str | None) -> None:
@@ -184,6 +205,7 @@ class IncidentWorkflow:
         return Phase.ABORTED, sentence
 
     async def _end(self, phase: Phase, sentence: str) -> IncidentResult:
+        self._over = True
         self._enter(phase, sentence)
         self._reach(Milestone.ENDED)
         chosen = self._plan.rollback if self._plan else None
@@ -273,8 +295,9 @@ class IncidentWorkflow:
 
     @pause.validator
     def _may_pause(self, word: Approval) -> None:
-        if self._phase.ended or self._execution.paused:
-            _refuse("it is paused already" if self._execution.paused else "it has ended")
+        self._refuse_when_over()
+        if self._execution.paused:
+            _refuse("it is paused already")
 
     @workflow.update
     async def resume(self, word: Approval) -> str:
@@ -286,6 +309,7 @@ class IncidentWorkflow:
 
     @resume.validator
     def _may_resume(self, word: Approval) -> None:
+        self._refuse_when_over()
         if not self._execution.paused and self._hold is None:
             _refuse(f"there is nothing to resume: the incident is {self._phase} and not paused")
 
@@ -298,8 +322,9 @@ class IncidentWorkflow:
 
     @abort.validator
     def _may_abort(self, word: Approval) -> None:
-        if self._abort or (self._phase.ended and self._hold is None):
-            _refuse("it is being aborted already" if self._abort else "it has ended")
+        self._refuse_when_over()
+        if self._abort:
+            _refuse("it is being aborted already")
 
     @workflow.query
     def state(self) -> IncidentState:
@@ -324,6 +349,10 @@ class IncidentWorkflow:
     @workflow.query
     def plan(self) -> Plan | None:
         return self._plan
+
+    def _refuse_when_over(self) -> None:
+        if self._over:
+            _refuse(f"it has ended: {self._phase}")
 
     async def _stop(self, word: Approval) -> None:
         self._abort = word

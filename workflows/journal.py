@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -20,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
 
 BATCH = 100
 RETRY_AFTER = timedelta(seconds=2)
+HAND_OVER_AFTER = timedelta(seconds=2)
 
 
 class Journal:
@@ -30,22 +32,25 @@ class Journal:
         self._source = f"{workflow.info().workflow_id}/{workflow.info().run_id}"
         self._regions = regions
         self._entries: list[JournalEntry] = []
-        self._recorded = 0
+        self._numbered = 0
         self._closing = False
-        self._opened = False
-        self._flusher = asyncio.create_task(self._flush())
+        self._flusher: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Begin to hand entries to the store; those that were recorded before have waited for this."""
-        self._opened = True
+        """Begin to hand entries to the store; those that were recorded before have waited for this.
+
+        Not in the constructor, also because what begins there is no part of the workflow's trace.
+        """
+        self._flusher = asyncio.create_task(self._flush())
 
     def record(self, kind: str, payload: Frozen | Mapping[str, object]) -> None:
         """Note an event, with the workflow's own clock and the next sequence number."""
+        self._numbered += 1
         self._entries.append(
             JournalEntry(
                 incident=self._incident,
                 source=self._source,
-                source_seq=self._recorded + len(self._entries) + 1,
+                source_seq=self._numbered,
                 kind=kind,
                 at=workflow.now(),
                 payload=to_jsonable_python(payload),
@@ -55,11 +60,27 @@ class Journal:
     async def close(self) -> None:
         """Wait until the store has everything. Nothing may be recorded afterwards."""
         self._closing = True
-        await self._flusher
+        if self._flusher:
+            await self._flusher
+
+    async def hand_over(self) -> tuple[JournalEntry, ...]:
+        """What the store has not taken within a moment, for the parent's journal. Nothing may be recorded afterwards.
+
+        Sending an entry twice is harmless: its source and number tell.
+        """
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: not self._entries, timeout=HAND_OVER_AFTER)
+        if self._flusher:
+            self._flusher.cancel()
+        return tuple(self._entries)
+
+    def adopt(self, entries: tuple[JournalEntry, ...]) -> None:
+        """Record what a child could not."""
+        self._entries.extend(entries)
 
     async def _flush(self) -> None:
         while True:
-            await workflow.wait_condition(lambda: (self._opened and bool(self._entries)) or self._closing)
+            await workflow.wait_condition(lambda: bool(self._entries) or self._closing)
             if not self._entries:
                 return
             batch = tuple(self._entries[:BATCH])
@@ -69,7 +90,6 @@ class Journal:
                 await workflow.sleep(RETRY_AFTER)
                 continue
             del self._entries[: len(batch)]
-            self._recorded += len(batch)
 
 
 def _summary(batch: tuple[JournalEntry, ...]) -> str:

@@ -55,25 +55,29 @@ class ServiceLockWorkflow:
 
     async def _grant(self, request: rollback.LockRequest) -> bool:
         try:
-            await workflow.get_external_workflow_handle(request.holder).signal("lock_granted")
+            await workflow.get_external_workflow_handle(request.holder, run_id=request.run).signal("lock_granted")
         except FailureError:
             return False
         return True
 
     async def _wait_for_release(self) -> None:
-        while self._holder is not None:
+        while (holder := self._holder) is not None:
+            await workflow.wait_condition(lambda: self._holder is not holder or bool(self._waiting))
             try:
-                await workflow.wait_condition(lambda: self._holder is None, timeout=LOOK_AFTER_HOLDER)
+                await workflow.wait_condition(lambda: self._holder is not holder, timeout=LOOK_AFTER_HOLDER)
             except TimeoutError:
-                if self._waiting and not await self._holder_runs(self._holder):
+                if not await self._holder_runs(holder):
                     return
 
     async def _holder_runs(self, holder: rollback.LockRequest) -> bool:
         contract = rollback.HOLDER_RUNS
-        return await workflow.execute_local_activity(
-            contract.name,
-            holder,
-            result_type=contract.result,
-            start_to_close_timeout=contract.timeout,
-            retry_policy=retry_policy(contract.attempts),
-        )
+        try:
+            return await workflow.execute_local_activity(
+                contract.name,
+                holder,
+                result_type=contract.result,
+                start_to_close_timeout=contract.timeout,
+                retry_policy=retry_policy(contract.attempts),
+            )
+        except FailureError:
+            return True  # nobody knows, so the lock is not taken from it

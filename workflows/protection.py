@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.regions import Regions, retry_policy
-from workflows.saga import Saga, SagaStep
+from workflows.saga import Saga, SagaStep, describe, kind_of
 
 with workflow.unsafe.imports_passed_through():
     from activities.breaker import contract as breaker
@@ -20,8 +20,9 @@ with workflow.unsafe.imports_passed_through():
 class Protection:
     """At most one lease. Nothing here raises for protection that could not be had: recovery goes on without it."""
 
-    def __init__(self, scope: Scope, regions: Regions, saga: Saga) -> None:
+    def __init__(self, scope: Scope, lease_seconds: float, regions: Regions, saga: Saga) -> None:
         self._scope = scope
+        self._lease_seconds = lease_seconds
         self._regions = regions
         self._saga = saga
         self._step = SagaStep(
@@ -39,19 +40,27 @@ class Protection:
         """One local activity where the incident started. True once every expected proxy enforces the protection."""
         try:
             protected = await self._saga.run(self._step, self._take, self._release)
-        except FailureError:
-            self.sentence = "the protection could not be taken; going on without it"
+        except FailureError as failure:
+            self.sentence = f"whether the protection was taken is not known: {describe(failure)}"
+            if kind_of(failure) == "Refused":
+                self.sentence = f"the protection was refused; going on without it: {describe(failure)}"
+            else:
+                self._hold_on(self._lease_seconds)
             return False
         self.sentence = protected.sentence
         if protected.lease is None:
             self._saga.settle(self._step.id, "nothing-to-undo", protected.sentence)
             return False
-        self.active = True
-        self._renewal = asyncio.create_task(self._keep(protected.seconds))
+        self._hold_on(protected.seconds)
         return not protected.lease.pending
 
+    def _hold_on(self, seconds: float) -> None:
+        """Renew it from now on, and lift it at the end: it is in force, or may be."""
+        self.active = True
+        self._renewal = asyncio.create_task(self._keep(seconds))
+
     async def lift(self) -> None:
-        """Release the lease as a part of the plan. Raises FailureError when that is not possible."""
+        """Release the lease as a part of the plan. Raises FailureError when the mesh refuses that."""
         if not self.active:
             return
         await self._release()
@@ -74,7 +83,10 @@ class Protection:
 
     async def _release(self) -> Outcome:
         self.active = False
-        await self._regions.call(breaker.RELEASE, self._call, f"lift the protection of {self._scope.service}")
+        try:
+            await self._regions.call(breaker.RELEASE, self._call, f"lift the protection of {self._scope.service}")
+        except ApplicationError as silent:
+            workflow.logger.warning("nobody can release the protective lease; it lapses by itself: %s", silent.message)
         return Outcome.RESTORED
 
     async def _keep(self, seconds: float) -> None:

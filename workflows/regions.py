@@ -19,7 +19,11 @@ Argument = TypeVar("Argument", bound=Frozen)
 Result = TypeVar("Result")
 
 SCHEDULE_TO_START = timedelta(seconds=5)
-"""A pool that has not taken an activity after this is taken for dead. It cannot have begun, so a peer may do it."""
+"""A pool that has not taken an activity after this is taken for dead. Should an earlier attempt of it have acted, its
+key makes a peer's call the same one."""
+
+WHILE_HELD = timedelta(minutes=1)
+"""How long an activity is offered at a time while nobody acts: whoever comes back takes it at once all the same."""
 
 
 Silence = Callable[[str | None], Awaitable[None]]
@@ -44,7 +48,8 @@ class Regions:
         while True:
             for region in sorted(self._candidates, key=self._was_silent):
                 try:
-                    result = await self._offer(region, contract, argument, summary)
+                    patience = WHILE_HELD if held and region == self.region else SCHEDULE_TO_START
+                    result = await self._offer(region, contract, argument, summary, patience)
                 except ActivityError as error:
                     if not _never_started(error):
                         raise
@@ -62,14 +67,14 @@ class Regions:
                 await self._on_silence(sentence)
 
     async def _offer(
-        self, region: str, contract: Contract[Argument, Result], argument: Argument, summary: str
+        self, region: str, contract: Contract[Argument, Result], argument: Argument, summary: str, patience: timedelta
     ) -> Result:
         return await workflow.execute_activity(
             contract.name,
             argument,
             task_queue=regional(region),
             result_type=contract.result,
-            schedule_to_start_timeout=SCHEDULE_TO_START,
+            schedule_to_start_timeout=patience,
             start_to_close_timeout=contract.timeout,
             heartbeat_timeout=contract.heartbeat,
             retry_policy=retry_policy(contract.attempts),

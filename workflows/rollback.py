@@ -6,17 +6,17 @@ Law 3: progress only between steps. Law 4: when a stage has failed, measured hea
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows.journal import Journal
 from workflows.operations import change_of, generations, restored_replicas
 from workflows.regions import Regions
 from workflows.saga import Saga, SagaStep, describe, kind_of
+from workflows.trouble import ABORT_ASKED, Trouble
 
 with workflow.unsafe.imports_passed_through():
     from activities.analytics import contract as analytics
@@ -31,17 +31,6 @@ with workflow.unsafe.imports_passed_through():
     from models.scope import Scope
     from models.verdict import Finding, Verdict
 
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why a stage did not pass."""
-
-    sentence: str
-    moved: bool = False
-    """Somebody else changed the resource since the plan was made."""
-
-
-ABORT_ASKED = Trouble("a person asked to abort")
 
 UNDO_READY_TIMEOUT = 60.0
 """Seconds to wait for replicas that an undo has brought back, before traffic is sent to them again."""
@@ -98,27 +87,31 @@ class RollbackWorkflow:
     async def _body(self) -> RollbackResult:
         self._journal.open()
         outcome, sentence = await self._locked_stages()
-        await self._journal.close()
+        unrecorded = await self._journal.hand_over()
         return RollbackResult(
             outcome=outcome,
             sentence=sentence,
             steps=self._saga.records,
             verdict=self._health,
             contained_at=self._contained_at,
+            unrecorded=unrecorded,
         )
 
     async def _locked_stages(self) -> tuple[RollbackOutcome, str]:
         request = rollback.LockRequest(
-            region=self._start.region, service=self._start.service, holder=workflow.info().workflow_id
+            region=self._start.region,
+            service=self._start.service,
+            holder=workflow.info().workflow_id,
+            run=workflow.info().run_id,
         )
         try:
             await self._regions.call(rollback.LOCK, request, f"lock {self._start.service}")
             await workflow.wait_condition(lambda: self._locked or self._abort is not None, timeout=LOCK_PATIENCE)
             outcome = await self._stages()
         except FailureError as failure:
-            outcome = ("held", describe(failure))
+            outcome = ("held" if self._saga.records else "compensated", describe(failure))
         except TimeoutError:
-            outcome = ("held", f"another rollback of {self._start.service} holds its lock")
+            outcome = ("compensated", f"another rollback of {self._start.service} holds its lock; nothing was changed")
         await self._unlock(request)
         return outcome
 
@@ -148,13 +141,17 @@ class RollbackWorkflow:
         await workflow.wait_condition(lambda: not self._paused or self._abort is not None)
         if self._abort:
             return ABORT_ASKED
+        moved_before = self._traffic_moved
         self._traffic_moved = self._traffic_moved or stage.moves_traffic
         try:
             for step in stage.steps:
                 await self._apply(step)
             verdict = await self._pass_gate(stage.gate) if stage.gate else None
         except FailureError as failure:
-            return Trouble(f"stage {stage.name}: {describe(failure)}", moved=kind_of(failure) == "Moved")
+            moved = kind_of(failure) == "Moved"
+            if moved:  # refused, so nothing of this stage has happened
+                self._traffic_moved = moved_before
+            return Trouble(f"stage {stage.name}: {describe(failure)}", stale=moved)
         if verdict is None:
             return ABORT_ASKED if self._abort else None
         self._journal.record("verdict", verdict)
@@ -182,14 +179,20 @@ class RollbackWorkflow:
             request = UndoRequest(**self._scope(), key=key)
             receipt = await self._regions.call(change.undo, request, f"undo: {step.title}")
             self._journal.record("receipt", {"step": step.id, "receipt": receipt})
+            if receipt.pending:
+                raise ApplicationError(f"not acknowledged by {', '.join(receipt.pending)}", non_retryable=True)
             if isinstance(step.operation, Scale) and receipt.outcome is Outcome.RESTORED:
                 for release, replicas in restored_replicas(receipt).items():
-                    gate = Ready(release=release, replicas=replicas, timeout=UNDO_READY_TIMEOUT)
-                    await self._ask(gate)
+                    await self._must_be_ready(release, replicas)
             return receipt.outcome
 
         resource = f"{change.module}/{self._start.region}/{self._start.service}"
         await self._saga.run(SagaStep(id=step.id, title=step.title, module=change.module, resource=resource), do, undo)
+
+    async def _must_be_ready(self, release: str, replicas: int) -> None:
+        verdict = await self._ask(Ready(release=release, replicas=replicas, timeout=UNDO_READY_TIMEOUT))
+        if not verdict.passed:
+            raise ApplicationError(verdict.sentence, non_retryable=True)
 
     async def _pass_gate(self, gate: Gate) -> Verdict | None:
         """The gate's verdict; none when a person aborted while it was being watched."""
@@ -234,18 +237,17 @@ class RollbackWorkflow:
         if self._abort:
             return await self._compensate("aborted", f"aborted by {self._abort.by}: {self._abort.reason}")
         if not self._traffic_moved:
-            return await self._compensate("stale" if trouble.moved else "compensated", trouble.sentence)
-        decision = await self._decide(stage)
+            return await self._compensate("stale" if trouble.stale else "compensated", trouble.sentence)
+        decision = await self._decide()
         sentence = f"{trouble.sentence}. {decision.sentence}"
         if decision.action == "hold":
             return await self._hold(sentence)
         return await self._compensate("compensated", sentence)
 
-    async def _decide(self, stage: Stage) -> rollback.Decision:
+    async def _decide(self) -> rollback.Decision:
         request = rollback.DecisionRequest(
             **self._scope(),
             plan=self._plan,
-            stage=stage.name,
             finding=self._health.finding if self._health else Finding.INCONCLUSIVE,
             before=self._start.before,
         )

@@ -71,8 +71,11 @@ class Saga:
         self._note(step, status, detail)
 
     async def compensate(self) -> tuple[str, ...]:
-        """Take every step back, the last first. Returns a sentence for each that could not be; none is skipped."""
-        troubles: list[str] = []
+        """Take every step back, the last first. Returns what stood in the way; nothing if everything is undone.
+
+        It stops at the first step that cannot be undone: those before it may carry what is still in place, such as the
+        capacity of a release that still gets the traffic. They stay registered.
+        """
         while self._compensations:
             step_id = next(reversed(self._compensations))
             step, undo = self._compensations[step_id]
@@ -80,13 +83,16 @@ class Saga:
                 outcome = await undo()
             except FailureError as error:
                 self._note(step, "failed", f"could not be undone: {describe(error)}")
-                troubles.append(f"{step.title}: could not be undone: {describe(error)}")
-            else:
-                self._note(step, UNDONE[outcome])
-                if outcome is Outcome.SUPERSEDED:
-                    troubles.append(f"{step.title}: somebody else changed it in the meantime; left as it is")
+                return (f"{step.title}: could not be undone: {describe(error)}", *self._left())
+            self._note(step, UNDONE[outcome])
             del self._compensations[step_id]
-        return tuple(troubles)
+            if outcome is Outcome.SUPERSEDED:
+                return (f"{step.title}: somebody else changed it in the meantime; left as it is", *self._left())
+        return ()
+
+    def _left(self) -> tuple[str, ...]:
+        titles = [step.title for step, _ in self._compensations.values()]
+        return (f"not undone because of that: {', '.join(titles)}",) if titles else ()
 
     def _note(self, step: SagaStep, status: Status, detail: str = "") -> None:
         record = StepRecord(

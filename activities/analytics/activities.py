@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -14,15 +15,14 @@ from activities.analytics.store.engine import Store
 from activities.analytics.store.journal import append
 from activities.analytics.verdict import judge_absolute
 from activities.directory import Directory
+from activities.polling import LOOK_SECONDS
 from models.observation import Observation
+from models.scope import Scope
 from models.telemetry import NoData, Totals, Window, WindowReading, between
 from models.verdict import Finding, Verdict
 
 SOAK_INTERVAL = 0.25
 """Seconds between two looks during a soak."""
-
-OBSERVED_AT_LEAST = 5
-"""Requests below which a moment's look says nothing."""
 
 
 class AnalyticsActivities:
@@ -36,10 +36,9 @@ class AnalyticsActivities:
         telemetry = await self._directory.telemetry(request)
         window = await observe_window(telemetry, catalog, request.service, request.seconds)
         slos = catalog.service(request.service).slos
+        least = catalog.policy_of(request.service).rollback.min_requests
         arms = window.arms if isinstance(window, Window) else {}
-        return Observation(
-            window=window, verdicts={arm: judge_absolute(window, arm, slos, OBSERVED_AT_LEAST) for arm in arms}
-        )
+        return Observation(window=window, verdicts={arm: judge_absolute(window, arm, slos, least) for arm in arms})
 
     @activity.defn(name=contract.SOAK.name)
     async def soak(self, request: contract.SoakRequest) -> Verdict:
@@ -54,7 +53,7 @@ class AnalyticsActivities:
         progress = _resumed()
         began = time.monotonic() - progress.elapsed
         while True:
-            totals = await telemetry.totals(request.service, slow_ms)
+            totals = await _in_time(telemetry.totals(request.service, slow_ms), request)
             window = progress.window(totals)
             verdict = judge_absolute(window, request.arm, slos, request.min_requests)
             progress.elapsed = time.monotonic() - began
@@ -70,6 +69,14 @@ class AnalyticsActivities:
     @activity.defn(name=contract.RECORD.name)
     async def record(self, batch: contract.JournalBatch) -> int:
         return await asyncio.to_thread(append, self._store, batch.entries)
+
+
+async def _in_time(asked: Awaitable[Totals | NoData], scope: Scope) -> Totals | NoData:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await asked
+    except TimeoutError:
+        return NoData(service=scope.service, region=scope.region, reason="the telemetry did not answer in time")
 
 
 @dataclass

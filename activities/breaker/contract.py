@@ -31,11 +31,18 @@ RENEW = Contract(
     "breaker.renew.v1",
     LeaseCall,
     Lease,
-    timeout=timedelta(seconds=3),
+    timeout=timedelta(seconds=8),
     attempts=2,
     when_silent=WhenRegionIsSilent.SKIP,
 )
-RELEASE = Contract("breaker.release.v1", LeaseCall, Lease, timeout=timedelta(seconds=5), attempts=30)
+RELEASE = Contract(
+    "breaker.release.v1",
+    LeaseCall,
+    Lease,
+    timeout=timedelta(seconds=8),
+    attempts=30,
+    when_silent=WhenRegionIsSilent.SKIP,
+)
 
 
 def lease_id(incident: str) -> str:

@@ -34,8 +34,6 @@ class ReadBackRequest(Scope):
 
 class DecisionRequest(Scope):
     plan: RollbackPlan
-    stage: str
-    """The stage that failed, after traffic had moved."""
     finding: Finding
     """On the target under traffic, as far as it is known."""
     before: Verdict
@@ -56,6 +54,8 @@ class LockRequest(Frozen):
     service: str
     holder: str
     """Workflow id of whoever asks."""
+    run: str
+    """And its run: a rollback that is begun again under the same id is another one."""
 
 
 PLAN = Contract("rollback.plan.v1", PlanRequest, Plan, timeout=timedelta(seconds=15))

@@ -28,6 +28,12 @@ def way_back(state: ServiceState, known: Sequence[str]) -> Way:
             None, None, f"nothing of {state.service} is routed in {state.region}, so there is nothing to go back from"
         )
     history = [deployment.release for deployment in state.deployments]
+    if bad in history and bad != history[0]:
+        return Way(
+            bad,
+            None,
+            f"{state.service} was already taken back from {history[0]} to {bad}: going further back is for a person",
+        )
     if bad in history:
         earlier = [release for release in history[history.index(bad) :] if release != bad]
     else:

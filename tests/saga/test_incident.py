@@ -174,6 +174,43 @@ async def test_modules_that_are_switched_off_are_not_consulted(world: World, rol
     assert Milestone.PROTECTED not in result.milestones
 
 
+@pytest.mark.parametrize("off", [Modules(rollback=False), Modules(mesh=False)])
+async def test_a_plan_whose_modules_are_switched_off_is_held_and_changes_nothing(
+    world: World, rollbacks: Rollbacks, off: Modules
+) -> None:
+    before = await picture(world)
+    incident = await start(rollbacks, modules=off)
+    await until_phase(incident, "held")
+    assert "switched off" in ((await state(incident)).hold or "")
+
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+
+    assert (await incident.result()).phase == "aborted"
+    assert await picture(world) == before
+
+
+async def test_a_second_incident_never_goes_further_back(world: World, rollbacks: Rollbacks) -> None:
+    assert (await (await start(rollbacks)).result()).phase == "resolved"
+
+    second = await start(rollbacks)
+    await until_phase(second, "held")
+    assert "going further back is for a person" in ((await state(second)).hold or "")
+    await second.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await second.result()
+
+    assert (await world.routing()).weights == {"v1": 100, "v2": 0}
+
+
+async def test_an_abort_right_after_the_start_is_not_lost(world: World, rollbacks: Rollbacks) -> None:
+    before = await picture(world)
+    incident = await start(rollbacks)
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+
+    assert (await incident.result()).phase == "aborted"
+    assert await picture(world) == before
+    assert await world.leases("payments") == []
+
+
 async def test_alerts_that_join_are_known_once(world: World, rollbacks: Rollbacks) -> None:
     incident = await start(rollbacks, level=Level.PROTECT)
     now = datetime.now(UTC)

@@ -92,6 +92,8 @@ async def test_undoing_leaves_what_somebody_else_has_changed_in_the_meantime(
     assert result.outcome == "held"
     assert "somebody else changed it" in result.sentence
     assert (await world.routing()).weights == {"v1": 90, "v2": 10}
+    assert (await world.workload()).replicas == {"v1": 1, "v2": 1}, "v1 keeps the capacity for its traffic"
+    assert world.failures == []
 
 
 async def test_a_plan_whose_world_has_moved_changes_nothing(world: World, rollbacks: Rollbacks) -> None:

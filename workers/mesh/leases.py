@@ -18,6 +18,10 @@ from workers.observability.logs import logger
 LONGEST = 3600.0
 """Seconds: a stolen token must not throttle a service for long."""
 
+ACKNOWLEDGED_WITHIN = 0.5
+"""Seconds that an answer waits for the expected proxies: the first protective action is to be over in a second, and a
+proxy that is away must not make it look as if there were no protection."""
+
 _log = logger("sternway.mesh.leases")
 
 
@@ -117,7 +121,7 @@ class Leases:
         self._plane.publish()
 
     async def _enforced(self, lease: Lease) -> Lease:
-        return lease.model_copy(update={"pending": await self._plane.confirmed(lease.service)})
+        return lease.model_copy(update={"pending": await self._plane.confirmed(lease.service, ACKNOWLEDGED_WITHIN)})
 
 
 def _after(seconds: float) -> datetime:

@@ -13,10 +13,12 @@ from workers.pool.process import end_with_parent, serve
 
 
 def main() -> None:
-    end_with_parent()
     parser = argparse.ArgumentParser()
     parser.add_argument("--region", required=True)
-    region: str = parser.parse_args().region
+    parser.add_argument("--parent", type=int, required=True, help="process id of the supervisor")
+    arguments = parser.parse_args()
+    end_with_parent(arguments.parent)
+    region: str = arguments.region
     settings = Settings()
     logs.configure(settings, f"pool-{region}")
     try:

@@ -61,10 +61,10 @@ async def serve(region: str, settings: Settings) -> None:
     store.close()
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Ask the kernel for SIGTERM when the pool's supervisor dies, so that no process polls without one."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:
+    if os.getppid() != parent:  # it died before the kernel was asked
         raise SystemExit(0)
 
 

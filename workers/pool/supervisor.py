@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -41,7 +42,9 @@ def _keep(region: str, stop: threading.Event) -> None:
     pause = SHORTEST_PAUSE
     while not stop.is_set():
         born = time.monotonic()
-        child = subprocess.Popen([sys.executable, "-m", "workers.pool", "--region", region])
+        child = subprocess.Popen(
+            [sys.executable, "-m", "workers.pool", "--region", region, "--parent", str(os.getpid())]
+        )
         while child.poll() is None and not stop.wait(0.1):
             pass
         if child.poll() is None:
