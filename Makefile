@@ -22,8 +22,8 @@ $(VENV)/.ready: requirements.txt pyproject.toml guard/pyproject.toml
 demo: setup ## one bad release, from the alert to the verified recovery (ARGS="--fault latency")
 	@$(BIN)/sternway demo $(ARGS)
 
-test: setup ## the tests (ARGS="-k saga" for some of them)
-	@$(BIN)/pytest $(ARGS)
+test: setup ## the tests, on two processes (ARGS="-n 0 -k saga" for some of them, on one)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## formatting, types and the arrows between the rooms
 	@$(BIN)/ruff check .
