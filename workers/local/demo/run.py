@@ -49,7 +49,8 @@ def run(fault: str, rate: float, protect: bool, keep: bool, folder: Path, json: 
             )
             if keep:
                 _show(report, json)
-                print("everything keeps running; Ctrl-C stops it", file=sys.stderr, flush=True)
+                said = f"everything keeps running until Ctrl-C; for sternway incidents: . {stack.write_operator_file()}"
+                print(said, file=sys.stderr, flush=True)
                 signal.pause()
         except (KeyboardInterrupt, asyncio.CancelledError):
             print("stopping what was started", file=sys.stderr)

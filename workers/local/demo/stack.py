@@ -265,6 +265,15 @@ class Stack:
         addresses |= {f"PORT_{service.upper()}": str(port) for service, port in self.ports.services.items()}
         return shared | addresses | self._tokens_of(name)
 
+    def write_operator_file(self) -> Path:
+        """What a person's shell needs to speak to this gateway, in a file that only they can read."""
+        file = self.folder / "operator.env"
+        file.touch(mode=0o600)
+        file.write_text(
+            f"export STERNWAY_GATEWAY_URL={self.gateway}\nexport STERNWAY_GATEWAY_TOKEN={self.tokens.gateway}\n"
+        )
+        return file
+
     def _tokens_of(self, name: str) -> dict[str, str]:
         alerts = {"STERNWAY_ALERT_TOKENS": json.dumps({"alertmanager": self.tokens.alerts})}
         gateway = {"STERNWAY_GATEWAY_TOKEN": self.tokens.gateway}
