@@ -164,7 +164,7 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=None, pad_edge=False, show_header=any(columns))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "incident")  # an id is there to be copied
     return table
 
 
