@@ -117,7 +117,7 @@ async def measure(arguments: argparse.Namespace, folder: Path, progress: Progres
         await world.start()
         store = open_store(world.store)
         migrate(store)
-        world.start_pool()
+        await world.start_pool()
         await world.deploy(("ledger", "v1"), ("payments", "v1"), ("payments", "v2"))
         await world.serve("ledger", "v1")
         await world.serve("payments", "v2")

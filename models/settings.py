@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     operate_token: SecretStr | None = None
     """Token that may change weights and replicas. The pools'; the gateway is never given it."""
     metrics_port: int | None = None
-    """Port of a process's own Prometheus metrics on 127.0.0.1; none by default. The gateway serves them itself."""
+    """Port of a process's own Prometheus metrics on 127.0.0.1, or the next free one, as a pool has several processes;
+    none by default. The gateway serves them itself."""
     otlp_endpoint: str | None = None
     """OTLP/HTTP collector for traces, such as ``http://127.0.0.1:4318``; none: no traces are exported."""
     log_format: str = "json"

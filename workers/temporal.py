@@ -13,6 +13,7 @@ from temporalio.service import RetryConfig, RPCError
 from models.base import SternwayError
 from models.settings import Settings
 from workers.observability.activity_logs import ActivityLogs
+from workers.observability.activity_metrics import ActivityMetrics
 from workers.observability.logs import logger
 from workers.observability.tracing import Tracing
 
@@ -37,7 +38,7 @@ async def connect(settings: Settings, tracing: Tracing | None = None, retrying: 
             namespace=settings.temporal_namespace,
             data_converter=pydantic_data_converter,
             plugins=tracing.plugins if tracing else [],
-            interceptors=[ActivityLogs()],
+            interceptors=[ActivityLogs(), ActivityMetrics()],
             connect_timeout=CONNECT_TIMEOUT,
             retry_config=retrying,
         )

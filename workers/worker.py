@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 TASK_TIMEOUT = timedelta(seconds=2)
@@ -31,6 +31,7 @@ def build(
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
     remote_activities: bool = True,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
     """A worker for one queue. Without *remote_activities* it runs local ones only and polls for no others."""
     return Worker(
@@ -39,6 +40,7 @@ def build(
         workflows=workflows,
         activities=activities,
         no_remote_activities=not remote_activities,
+        interceptors=interceptors,
         activity_executor=ThreadPoolExecutor(max_workers=32, thread_name_prefix="activity"),
         max_concurrent_activities=1000,
         workflow_runner=SandboxedWorkflowRunner(

@@ -2,75 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-
-import httpx
 import pytest
-import pytest_asyncio
 
-from tests.observability.collector import Collector, Span, collecting
-from tests.waiting import until
-from tests.world.world import World
-from workers.local.world import TOKEN
+from tests.observability.collector import Span
+from tests.observability.conftest import Played
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-MESSAGE = {
-    "version": "4",
-    "receiver": "sternway",
-    "groupKey": "traced",
-    "status": "firing",
-    "alerts": [
-        {
-            "status": "firing",
-            "labels": {"alertname": "ErrorsHigh", "service": "payments", "severity": "critical"},
-            "startsAt": "2026-01-31T12:00:00Z",
-            "fingerprint": "f1",
-        }
-    ],
-}
-
-
-@dataclass
-class Played:
-    """One incident that has ended, and the spans of it."""
-
-    collector: Collector
-    incident: str
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def played(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Played]:
-    """The gateway and a pool as processes; both are stopped, so that every span has been sent."""
-    world = World(tmp_path_factory.mktemp("world"))
-    with collecting() as collector:
-        traced = {"STERNWAY_OTLP_ENDPOINT": collector.url}
-        try:
-            await world.start_temporal()
-            await world.start()
-            await world.serve_v2()
-            await world.start_gateway(traced)
-            world.start_pool(environment=traced)
-            async with world.users():
-                incident = await _play(world)
-            for part in ("gateway", "pool"):
-                world.processes.stop_named(part)
-        finally:
-            world.stop()
-        yield Played(collector, incident)
-
-
-async def _play(world: World) -> str:
-    headers = {"authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(base_url=world.gateway, headers=headers, trust_env=False) as gateway:
-        (await gateway.post("/v1/alerts/alertmanager", json=MESSAGE)).raise_for_status()
-
-        async def ended() -> str | None:
-            found = (await gateway.get("/v1/incidents")).json()
-            return next((row["id"] for row in found if row["ended_at"] and row["phase"] == "resolved"), None)
-
-        return await until(ended, 60, "the incident is resolved")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def tree(played: Played) -> dict[str, Span]:

@@ -123,9 +123,15 @@ class SmallWorld:
 
         await until(ready, UP_WITHIN, "the gateway is ready")
 
-    def start_pool(self, processes: int = 1, environment: Mapping[str, str] | None = None) -> None:
-        """The region's pool. It wants the store to be there."""
+    async def start_pool(self, processes: int = 1, environment: Mapping[str, str] | None = None) -> None:
+        """The region's pool; all of its processes poll. It wants the store to be there."""
         self.start_part("pool", "pool", "--region", REGION, "--processes", str(processes), environment=environment)
+        log = self.processes.log("pool")
+
+        async def polling() -> bool:
+            return log.read_text().count('"event": "polling"') >= processes
+
+        await until(polling, UP_WITHIN, "the pool polls")
 
     def start_part(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> None:
         """``sternway ARGV`` as a process of this world."""

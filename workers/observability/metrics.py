@@ -6,9 +6,16 @@ business follow with the parts that know them: a metric that is always zero woul
 
 from __future__ import annotations
 
+import errno
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from models.base import SternwayError
+
 REGISTRY = CollectorRegistry(auto_describe=True)
+
+PORTS = 8
+"""How many processes of one machine may share a setting."""
 
 INCIDENTS_ACTIVE = Gauge(
     "sternway_incidents_active", "Incidents that have not ended.", ["severity", "phase"], registry=REGISTRY
@@ -28,6 +35,21 @@ SLO_EVENTS = Counter(
 )
 
 
-def serve(port: int) -> None:
-    """Serve this process's metrics on 127.0.0.1, from a thread of their own."""
-    start_http_server(port, addr="127.0.0.1", registry=REGISTRY)
+def serve(port: int) -> int:
+    """Serve this process's metrics on 127.0.0.1, from a thread of their own; the port.
+
+    It is the first free one from *port* on: the processes of a pool are given the same settings, and each has metrics
+    of its own. Raises :class:`~models.base.SternwayError` where all are taken.
+    """
+    for candidate in range(port, port + PORTS):
+        try:
+            start_http_server(candidate, addr="127.0.0.1", registry=REGISTRY)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        return candidate
+    raise SternwayError(
+        f"the ports {port} to {port + PORTS - 1} of 127.0.0.1 are taken: no metrics can be served; "
+        "set STERNWAY_METRICS_PORT to where there is room"
+    )

@@ -20,8 +20,9 @@ from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from models.settings import Settings
 from workers.catalog import load_catalog
-from workers.observability import tracing
+from workers.observability import metrics, tracing
 from workers.observability.logs import logger
+from workers.observability.phase_metrics import PhaseMetrics
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.temporal import connect_when_there
 from workers.worker import build
@@ -52,7 +53,10 @@ async def serve(region: str, settings: Settings) -> None:
     client = await connect_when_there(settings, traces)
     local = local_activities(directory, client)
     neutral = build(client, NEUTRAL, workflows=WORKFLOWS, activities=local, remote_activities=False)
-    own = build(client, regional(region), activities=regional_activities(directory, store, client))
+    regionals = regional_activities(directory, store, client)
+    own = build(client, regional(region), activities=regionals, interceptors=[PhaseMetrics(store)])
+    if settings.metrics_port:
+        log.info("metrics are served", port=metrics.serve(settings.metrics_port))
     async with neutral, own:
         log.info("polling", region=region, catalog=loaded.digest)
         await stop.wait()
