@@ -192,9 +192,7 @@ class Dispatcher:
             parts = await hand_over(client, lane.key, lane.in_order, self._opening, self._page, suspect=lane.suspect)
             for part in parts:
                 self._tell(part)
-            if not self._in_order and any(part.opened for part in parts):
-                await asyncio.sleep(PROTECTING)
-            await self._settling.handed(parts)
+            await self._note(parts)
         except RPCError as error:
             if error.status in AWAY:
                 self._lanes.put_back(lane)
@@ -211,13 +209,19 @@ class Dispatcher:
         return opening(new_incident_id(), alerts, self._loaded)
 
     def _tell(self, part: Handed) -> None:
-        with about(incident=part.incident):
-            result = "opened" if part.opened else "joined" if part.incident else "ignored"
-            logger(__name__).info("alerts handed over", result=result, alerts=len(part.alerts), reason=part.reason)
         for stored in part.alerts:
             future = self._outcomes.get(stored.id)
             if future and not future.done():
                 future.set_result(part)
+
+    async def _note(self, parts: Sequence[Handed]) -> None:
+        if not self._in_order and any(part.opened for part in parts):
+            await asyncio.sleep(PROTECTING)
+        for part in parts:
+            with about(incident=part.incident):
+                result = "opened" if part.opened else "joined" if part.incident else "ignored"
+                logger(__name__).info("alerts handed over", result=result, alerts=len(part.alerts), reason=part.reason)
+        await self._settling.handed(parts)
 
     def _wait_for_temporal(self, error: RPCError) -> None:
         if not self._away:

@@ -85,7 +85,7 @@ class Leases:
             self._plane.rows.put_lease(lease.model_copy(update={"active": False}), None)
             _log.info("protection lapsed", lease=lease.id, service=lease.service)
         if over:
-            self._plane.publish()
+            self._plane.protect()
 
     async def keep_time(self) -> None:
         """Lift what lapses when it lapses, for ever."""
@@ -118,7 +118,7 @@ class Leases:
     def _put(self, lease: Lease, newest: str | None) -> None:
         self._plane.rows.put_lease(lease, newest)
         self._rescheduled.set()
-        self._plane.publish()
+        self._plane.protect()
 
     async def _enforced(self, lease: Lease) -> Lease:
         return lease.model_copy(update={"pending": await self._plane.confirmed(lease.service, ACKNOWLEDGED_WITHIN)})

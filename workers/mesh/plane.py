@@ -56,6 +56,7 @@ class ControlPlane:
         self._endpoints = self.rows.endpoints()
         self._by_service = by_service(self._endpoints.values())
         self._endpoints_moved = asyncio.Event()
+        self._views: dict[str, ServiceView] = {}
         self._rendered: dict[str, _Rendered] = {}
         self._layer: Resource | None = None
         self._unsaved = asyncio.Event()
@@ -70,7 +71,12 @@ class ControlPlane:
             fallback = views.get(view.service.fallback) if view.service.fallback else None
             if name not in self._rendered or self._rendered[name][:2] != (view, fallback):
                 self._rendered[name] = (view, fallback, render(view, fallback))
-        self._layer = protection.layer(self.rows.active_leases(), views)
+        self._views = views
+        self.protect()
+
+    def protect(self) -> None:
+        """Serve what the leases make of the region; everything else is as it was rendered."""
+        self._layer = protection.layer(self.rows.active_leases(), self._views)
         self._publication.want([self._layer, *(r for _, _, rs in self._rendered.values() for r in rs)])
         self.ads.publish(self._publication.served())
 
