@@ -78,7 +78,7 @@ class Protection:
             result_type=contract.result,
             start_to_close_timeout=contract.timeout,
             retry_policy=retry_policy(contract.attempts),
-            summary=self._step.title,
+            # No summary: on the way to the first action each further payload costs a millisecond.
         )
 
     async def _release(self) -> Outcome:
