@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -41,7 +40,7 @@ def build(
         activities=activities,
         no_remote_activities=not remote_activities,
         interceptors=interceptors,
-        activity_executor=ThreadPoolExecutor(max_workers=32, thread_name_prefix="activity"),
+        # All of ours are coroutines, and gates wait for long: a full worker would look like a dead region.
         max_concurrent_activities=1000,
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)

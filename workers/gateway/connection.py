@@ -60,6 +60,7 @@ class Connection:
         """Connect, then run the embedded worker until this is cancelled; what it has in hand is finished then."""
         client = await connect_when_there(self._settings, self._tracing, IMPATIENT)
         registered = self._register(client)
+        memory.settle()
         while True:
             embedded = worker.build(
                 client,
@@ -68,7 +69,6 @@ class Connection:
                 activities=registered.local_activities,
                 remote_activities=False,
             )
-            memory.settle()
             try:
                 self._admit(client)
                 await embedded.run()

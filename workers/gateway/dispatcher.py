@@ -126,6 +126,9 @@ class Dispatcher:
         except StoreUnavailable as error:
             logger(__name__).warning("pending alerts cannot be read", reason=str(error), again_in=TICK)
             return
+        except Exception:  # a row that this version cannot read must not keep all others from being handed over
+            logger(__name__).exception("pending alerts cannot be understood", again_in=TICK)
+            return
         self._more_in_store = len(pending) == HELD
         settled = datetime.now(UTC) - older_than
         self._take_in([stored for stored in pending if stored.received_at <= settled], suspect=True)

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -62,6 +67,8 @@ async def act(
         )
     except WorkflowUpdateFailedError as refused:
         raise HTTPException(409, _reason(refused)) from refused
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise HTTPException(503, "Temporal did not answer in time, so ask what became of it") from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise HTTPException(409, f"the incident {incident} does not run any more") from error

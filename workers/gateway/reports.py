@@ -20,7 +20,7 @@ from models.report import IncidentReport
 from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import Handed
-from workers.gateway.intake import Delivery, keep
+from workers.gateway.intake import Delivery, Taken, keep
 from workers.gateway.metrics import DELIVERIES
 from workers.gateway.opening import API, REPORT, allowed
 from workers.gateway.parts import Parts, parts
@@ -57,7 +57,7 @@ async def post_incident(
         kept = await keep(gateway.store, gateway.writer, delivery, identity, [alert])
     DELIVERIES.labels(API, "duplicate" if kept.duplicate else "accepted").inc()
     handed = await gateway.dispatcher.outcome(kept.alerts[0], WAIT, suspect=kept.duplicate)
-    return JSONResponse(_answer(report, alert, handed, kept.delivery, gateway), status_code=202)
+    return JSONResponse(_answer(report, alert, kept, handed, gateway), status_code=202)
 
 
 def _alert(report: IncidentReport, key: str, gateway: Parts) -> Alert:
@@ -75,19 +75,19 @@ def _alert(report: IncidentReport, key: str, gateway: Parts) -> Alert:
     )
 
 
-def _answer(
-    report: IncidentReport, alert: Alert, handed: Handed | None, delivery: int, gateway: Parts
-) -> dict[str, Any]:
+def _answer(report: IncidentReport, alert: Alert, kept: Taken, handed: Handed | None, gateway: Parts) -> dict[str, Any]:
     workflow = correlation_key(alert.region, alert.service, alert.group)
     if handed is None or handed.incident is None:
-        return {"state": "pending", "delivery": delivery, "workflow": workflow}
+        return {"state": "pending", "delivery": kept.delivery, "workflow": workflow}
+    # Of several reports that waited together the first one has opened it, and its level is the incident's.
+    opened = handed.opened and handed.alerts[0].id == kept.alerts[0].id
     answer: dict[str, Any] = {
-        "state": "opened" if handed.opened else "joined",
+        "state": "opened" if opened else "joined",
         "incident": handed.incident,
         "workflow": workflow,
         "links": _links(gateway, handed.incident, workflow, handed.run),
     }
-    if not handed.opened:
+    if not opened:
         return {**answer, "note": "an incident of this service is open; it has the report and keeps its own level"}
     policy = gateway.loaded.catalog.policy_of(alert.service).level
     level = allowed(report.level, policy)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -111,13 +110,14 @@ class DiscoveryServer:
             _log.exception("conversation failed", proxy=stream.node)
             raise
         finally:
-            sending.cancel()
-            with suppress(asyncio.CancelledError, aio.AioRpcError, aio.UsageError):
-                await sending
             if self._streams.get(stream.node) is stream:
                 del self._streams[stream.node]
             _log.info("proxy disconnected", proxy=stream.node)
             self._notify()
+            sending.cancel()
+            ended = (await asyncio.gather(sending, return_exceptions=True))[0]
+            if isinstance(ended, Exception) and not isinstance(ended, aio.AioRpcError | aio.UsageError):
+                _log.error("sending to a proxy failed", proxy=stream.node, error=repr(ended))
 
     def _take(self, stream: _Stream, message: Any) -> None:
         request = wire.request(message)

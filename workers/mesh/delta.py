@@ -8,6 +8,7 @@ modified warms again and needs its endpoints again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -178,4 +179,4 @@ def _rejected(subscription: _Subscription, response: Response, error: str) -> Re
 
 
 def _named(error: str, resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    return tuple(r for r in resources if r.key.name in error)
+    return tuple(r for r in resources if re.search(rf"(?<![\w|.-]){re.escape(r.key.name)}(?!\.?[\w|-])", error))

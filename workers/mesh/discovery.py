@@ -7,6 +7,7 @@ ends drained replicas then; so the next poll waits until the proxies have confir
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import Literal
 
 import httpx
@@ -61,8 +62,13 @@ async def follow(plane: ControlPlane, agent: str, client: httpx.AsyncClient) -> 
             continue
         if away:
             _log.info("platform agent is back", agent=agent)
+        try:
+            plane.discovered(agent, _endpoints(view))
+        except sqlite3.OperationalError as error:
+            _log.error("what the agent runs cannot be kept", agent=agent, error=str(error))
+            await asyncio.sleep(_AGAIN)
+            continue
         after, away = view.version, False
-        plane.discovered(agent, _endpoints(view))
         await _confirmed(plane)
 
 

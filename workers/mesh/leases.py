@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from workers.observability.logs import logger
 
 LONGEST = 3600.0
 """Seconds: a stolen token must not throttle a service for long."""
+
+AGAIN = 1.0
+"""Seconds until a lapse that could not be written is tried again."""
 
 ACKNOWLEDGED_WITHIN = 0.5
 """Seconds that an answer waits for the expected proxies: the first protective action is to be over in a second, and a
@@ -96,7 +100,11 @@ class Leases:
                 async with asyncio.timeout(wait):
                     await self._rescheduled.wait()
             self._rescheduled.clear()
-            self.lapse(datetime.now(UTC))
+            try:
+                self.lapse(datetime.now(UTC))
+            except sqlite3.OperationalError as error:  # the proxies lift by themselves what has lapsed
+                _log.error("a lapse cannot be kept", error=str(error))
+                await asyncio.sleep(AGAIN)
 
     async def _checked_newest(self, request: LeaseRequest) -> str | None:
         """The release that a cap is for. Raises Invalid where the protection would do harm or nothing."""

@@ -41,9 +41,9 @@ class Publication:
     def refuse(self, proxy: str, versions: Mapping[ResourceKey, str], error: str) -> None:
         for key, version in versions.items():
             refusal = Refusal(proxy=proxy, kind=key.kind.message, name=key.name, version=version, error=error)
-            self._refused.setdefault(key, {})[version] = refusal
             if key in self._good and self._good[key].version == version:
-                del self._good[key]
+                continue  # another proxy has confirmed it: what stands in this one's way is its own
+            self._refused.setdefault(key, {})[version] = refusal
 
     def refusals(self) -> tuple[Refusal, ...]:
         """Of what is wanted now."""

@@ -7,6 +7,9 @@ its row.
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 import subprocess
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -46,7 +49,12 @@ def launch(rows: Rows, group: Group, how: HowToRun, host: str, logs: Path) -> La
             raise
     identity = process.identify(child.pid)
     if identity:
-        rows.started(row.id, identity)
+        try:
+            rows.started(row.id, identity)
+        except sqlite3.Error:  # nobody would know of it: not probed, not drained, not ended
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
     return Launched(replace(row, identity=identity), child)
 
 

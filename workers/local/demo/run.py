@@ -44,6 +44,8 @@ def run(fault: str, rate: float, protect: bool, keep: bool, folder: Path, json: 
             except SternwayError as error:
                 story.fail(str(error))
                 print(f"sternway demo: {error}", file=sys.stderr)
+            for number in (signal.SIGTERM, signal.SIGHUP):  # the loop that listened to them has ended
+                signal.signal(number, signal.default_int_handler)
             report = make_report(
                 story, fault=fault, service=SERVICE, target=GOOD, regions=tuple(REGIONS), at=time.time()
             )
