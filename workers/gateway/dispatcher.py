@@ -126,7 +126,7 @@ class Dispatcher:
         except StoreUnavailable as error:
             logger(__name__).warning("pending alerts cannot be read", reason=str(error), again_in=TICK)
             return
-        except Exception:  # a row that this version cannot read must not keep all others from being handed over
+        except Exception:  # noqa: BLE001 -- a row that cannot be read must not keep the others from being handed over
             logger(__name__).exception("pending alerts cannot be understood", again_in=TICK)
             return
         self._more_in_store = len(pending) == HELD
