@@ -193,9 +193,9 @@ class Dispatcher:
         try:
             await self._settling.remember(self._loaded)
             parts = await hand_over(client, lane.key, lane.in_order, self._opening, self._page, suspect=lane.suspect)
-            for part in parts:
-                self._tell(part)
             await self._note(parts)
+            for part in parts:  # only now: whoever hears of an incident may ask for it at once
+                self._tell(part)
         except RPCError as error:
             if error.status in AWAY:
                 self._lanes.put_back(lane)

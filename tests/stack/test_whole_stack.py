@@ -1,4 +1,4 @@
-"""Incidents on the whole stack survive the death of worker pools: they resume, and each effect has happened once."""
+"""The whole stack: incidents survive the death of its parts, and applications can start them themselves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sternway_guard.incidents import IncidentClient
 
 from tests.stack.conftest import Running
 from workers.local.demo.stack import REGIONS
@@ -60,3 +61,19 @@ async def test_a_killed_gateway_loses_no_incident(running: Running) -> None:
     ended = await running.until_phase(incident, "resolved", "held", "aborted")
 
     assert ended["phase"] == "resolved", ended["detail"]
+
+
+async def test_an_application_starts_an_incident_that_only_advises(running: Running) -> None:
+    before = await running.fleet.weights("us", "payments")
+    client = IncidentClient(running.stack.gateway, running.stack.tokens.gateway)
+
+    started = await asyncio.to_thread(
+        client.start, service="payments", region="us", reason="checkout fails", level="advise"
+    )
+    assert started.incident is not None
+    ended = await running.until_phase(started.incident, "advised", "held", "aborted", "resolved")
+
+    assert ended["phase"] == "advised", ended["detail"]
+    assert ended["steps"] == []
+    assert (await asyncio.to_thread(client.get, started.incident))["phase"] == "advised"
+    assert await running.fleet.weights("us", "payments") == before
