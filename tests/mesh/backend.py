@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from typing import Any
 
 
-class _Server:
+class _Server(ABC):
     """Connections served by :meth:`_serve`; closing resets those that are open."""
 
     async def _listen(self, port: int = 0) -> str:
@@ -37,8 +38,9 @@ class _Server:
         self._writers.discard(writer)
         writer.close()
 
+    @abstractmethod
     async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
-        raise NotImplementedError
+        """Write the answer to one request."""
 
 
 class Replica(_Server):
