@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from activities import fault_points
 from models.base import SternwayError
 from models.identity import Key
 from models.receipt import Conflict, Fields, Outcome, Receipt
@@ -169,7 +170,9 @@ class Ledger:
                 return Conflict(
                     resource=resource, expected=expected, generation=snapshot.generation, state=snapshot.state
                 )
-            return self._write(applied(key, resource, snapshot, fields, now), snapshot)
+            receipt = self._write(applied(key, resource, snapshot, fields, now), snapshot)
+        fault_points.reached("receipt is durable", key)
+        return receipt
 
     def undo(self, key: str, resource: str, now: datetime) -> Receipt:
         """Take back the change that *key* (of the *do*) made, as far as it is still ours; fence a key that never came.
@@ -181,7 +184,9 @@ class Ledger:
             if first := self._own(undo_key, resource):
                 return first
             snapshot = self.read(resource)
-            return self._write(undone(undo_key, resource, snapshot, self._own(key, resource), now), snapshot)
+            receipt = self._write(undone(undo_key, resource, snapshot, self._own(key, resource), now), snapshot)
+        fault_points.reached("receipt is durable", undo_key)
+        return receipt
 
     def _own(self, key: str, resource: str) -> Receipt | None:
         receipt = self.receipt(key)
@@ -200,6 +205,7 @@ class Ledger:
                 " DO UPDATE SET generation = excluded.generation, state = excluded.state",
                 (receipt.resource, receipt.generation, _text(merged(snapshot.state, receipt.after))),
             )
+        fault_points.reached("receipt is written", receipt.key)
         return receipt
 
 

@@ -10,8 +10,10 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig, RPCError
 
+from activities import fault_points
 from models.base import SternwayError
 from models.settings import Settings
+from workers.fault_points import TemporalFaultPoints
 from workers.observability.activity_logs import ActivityLogs
 from workers.observability.activity_metrics import ActivityMetrics
 from workers.observability.logs import logger
@@ -38,7 +40,7 @@ async def connect(settings: Settings, tracing: Tracing | None = None, retrying: 
             namespace=settings.temporal_namespace,
             data_converter=pydantic_data_converter,
             plugins=tracing.plugins if tracing else [],
-            interceptors=[ActivityLogs(), ActivityMetrics()],
+            interceptors=[ActivityLogs(), ActivityMetrics(), *_in_chaos()],
             connect_timeout=CONNECT_TIMEOUT,
             retry_config=retrying,
         )
@@ -63,3 +65,7 @@ async def connect_when_there(
             say = logger(__name__).debug  # once is enough
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 -- jitter, not a secret
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _in_chaos() -> list[TemporalFaultPoints]:
+    return [TemporalFaultPoints()] if fault_points.asked() else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from activities import fault_points
 from models.lease import Lease
 from workers.ledger import Ledger
 from workers.mesh.endpoint import Endpoint
@@ -35,6 +36,8 @@ class Rows:
                 " DO UPDATE SET active = excluded.active, lease = excluded.lease",
                 (lease.id, lease.active, lease.model_dump_json(exclude={"pending"}), newest),
             )
+            fault_points.reached("lease is written", "active" if lease.active else "over")
+        fault_points.reached("lease is durable", "active" if lease.active else "over")
 
     def lease(self, id: str) -> Lease | None:
         """The lease, be it active or spent."""

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from activities import fault_points
 from models.base import SternwayError
 
 BUSY_SECONDS = 2
@@ -60,6 +61,8 @@ class Store:
         self._check_schema()
         with self.unchecked(writes=True) as connection:
             yield connection
+            fault_points.reached("store commit begins")
+        fault_points.reached("store commit ends")
 
     @contextmanager
     def unchecked(self, *, writes: bool, patience: int = BUSY_SECONDS) -> Generator[Connection]:
