@@ -26,6 +26,7 @@ from bench.floor import Floor, Parts, parts
 from bench.result import Benchmark, Outcome, Progress, at_least, at_most, below, median, percentile
 from bench.sender import Sender
 from deploy.demo.fleet.client import Pool
+from models.catalog import Level
 from models.identity import correlation_key
 from workers.local.world import REGION, TOKEN, SmallWorld
 
@@ -111,7 +112,7 @@ class Way:
         assert status == 202, f"the gateway answered {status}"
         enforced = await self._acknowledgements.next()
         seen = await self._who_answers() == "ledger"
-        await self._take_back(number)
+        await self._take_back()
         return Sample((accepted - began) * 1000, (enforced - began) * 1000, seen)
 
     async def _who_answers(self) -> str:
@@ -119,8 +120,8 @@ class Way:
         assert status == 200, f"a user was answered {status}"
         return json.loads(answer)["service"]
 
-    async def _take_back(self, number: int) -> None:
-        key = correlation_key(REGION, "payments", f"alertmanager:bench:{group(number)}")
+    async def _take_back(self) -> None:
+        key = correlation_key(REGION, "payments", Level.PROTECT)
         await self._client.get_workflow_handle(key).terminate("the sample is taken")
         leases = (await self._http.get(f"{self._world.urls['MESH']}/v1/status")).json()["leases"]
         assert len(leases) == 1, f"one incident took {len(leases)} leases"
@@ -134,11 +135,6 @@ class Way:
         self._acknowledgements.close()
 
 
-def group(number: int) -> str:
-    """Alertmanager's group key: another one is another trouble."""
-    return f'{{}}:{{alertname="ErrorsHigh", sample="{number}"}}'
-
-
 def message(number: int) -> bytes:
     labels = {"alertname": "ErrorsHigh", "service": "payments", "region": REGION, "severity": "critical"}
     alert = {
@@ -149,7 +145,7 @@ def message(number: int) -> bytes:
         "endsAt": "0001-01-01T00:00:00Z",
         "fingerprint": f"{number:016x}",
     }
-    whole = {"version": "4", "receiver": "bench", "groupKey": group(number), "status": "firing", "alerts": [alert]}
+    whole = {"version": "4", "receiver": "bench", "groupKey": f"{number}", "status": "firing", "alerts": [alert]}
     return json.dumps(whole).encode()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
 from models.base import Frozen, Time
@@ -18,6 +20,14 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+BY_URGENCY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+
+
+def most_urgent(severities: Iterable[Severity]) -> Severity:
+    """Raises ``ValueError`` where there are none."""
+    return min(severities, key=BY_URGENCY.index)
+
+
 class Alert(Frozen):
     """One normalised signal about one service in one region."""
 
@@ -30,7 +40,7 @@ class Alert(Frozen):
     service: str
     region: str
     group: str
-    """The sender's grouping: source, receiver and group key. Part of the correlation."""
+    """The sender's grouping: source, receiver and group key. It tells deliveries apart, and not incidents."""
     name: str
     summary: str = ""
     starts_at: Time
@@ -49,6 +59,11 @@ class AlertReference(Frozen):
     received_at: Time
     name: str = ""
     summary: str = ""
+
+    @property
+    def identity(self) -> tuple[str, AlertStatus, datetime]:
+        """By which an incident tells alerts apart: a repeated delivery has rows of its own."""
+        return self.fingerprint, self.status, self.starts_at
 
 
 class AlertState(StrEnum):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Literal
 
 from ulid import ULID
 
 from models.base import Frozen
+from models.catalog import Level
 
 
 def new_incident_id() -> str:
@@ -16,14 +16,12 @@ def new_incident_id() -> str:
     return str(ULID())
 
 
-def correlation_key(region: str, service: str, group: str) -> str:
-    """The workflow id under which alerts of one trouble meet.
+def correlation_key(region: str, service: str, level: Level) -> str:
+    """The workflow id under which alerts of one trouble meet: at most one incident of it is open at a time.
 
-    *group* is the sender's own grouping (source, receiver and group key). It is shortened to a digest, because
-    Alertmanager's group keys hold braces, quotes and any length.
+    *level* is that of the incident, so that one which may only advise never takes the alerts of one that may act.
     """
-    digest = hashlib.sha256(group.encode()).hexdigest()[:12]
-    return f"incident:{region}:{service}:{digest}"
+    return f"incident:{region}:{service}:{level}"
 
 
 class Key(Frozen):

@@ -107,12 +107,16 @@ class IncidentState(Frozen):
     region: str
     service: str
     severity: Severity
+    """Of the most urgent alert so far."""
     level: Level
     phase: Phase
     paused: bool
     hold: str | None
     """Why and where it is held."""
     alerts: tuple[AlertReference, ...]
+    """The first of them; the store has all."""
+    alerts_had: int
+    """How many it was told of."""
     steps: tuple[StepRecord, ...]
     plan: Plan | None
     impact: Impact | None

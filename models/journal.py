@@ -99,6 +99,8 @@ class VerdictReached(Verdict):
 class AlertsJoined(Reported):
     count: Annotated[int, Field(ge=0)]
     """Alerts that joined the running incident; those that it started with are not among them."""
+    severity: Severity | None = None
+    """Of the incident from now on: an alert that is more urgent raises it. None: as it was."""
 
 
 class Ended(Reported):

@@ -27,13 +27,12 @@ from models.assessment import Assessment
 from models.base import Frozen, SternwayError
 from models.catalog import Catalog, Level
 from models.catalog_file import LoadedCatalog
-from models.identity import correlation_key
 from models.incident import IncidentStart
 from models.observation import Observation
 from models.plan import Plan, ServiceState
 from models.scope import Scope
 from models.telemetry import Window, WindowReading
-from workers.gateway.opening import opening
+from workers.gateway.opening import correlation, opening
 from workers.gateway.placing import misplaced, place
 from workers.gateway.sources.source import Read
 
@@ -102,7 +101,7 @@ async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog) -
     groups: dict[str, list[Alert]] = {}
     for alert in firing:
         if not misplaced(alert.service, alert.region, loaded.catalog):
-            groups.setdefault(correlation_key(alert.region, alert.service, alert.group), []).append(alert)
+            groups.setdefault(correlation(alert, loaded.catalog), []).append(alert)
     if not groups:
         raise SternwayError(f"no incident would begin: {'; '.join(dict.fromkeys(one.reason for one in unrouted))}")
     directory = Directory(Catalogs(loaded, lambda _digest: None), protect="", operate="")

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
+from workflows.alerts import Alerts
 from workflows.assessment import assess
 from workflows.execution import Execution
 from workflows.journal import Journal
@@ -33,6 +34,9 @@ with workflow.unsafe.imports_passed_through():
 MAX_PLANS = 3
 """A plan whose world has moved is made anew so often, then a person is asked (law 7)."""
 
+NAMED = 20
+"""Fingerprints of joined alerts in one entry of the journal; a storm's are counted, and the store has them all."""
+
 
 @workflow.defn(name="Incident")
 class IncidentWorkflow:
@@ -48,7 +52,7 @@ class IncidentWorkflow:
         self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
         self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection)
         self._phase = Phase.PROTECTING
-        self._alerts: list[AlertReference] = list(start.alerts)
+        self._alerts = Alerts(start.severity, start.alerts)
         self._milestones: dict[str, datetime] = {}
         self._assessment: Assessment | None = None
         self._plan: Plan | None = None
@@ -75,7 +79,7 @@ class IncidentWorkflow:
         await self._protect()
         # Not before: the first task has nothing to do but to protect, and whatever else it carried would come first.
         self._journal.open()
-        tag({SERVICE: self._start.service, REGION: self._start.region, SEVERITY: self._start.severity})
+        tag({SERVICE: self._start.service, REGION: self._start.region, SEVERITY: self._alerts.severity})
         ended: tuple[Phase, str] | None = None
         while ended is None:
             ended = await self._attempt()
@@ -258,11 +262,15 @@ class IncidentWorkflow:
     @workflow.signal
     def alerts(self, alerts: list[AlertReference]) -> None:
         """Further and resolved alerts of the same trouble. One that is known already changes nothing."""
-        known = {(alert.fingerprint, alert.status, alert.starts_at) for alert in self._alerts}
-        new = [alert for alert in alerts if (alert.fingerprint, alert.status, alert.starts_at) not in known]
-        if new:
-            self._alerts.extend(new)
-            self._journal.record("alerts", {"count": len(new), "fingerprints": [alert.fingerprint for alert in new]})
+        before = self._alerts.severity
+        new = self._alerts.join(alerts)
+        if not new:
+            return
+        named = [alert.fingerprint for alert in new[:NAMED]]
+        severity = self._alerts.severity
+        self._journal.record("alerts", {"count": len(new), "fingerprints": named, "severity": severity})
+        if severity is not before:
+            tag({SEVERITY: severity})
 
     @workflow.signal
     def rollback_held(self, word: Held) -> None:
@@ -333,18 +341,24 @@ class IncidentWorkflow:
             workflow=workflow.info().workflow_id,
             region=self._start.region,
             service=self._start.service,
-            severity=self._start.severity,
+            severity=self._alerts.severity,
             level=self._start.level,
             phase=self._phase,
             paused=self._execution.paused,
             hold=self._hold,
-            alerts=tuple(self._alerts),
+            alerts=self._alerts.first,
+            alerts_had=self._alerts.number,
             steps=self._saga.records + self._execution.steps,
             plan=self._plan,
             impact=self._assessment.impact if self._assessment else self._start.impact,
             verdict=self._execution.verdict,
             milestones=self._milestones,
         )
+
+    @workflow.query
+    def had(self, alerts: list[AlertReference]) -> list[bool]:
+        """Of each of these whether this incident was told of it, in their order."""
+        return [alert in self._alerts for alert in alerts]
 
     @workflow.query
     def plan(self) -> Plan | None:

@@ -95,7 +95,7 @@ class Recorder:
         handle = await self._client.start_workflow(
             IncidentWorkflow.run,
             start,
-            id=correlation_key(REGION, "payments", start.incident),
+            id=correlation_key(REGION, "payments", start.level),
             task_queue=NEUTRAL,
             task_timeout=TASK_TIMEOUT,
         )

@@ -1,14 +1,19 @@
-"""A gateway for each test, and one Temporal server for all of them: their alert groups keep them apart."""
+"""A gateway for each test, and one Temporal server for all of them: each test leaves it without a running incident."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
-from tests.gateway.running_gateway import Gateway, a_gateway, settings_for
+from models.catalog import Level
+from models.identity import correlation_key
+from tests.gateway.running_gateway import CATALOG, Gateway, a_gateway, settings_for
 from tests.gateway.temporal_server import TemporalServer
 from workers.local.ports import free_ports
 
@@ -22,8 +27,13 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tempor
 
 
 @pytest.fixture
-async def temporal(temporal_server: TemporalServer) -> Client:
-    return await temporal_server.client()
+async def temporal(temporal_server: TemporalServer) -> AsyncGenerator[Client]:
+    client = await temporal_server.client()
+    yield client
+    for name, service in CATALOG.catalog.services.items():
+        for region, level in product(service.regions, Level):
+            with contextlib.suppress(RPCError):  # none runs
+                await client.get_workflow_handle(correlation_key(region, name, level)).terminate("the test has ended")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +35,9 @@ UNTRACED = Tracing("gateway", None)
 ALERTS = "alertmanager-secret-5d1f"
 PEOPLE = "gateway-secret-77ab"
 
+CROWD = 24
+"""Services of the catalog that stand for many: ``s00``, ``s01`` and so on, in eu."""
+
 CATALOG = parse(
     """\
 version: 1
@@ -54,7 +58,12 @@ policies:
 services:
   payments: {tier: 1, regions: [eu, us], port: 7001, slos: {availability: {objective: 99.9}}}
   ledger: {tier: 1, regions: [us], port: 7002, slos: {availability: {objective: 99.9}}}
-""",
+"""
+    + "".join(
+        f"  s{number:02}: {{tier: 3, regions: [eu], port: {7100 + number},"
+        " slos: {availability: {objective: 99}}}\n"
+        for number in range(CROWD)
+    ),
     "catalog.yaml",
     {},
 )
@@ -67,6 +76,7 @@ class Gateway:
     parts: Parts
     http: httpx.AsyncClient
     protected: FirstAction
+    since: datetime
 
     async def post(self, body: dict[str, Any], **headers: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {ALERTS}", **headers}
@@ -96,7 +106,7 @@ def settings_for(folder: Path, temporal: int, **more: Any) -> Settings:
 @asynccontextmanager
 async def a_gateway(settings: Settings, traces: Tracing = UNTRACED) -> AsyncGenerator[Gateway]:
     """Serve on a free port until the block ends, then stop as the process would."""
-    protected = FirstAction()
+    protected, since = FirstAction(), datetime.now(UTC)
     registered = Registered([StandIn], [protected.act])
     async with running(settings, CATALOG, lambda *_: lambda _: registered, traces) as parts:
         listening = socket.create_server(("127.0.0.1", 0))
@@ -106,7 +116,7 @@ async def a_gateway(settings: Settings, traces: Tracing = UNTRACED) -> AsyncGene
             url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with httpx.AsyncClient(base_url=url, timeout=20, verify=NO_TLS) as http:
                 await until(lambda: server.started, 5, "the server listens")
-                yield Gateway(parts, http, protected)
+                yield Gateway(parts, http, protected, since)
         finally:
             server.should_exit = True
             await serving

@@ -7,6 +7,8 @@ from datetime import timedelta
 from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.alerts import Alerts
+
 with workflow.unsafe.imports_passed_through():
     from models.alert import AlertReference
     from models.incident import Approval, IncidentStart, IncidentState, Phase
@@ -28,7 +30,7 @@ class StandIn:
     @workflow.init
     def __init__(self, start: IncidentStart) -> None:
         self._start = start
-        self._alerts = list(start.alerts)
+        self._alerts = Alerts(start.severity, start.alerts)
         self._messages = 0
         self._ended = False
 
@@ -42,8 +44,7 @@ class StandIn:
 
     @workflow.signal
     def alerts(self, alerts: list[AlertReference]) -> None:
-        known = {(alert.fingerprint, alert.status, alert.starts_at) for alert in self._alerts}
-        self._alerts += [one for one in alerts if (one.fingerprint, one.status, one.starts_at) not in known]
+        self._alerts.join(alerts)
         self._messages += 1
 
     @workflow.signal
@@ -68,18 +69,23 @@ class StandIn:
         return self._messages
 
     @workflow.query
+    def had(self, alerts: list[AlertReference]) -> list[bool]:
+        return [alert in self._alerts for alert in alerts]
+
+    @workflow.query
     def state(self) -> IncidentState:
         return IncidentState(
             incident=self._start.incident,
             workflow=workflow.info().workflow_id,
             region=self._start.region,
             service=self._start.service,
-            severity=self._start.severity,
+            severity=self._alerts.severity,
             level=self._start.level,
             phase=Phase.RESOLVED if self._ended else Phase.EXECUTING,
             paused=False,
             hold=None,
-            alerts=tuple(self._alerts),
+            alerts=self._alerts.first,
+            alerts_had=self._alerts.number,
             steps=(),
             plan=None,
             impact=None,

@@ -17,10 +17,9 @@ from models.queues import WORKFLOWS
 from tests.gateway.running_gateway import CATALOG, Gateway, a_gateway, alert, message, settings_for
 from tests.gateway.temporal_server import TemporalServer
 from tests.waiting import until
+from workflows.alerts import SHOWN
 
-
-def key_of(body: dict[str, Any], *, service: str = "payments", region: str = "eu") -> str:
-    return correlation_key(region, service, f"alertmanager:sternway:{body['groupKey']}")
+KEY = correlation_key("eu", "payments", Level.PROTECT)
 
 
 async def state_of(temporal: Client, key: str) -> IncidentState:
@@ -37,14 +36,15 @@ async def end(temporal: Client, key: str) -> None:
     await until(ended, 10, "the incident has ended")
 
 
-async def runs(temporal: Client, key: str, expected: int) -> int:
-    """How many incidents there were under this key; visibility lags a little behind."""
+async def runs(gateway: Gateway, temporal: Client, expected: int) -> int:
+    """How many incidents there were under :data:`KEY` since the gateway began; visibility lags a little behind."""
+    these = f"WorkflowId = '{KEY}' AND StartTime >= '{gateway.since.isoformat()}'"
 
     async def count() -> bool:
-        return (await temporal.count_workflows(f"WorkflowId = '{key}'")).count >= expected
+        return (await temporal.count_workflows(these)).count >= expected
 
-    await until(count, 10, f"{expected} runs of {key}")
-    return (await temporal.count_workflows(f"WorkflowId = '{key}'")).count
+    await until(count, 10, f"{expected} runs of {KEY}")
+    return (await temporal.count_workflows(these)).count
 
 
 async def test_an_alert_begins_an_incident_with_all_that_it_needs(gateway: Gateway, temporal: Client) -> None:
@@ -60,16 +60,16 @@ async def test_an_alert_begins_an_incident_with_all_that_it_needs(gateway: Gatew
     assert start.alerts[2].status is AlertStatus.RESOLVED
     assert start.received_at == start.alerts[0].received_at
     await gateway.nothing_waits()
-    assert (await state_of(temporal, key_of(body))).incident == start.incident
+    assert (await state_of(temporal, KEY)).incident == start.incident
 
 
 async def test_it_is_started_eagerly_on_the_neutral_queue(gateway: Gateway, temporal: Client) -> None:
     body = message(alert())
     await gateway.post(body)
     await gateway.nothing_waits()
-    description = await temporal.get_workflow_handle(key_of(body)).describe()
+    description = await temporal.get_workflow_handle(KEY).describe()
     assert description.task_queue == WORKFLOWS
-    history = await temporal.get_workflow_handle(key_of(body)).fetch_history()
+    history = await temporal.get_workflow_handle(KEY).fetch_history()
     assert history.events[0].workflow_execution_started_event_attributes.eager_execution_accepted
     timeout = history.events[0].workflow_execution_started_event_attributes.workflow_task_timeout
     assert timeout.ToTimedelta().total_seconds() == 2
@@ -82,14 +82,14 @@ async def test_further_and_resolved_alerts_go_to_the_running_incident(gateway: G
     await gateway.post({**body, "alerts": [alert(), alert("f2")]})
     await gateway.post({**body, "alerts": [alert(status="resolved"), alert("f2", status="resolved")]})
     await gateway.nothing_waits()
-    state = await state_of(temporal, key_of(body))
+    state = await state_of(temporal, KEY)
     assert [(one.fingerprint, one.status.value) for one in state.alerts] == [
         ("f1", "firing"),
         ("f2", "firing"),
         ("f1", "resolved"),
         ("f2", "resolved"),
     ]
-    assert await runs(temporal, key_of(body), 1) == 1
+    assert await runs(gateway, temporal, 1) == 1
 
 
 async def test_a_resolved_alert_begins_nothing(gateway: Gateway, temporal: Client) -> None:
@@ -105,7 +105,7 @@ async def test_what_was_resolved_before_an_incident_is_no_news_to_it(gateway: Ga
     body = message(alert("old", status="resolved"), alert())
     await gateway.post(body)
     await gateway.nothing_waits()
-    assert [one.fingerprint for one in (await state_of(temporal, key_of(body))).alerts] == ["f1"]
+    assert [one.fingerprint for one in (await state_of(temporal, KEY)).alerts] == ["f1"]
     assert [one["state"] for one in await _stored(gateway, 2)] == ["ignored", "started"]
 
 
@@ -113,30 +113,55 @@ async def test_a_still_firing_alert_after_a_closed_incident_begins_the_next(gate
     body = message(alert())
     await gateway.post(body)
     await gateway.nothing_waits()
-    first = (await state_of(temporal, key_of(body))).incident
-    await end(temporal, key_of(body))
+    first = (await state_of(temporal, KEY)).incident
+    await end(temporal, KEY)
     assert (await gateway.post(body)).json()["duplicate"] is False
     await gateway.nothing_waits()
-    second = (await state_of(temporal, key_of(body))).incident
+    second = (await state_of(temporal, KEY)).incident
     assert second != first
-    assert await runs(temporal, key_of(body), 2) == 2
+    assert await runs(gateway, temporal, 2) == 2
 
 
-async def test_groups_services_and_regions_have_incidents_of_their_own(gateway: Gateway, temporal: Client) -> None:
-    body = message(alert(), alert("f2", region="us"), alert("f3", service="ledger", region=""))
-    await gateway.post(body)
-    await gateway.post({**body, "groupKey": ""})
-    await until(lambda: len(gateway.protected.starts) == 6, 10, "six incidents")
+async def test_services_and_regions_have_incidents_of_their_own(gateway: Gateway, temporal: Client) -> None:
+    await gateway.post(message(alert(), alert("f2", region="us"), alert("f3", service="ledger", region="")))
+    await gateway.nothing_waits()
     places = sorted((start.service, start.region) for start in gateway.protected.starts)
-    assert places == [("ledger", "us")] * 2 + [("payments", "eu")] * 2 + [("payments", "us")] * 2
+    assert places == [("ledger", "us"), ("payments", "eu"), ("payments", "us")]
+
+
+async def test_one_trouble_is_one_incident_whatever_its_sender_groups(gateway: Gateway, temporal: Client) -> None:
+    """Errors, latency and burn rate of one service are groups of their own to Alertmanager."""
+    for name in ("ErrorsHigh", "LatencyHigh", "BudgetBurns"):
+        await gateway.post(message(alert(name, alertname=name)))
+    await gateway.nothing_waits()
+    (start,) = gateway.protected.starts
+    state = await state_of(temporal, KEY)
+    assert (state.incident, state.alerts_had) == (start.incident, 3)
+    await gateway.post(message(alert("LatencyHigh", alertname="LatencyHigh", status="resolved")))
+    await gateway.nothing_waits()
+    assert (await state_of(temporal, KEY)).alerts_had == 4
+    assert await runs(gateway, temporal, 1) == 1
+
+
+async def test_what_may_only_advise_takes_no_alert_of_what_may_act(gateway: Gateway, temporal: Client) -> None:
+    report = {"service": "payments", "region": "eu", "reason": "have a look", "level": "advise"}
+    advised = (await gateway.ask("POST", "/v1/incidents", json=report)).json()
+    await gateway.post(message(alert()))
+    await gateway.nothing_waits()
+    levels = [start.level for start in gateway.protected.starts]
+    assert levels == [Level.ADVISE, Level.PROTECT]
+    assert advised["workflow"] == correlation_key("eu", "payments", Level.ADVISE)
+    joined = (await gateway.ask("POST", "/v1/incidents", json={**report, "level": "protect"})).json()
+    assert (joined["state"], joined["workflow"], joined["level"]) == ("joined", KEY, "protect")
 
 
 async def test_a_message_of_many_alerts_reaches_its_incident_whole(gateway: Gateway, temporal: Client) -> None:
     body = message(*(alert(f"f{number}", detail="x" * 500) for number in range(2_000)))
     await gateway.post(body)
     await gateway.nothing_waits(30)
-    state = await state_of(temporal, key_of(body))
-    assert [one.fingerprint for one in state.alerts] == [f"f{number}" for number in range(2_000)]
+    state = await state_of(temporal, KEY)
+    assert state.alerts_had == 2_000
+    assert [one.fingerprint for one in state.alerts] == [f"f{number}" for number in range(SHOWN)]
 
 
 async def test_two_gateways_with_the_same_delivery_begin_one_incident(
@@ -153,8 +178,9 @@ async def test_two_gateways_with_the_same_delivery_begin_one_incident(
             answers = await asyncio.gather(gateway.post(body), other.post(body))
             assert [answer.status_code for answer in answers] == [202, 202]
             await gateway.nothing_waits()
-            assert len((await state_of(temporal, key_of(body))).alerts) == 2
-            assert await runs(temporal, key_of(body), 1) == 1
+            assert len((await state_of(temporal, KEY)).alerts) == 2
+            await end(temporal, KEY)
+        assert await runs(gateway, temporal, 10) == 10
         assert len(gateway.protected.starts) + len(other.protected.starts) == 10
 
 
@@ -171,7 +197,7 @@ async def test_two_gateways_with_stores_of_their_own_begin_one_incident(
         await gateway.nothing_waits()
         await other.nothing_waits()
         assert len(gateway.protected.starts) + len(other.protected.starts) == 1
-        assert len((await state_of(temporal, key_of(body))).alerts) == 1
+        assert len((await state_of(temporal, KEY)).alerts) == 1
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["still running", "ended in between"])
@@ -190,13 +216,13 @@ async def test_a_stop_between_start_and_mark_begins_nothing_twice(
         began: IncidentStart = first.protected.starts[0]
         assert len((await first.ask("GET", "/v1/alerts?state=pending")).json()) == 2
         if ended:
-            await end(temporal, key_of(body))
+            await end(temporal, KEY)
     _execute(settings.store_url, "DROP TRIGGER no_mark")
     async with a_gateway(settings) as second:
         await second.nothing_waits(20)
         assert second.protected.starts == []
         assert {one["incident"] for one in await _stored(second, 2)} == {began.incident}
-    assert await runs(temporal, key_of(body), 1) == 1
+    assert await runs(first, temporal, 1) == 1
 
 
 def _execute(url: str, statement: str) -> None:

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import pytest
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from models.catalog import Level
-from models.identity import correlation_key
 from models.incident import Coordination
 from tests.gateway.running_gateway import Gateway
 from tests.gateway.test_dispatch import end
 from tests.waiting import until
 
-WORKFLOW = correlation_key("us", "ledger", "api")
 REPORT = {"service": "ledger", "reason": "writes fail"}
-
-
-@pytest.fixture(autouse=True)
-async def nothing_runs(gateway: Gateway, temporal: Client) -> AsyncGenerator[None]:
-    """Reports of one service meet in one incident, so each test ends what it began."""
-    yield
-    with contextlib.suppress(RPCError):  # none was begun
-        await end(temporal, WORKFLOW)
 
 
 async def report(gateway: Gateway, key: str | None = None, **more: Any) -> httpx.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -23,6 +24,11 @@ def own_server(tmp_path: Path) -> Iterator[TemporalServer]:
     server.stop()
 
 
+def trouble(number: int, **labels: str) -> dict[str, Any]:
+    """An alert about a service of its own."""
+    return alert(f"f{number:02}", service=f"s{number:02}", **labels)
+
+
 async def started_in_order(temporal: Client, expected: int) -> list[str]:
     """The services' first alerts by the time at which their incidents began."""
 
@@ -40,7 +46,7 @@ async def test_what_came_while_temporal_was_never_there_begins_when_it_comes(
     tmp_path: Path, own_server: TemporalServer
 ) -> None:
     async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
-        bodies = [message(alert(f"f{number:02}")) for number in range(MANY)]
+        bodies = [message(trouble(number)) for number in range(MANY)]
         for body in bodies:
             answer = await gateway.post(body)
             assert (answer.status_code, answer.json()["duplicate"]) == (202, False)
@@ -56,7 +62,7 @@ async def test_what_came_while_temporal_was_never_there_begins_when_it_comes(
 async def test_critical_alerts_go_first(tmp_path: Path, own_server: TemporalServer) -> None:
     async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
         for number in range(20):
-            await gateway.post(message(alert(f"f{number:02}", severity="critical" if number == 19 else "warning")))
+            await gateway.post(message(trouble(number, severity="critical" if number == 19 else "warning")))
         own_server.start()
         await own_server.client()
         await until(lambda: gateway.protected.starts, 15, "the first action")
@@ -75,7 +81,7 @@ async def test_a_server_that_went_away_is_used_again(tmp_path: Path, own_server:
         own_server.stop()
         assert (await gateway.post({**running, "alerts": [alert("joins")]})).status_code == 202
         for number in range(MANY):
-            assert (await gateway.post(message(alert(f"f{number:02}")))).status_code == 202
+            assert (await gateway.post(message(trouble(number)))).status_code == 202
         own_server.start()
         temporal = await own_server.client()
         await gateway.nothing_waits(60)
@@ -90,7 +96,7 @@ async def test_a_restarted_gateway_begins_what_the_last_one_could_not(
     settings = settings_for(tmp_path, own_server.port)
     async with a_gateway(settings) as first:
         for number in range(3):
-            await first.post(message(alert(f"f{number:02}")))
+            await first.post(message(trouble(number)))
     own_server.start()
     temporal = await own_server.client()
     async with a_gateway(settings) as second:

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from activities.rollback.plan import make_plan
 from activities.rollback.state import read_state
+from models.catalog import Level
 from models.identity import correlation_key
 from tests.world.world import CATALOG, World
 from workers.dry_run import INCIDENT
@@ -87,7 +88,7 @@ async def test_it_shows_the_plan_that_an_incident_would_make(world: World) -> No
     expected = make_plan(INCIDENT, state, ("v1",), policy, protected=True)
     assert incident["plan"] == {**expected.model_dump(mode="json"), "hash": expected.hash}
     assert incident["state"] == {**state.model_dump(mode="json"), "fingerprint": state.fingerprint()}
-    assert incident["workflow"] == correlation_key("eu", "payments", "alertmanager:sternway:g")
+    assert incident["workflow"] == correlation_key("eu", "payments", Level.FULL)
     assert (incident["level"], incident["severity"]) == ("full", "critical")
     assert incident["assessment"]["spread"]["sentence"] == "no service of the catalog depends on payments in eu"
 

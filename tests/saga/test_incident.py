@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from ulid import ULID
 
+from activities.analytics.store import incidents
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
 from models.incident import Approval, Coordination, IncidentResult, IncidentStart, IncidentState, Milestone, Modules
@@ -19,6 +20,7 @@ from tests.world.world import Mishap, World
 from workers.local.world import REGION
 from workers.worker import TASK_TIMEOUT
 from workflows.incident import IncidentWorkflow
+from workflows.search import SEVERITY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,6 +31,7 @@ SOMEBODY = Approval(by="a test", reason="to see what happens")
 async def start(
     rollbacks: Rollbacks,
     level: Level = Level.FULL,
+    severity: Severity = Severity.CRITICAL,
     coordination: Coordination = Coordination.ADAPTIVE,
     modules: Modules | None = None,
 ) -> Incident:
@@ -37,7 +40,7 @@ async def start(
         incident=id,
         region=REGION,
         service="payments",
-        severity=Severity.CRITICAL,
+        severity=severity,
         level=level,
         coordination=coordination,
         modules=modules or Modules(),
@@ -211,23 +214,43 @@ async def test_an_abort_right_after_the_start_is_not_lost(world: World, rollback
     assert await world.leases("payments") == []
 
 
+def joining(severity: Severity, status: AlertStatus = AlertStatus.FIRING) -> AlertReference:
+    now = datetime.now(UTC)
+    return AlertReference(id=7, fingerprint="f", status=status, severity=severity, starts_at=now, received_at=now)
+
+
+async def test_an_alert_that_joins_can_raise_the_severity_and_none_lowers_it(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    incident = await start(rollbacks, level=Level.PROTECT, severity=Severity.INFO)
+    await incident.signal(
+        IncidentWorkflow.alerts, [joining(Severity.CRITICAL, AlertStatus.RESOLVED), joining(Severity.WARNING)]
+    )
+    await incident.signal(IncidentWorkflow.alerts, [joining(Severity.INFO)])
+    await until_phase(incident, "awaiting-approval")
+
+    told = await state(incident)
+    found = (await incident.describe()).typed_search_attributes
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await incident.result()
+
+    assert told.severity is Severity.WARNING
+    assert found[SEVERITY] == "warning"
+    stored = incidents.incident(rollbacks.store, told.incident)
+    assert stored and (stored.severity, stored.alerts) == (Severity.WARNING, 3)
+
+
 async def test_alerts_that_join_are_known_once(world: World, rollbacks: Rollbacks) -> None:
     incident = await start(rollbacks, level=Level.PROTECT)
-    now = datetime.now(UTC)
-    alert = AlertReference(
-        id=7,
-        fingerprint="f",
-        status=AlertStatus.FIRING,
-        severity=Severity.CRITICAL,
-        starts_at=now,
-        received_at=now,
-    )
+    alert = joining(Severity.CRITICAL)
     for _ in range(3):
         await incident.signal(IncidentWorkflow.alerts, [alert])
     await incident.signal(IncidentWorkflow.alerts, [alert.model_copy(update={"status": AlertStatus.RESOLVED})])
 
     known = (await state(incident)).alerts
+    had = await incident.query(IncidentWorkflow.had, [alert, alert.model_copy(update={"fingerprint": "another"})])
     await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
     await incident.result()
 
     assert [a.status for a in known] == ["firing", "resolved"]
+    assert had == [True, False]

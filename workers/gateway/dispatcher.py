@@ -19,12 +19,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.analytics.store import Store, StoreUnavailable, deliveries
 from activities.analytics.store.deliveries import StoredAlert
 from models.catalog_file import LoadedCatalog
-from models.identity import correlation_key, new_incident_id
+from models.identity import new_incident_id
 from models.incident import IncidentStart
 from workers.gateway.connection import Connection
 from workers.gateway.handover import Handed, Page, hand_over
 from workers.gateway.lanes import Lane, Lanes
-from workers.gateway.opening import opening
+from workers.gateway.opening import correlation, opening
 from workers.gateway.placing import misplaced
 from workers.gateway.settling import Settling
 from workers.gateway.writing import Writer
@@ -146,7 +146,7 @@ class Dispatcher:
             if reason := misplaced(alert.service, alert.region, self._loaded.catalog):
                 unrouted.setdefault(reason, []).append(stored)
                 continue
-            key = correlation_key(alert.region, alert.service, alert.group)
+            key = correlation(alert, self._loaded.catalog)
             self._lanes.add(key, stored, suspect=suspect)
             if not suspect:
                 self._traces.setdefault(key, traces.get_current())

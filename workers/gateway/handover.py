@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import (
@@ -23,9 +23,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store.deliveries import StoredAlert
-from models.alert import AlertStatus
 from models.base import SternwayError
-from models.incident import IncidentStart, IncidentState
+from models.incident import IncidentStart
 from models.queues import WORKFLOWS
 from workers.gateway.lanes import first_firing
 from workers.gateway.opening import references
@@ -173,18 +172,19 @@ async def _seen(client: Client, key: str, alerts: Sequence[StoredAlert]) -> Hand
     if not while_open:
         return None
     try:
-        state = await last.handle.query("state", result_type=IncidentState, rpc_timeout=RPC_TIMEOUT)
+        had = await _had(last, while_open)
     except WorkflowQueryFailedError as error:
         logger(__name__).warning("the last incident cannot be asked which alerts it had", key=key, reason=str(error))
         return None
-    had = {(known.fingerprint, known.status, known.starts_at) for known in state.alerts}
-    known = tuple(stored for stored in while_open if _identity(stored) in had)
-    return Handed(known, state.incident, run=last.handle.run_id) if known else None
+    known = tuple(stored for stored, was in zip(while_open, had, strict=True) if was)
+    return Handed(known, await last.incident(), run=last.handle.run_id) if known else None
 
 
-def _identity(stored: StoredAlert) -> tuple[str, AlertStatus, datetime]:
-    """By which a workflow tells alerts apart: a repeated delivery has rows of its own."""
-    return stored.alert.fingerprint, stored.alert.status, stored.alert.starts_at
+async def _had(run: _Run, alerts: Sequence[StoredAlert]) -> list[bool]:
+    had: list[bool] = []
+    for part in _parts(alerts):
+        had += await run.handle.query("had", list(references(part)), result_type=list[bool], rpc_timeout=RPC_TIMEOUT)
+    return had
 
 
 def _set_aside(alerts: Sequence[StoredAlert]) -> list[Handed]:

@@ -16,12 +16,12 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.analytics.store import Store, assignments, incidents
-from models.identity import correlation_key
+from activities.analytics.store import assignments, incidents
 from models.incident import Approval
 from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import MEMO, RPC_TIMEOUT
+from workers.gateway.opening import correlation
 from workers.gateway.parts import Parts, parts
 from workers.observability.logs import about, logger
 
@@ -56,7 +56,7 @@ async def act(
     incident: str, action: Literal["approve", "pause", "resume", "abort"], word: Approval, gateway: Gateway
 ) -> dict[str, str]:
     """Say it to the workflow, and answer with what it says. 409: it refuses, and why. 503: it cannot be reached."""
-    workflow = await asyncio.to_thread(_workflow, gateway.store, incident)
+    workflow = await asyncio.to_thread(workflow_of, gateway, incident)
     client = gateway.connection.now
     if client is None:
         raise HTTPException(503, "Temporal does not answer; nothing was said to the incident")
@@ -88,7 +88,7 @@ async def _run(client: Client, workflow: str, incident: str) -> WorkflowHandle[A
 
 def _show(gateway: Parts, incident: str) -> dict[str, Any]:
     found = incidents.incident(gateway.store, incident)
-    workflow = _workflow(gateway.store, incident)
+    workflow = workflow_of(gateway, incident)
     answer = {"links": _links(gateway, incident, workflow)}
     if found is None:
         return {"id": incident, "workflow": workflow, "phase": None, "steps": [], **answer}
@@ -96,12 +96,13 @@ def _show(gateway: Parts, incident: str) -> dict[str, Any]:
     return {**found.model_dump(mode="json"), "steps": steps, **answer}
 
 
-def _workflow(store: Store, incident: str) -> str:
-    """The workflow's id, by the incident's journal or, before that has been recorded, by its alerts."""
-    if found := incidents.incident(store, incident):
+def workflow_of(gateway: Parts, incident: str) -> str:
+    """The workflow's id, by the incident's journal or, before that has been recorded, by its alerts. 404: no such."""
+    if found := incidents.incident(gateway.store, incident):
         return found.workflow
-    if first := assignments.of_incident(store, incident):
-        return correlation_key(first.region, first.service, first.group)
+    first = assignments.of_incident(gateway.store, incident)
+    if first and first.alert.service in gateway.loaded.catalog.services:
+        return correlation(first.alert, gateway.loaded.catalog)
     raise HTTPException(404, f'there is no incident "{incident[:60]}"; `sternway incidents list` shows those there are')
 
 

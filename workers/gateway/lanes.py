@@ -8,8 +8,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
-from activities.analytics.store.deliveries import BY_URGENCY, StoredAlert
-from models.alert import AlertStatus
+from activities.analytics.store.deliveries import StoredAlert
+from models.alert import BY_URGENCY, AlertStatus
 
 Order = tuple[int, int]
 """Urgency, then the alert's row: smaller is sooner."""

@@ -1,13 +1,14 @@
-"""What an incident begins with: decided from its first alerts and the catalog, by pure functions."""
+"""Which incident an alert belongs to and what that begins with: decided from alerts and catalog, by pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activities.analytics.store.deliveries import BY_URGENCY, StoredAlert
-from models.alert import AlertReference
-from models.catalog import Level, OnPoolLoss
+from activities.analytics.store.deliveries import StoredAlert
+from models.alert import Alert, AlertReference, AlertStatus, most_urgent
+from models.catalog import Catalog, Level, OnPoolLoss
 from models.catalog_file import LoadedCatalog
+from models.identity import correlation_key
 from models.incident import Impact, IncidentStart
 from models.report import IncidentReport
 
@@ -28,19 +29,35 @@ def allowed(asked: Level | None, policy: Level) -> Level:
     return min(asked or policy, policy, key=BY_POWER.index)
 
 
+def report_of(alert: Alert) -> IncidentReport | None:
+    """What an application asked for; none for an alert of any other source."""
+    asked = alert.labels.get(REPORT) if alert.source == API else None
+    return IncidentReport.model_validate_json(asked) if asked else None
+
+
+def level_of(alert: Alert, catalog: Catalog) -> Level:
+    """The level of the incident that the alert would begin."""
+    report = report_of(alert)
+    return allowed(report.level if report else None, catalog.policy_of(alert.service).level)
+
+
+def correlation(alert: Alert, catalog: Catalog) -> str:
+    """The workflow id of the incident that has the alert, or is begun by it."""
+    return correlation_key(alert.region, alert.service, level_of(alert, catalog))
+
+
 def opening(incident: str, alerts: Sequence[StoredAlert], pinned: LoadedCatalog) -> IncidentStart:
-    """The workflow's argument. *alerts* are of one correlation, oldest first."""
+    """The workflow's argument. *alerts* are of one correlation, oldest first; the first one fires."""
     first = alerts[0]
-    asked = first.alert.labels.get(REPORT) if first.alert.source == API else None
-    report = IncidentReport.model_validate_json(asked) if asked else None
+    report = report_of(first.alert)
     policy = pinned.catalog.policy_of(first.alert.service)
     region = pinned.catalog.regions[first.alert.region]
     start = IncidentStart(
         incident=incident,
         region=first.alert.region,
         service=first.alert.service,
-        severity=min((stored.alert.severity for stored in alerts), key=BY_URGENCY.index),
-        level=allowed(report.level if report else None, policy.level),
+        severity=most_urgent(one.alert.severity for one in alerts if one.alert.status is AlertStatus.FIRING),
+        level=level_of(first.alert, pinned.catalog),
         catalog=pinned.digest,
         peers=region.peers if region.on_pool_loss is OnPoolLoss.PEER else (),
         policy=policy,

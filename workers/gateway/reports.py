@@ -13,16 +13,15 @@ from pydantic import ValidationError
 from ulid import ULID
 
 from activities.analytics.store import assignments
-from activities.analytics.store.assignments import Assignment
 from models.alert import Alert, AlertStatus
-from models.identity import correlation_key
 from models.report import IncidentReport
 from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import Handed
+from workers.gateway.incidents import workflow_of
 from workers.gateway.intake import Delivery, Taken, keep
 from workers.gateway.metrics import DELIVERIES
-from workers.gateway.opening import API, REPORT, allowed
+from workers.gateway.opening import API, REPORT, correlation, level_of
 from workers.gateway.parts import Parts, parts
 from workers.gateway.placing import misplaced, only_region
 
@@ -52,7 +51,8 @@ async def post_incident(
         before = await asyncio.to_thread(assignments.of_delivery, gateway.store, API, identity)
         if before and before.incident:
             DELIVERIES.labels(API, "duplicate").inc()
-            return _repeated(before, gateway)
+            workflow = await asyncio.to_thread(workflow_of, gateway, before.incident)
+            return _repeated(before.incident, workflow, gateway)
         delivery = Delivery(API, body, request.headers, datetime.now(UTC))
         kept = await keep(gateway.store, gateway.writer, delivery, identity, [alert])
     DELIVERIES.labels(API, "duplicate" if kept.duplicate else "accepted").inc()
@@ -76,10 +76,10 @@ def _alert(report: IncidentReport, key: str, gateway: Parts) -> Alert:
 
 
 def _answer(report: IncidentReport, alert: Alert, kept: Taken, handed: Handed | None, gateway: Parts) -> dict[str, Any]:
-    workflow = correlation_key(alert.region, alert.service, alert.group)
+    workflow = correlation(alert, gateway.loaded.catalog)
     if handed is None or handed.incident is None:
         return {"state": "pending", "delivery": kept.delivery, "workflow": workflow}
-    # Of several reports that waited together the first one has opened it, and its level is the incident's.
+    # Of several alerts that waited together the first one has opened it, and what that asked for is what it does.
     opened = handed.opened and handed.alerts[0].id == kept.alerts[0].id
     answer: dict[str, Any] = {
         "state": "opened" if opened else "joined",
@@ -87,18 +87,16 @@ def _answer(report: IncidentReport, alert: Alert, kept: Taken, handed: Handed | 
         "workflow": workflow,
         "links": _links(gateway, handed.incident, workflow, handed.run),
     }
-    if not opened:
-        return {**answer, "note": "an incident of this service is open; it has the report and keeps its own level"}
-    policy = gateway.loaded.catalog.policy_of(alert.service).level
-    level = allowed(report.level, policy)
+    level = level_of(alert, gateway.loaded.catalog)
+    notes: list[str] = []
     if report.level and level is not report.level:
-        answer["note"] = f'the policy of "{alert.service}" allows {policy} at most, so {report.level} was reduced to it'
-    return {**answer, "level": level}
+        notes.append(f'the policy of "{alert.service}" allows {level} at most, so {report.level} was reduced to it')
+    if not opened:
+        notes.append(f"an incident is open at level {level} and has the report; it keeps its own order and modules")
+    return {**answer, "level": level, **({"note": "; ".join(notes)} if notes else {})}
 
 
-def _repeated(before: Assignment, gateway: Parts) -> JSONResponse:
-    workflow = correlation_key(before.region, before.service, before.group)
-    incident = before.incident or ""
+def _repeated(incident: str, workflow: str, gateway: Parts) -> JSONResponse:
     answer = {"state": "repeated", "incident": incident, "workflow": workflow}
     return JSONResponse({**answer, "links": _links(gateway, incident, workflow, None)}, status_code=202)
 

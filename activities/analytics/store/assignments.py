@@ -5,44 +5,24 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 from sqlmodel import Session, col
 
+from activities.analytics.store.deliveries import StoredAlert, stored_alert
 from activities.analytics.store.engine import Store
-from models.alert import AlertState
-from models.base import Frozen
 from models.tables import AlertRow, DeliveryRow
 
 
-class Assignment(Frozen):
-    alert: int
-    state: AlertState
-    incident: str | None
-    """Set once the alert is *started*."""
-    region: str
-    service: str
-    group: str
-
-
-def of_incident(store: Store, incident: str) -> Assignment | None:
-    """The first alert that the incident has; all of them are of one region, service and group."""
+def of_incident(store: Store, incident: str) -> StoredAlert | None:
+    """The first alert that the incident has; all of them are of one region and service."""
     return _first(store, select(AlertRow).where(col(AlertRow.incident) == incident))
 
 
-def of_delivery(store: Store, source: str, digest: str) -> Assignment | None:
+def of_delivery(store: Store, source: str, digest: str) -> StoredAlert | None:
     """The first alert of the oldest delivery with this digest, whatever became of it."""
     delivered = col(DeliveryRow.id) == col(AlertRow.delivery_id)
     same = (col(DeliveryRow.source) == source, col(DeliveryRow.digest) == digest)
     return _first(store, select(AlertRow).join(DeliveryRow, delivered).where(*same))
 
 
-def _first(store: Store, query: Select[AlertRow]) -> Assignment | None:
+def _first(store: Store, query: Select[AlertRow]) -> StoredAlert | None:
     with store.read() as connection, Session(connection) as session:
         row = session.scalars(query.order_by(col(AlertRow.id)).limit(1)).first()
-        if row is None or row.id is None:
-            return None
-        return Assignment(
-            alert=row.id,
-            state=row.state,
-            incident=row.incident,
-            region=row.region,
-            service=row.service,
-            group=row.group,
-        )
+        return stored_alert(row) if row else None

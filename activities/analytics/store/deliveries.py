@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 from sqlmodel import Session, col
 
 from activities.analytics.store.engine import Store, serialise
-from models.alert import Alert, AlertReference, AlertState, Severity
+from models.alert import BY_URGENCY, Alert, AlertReference, AlertState
 from models.base import Frozen, Time
 from models.tables import AlertRow, DeliveryRow, metadata
 
@@ -18,8 +18,6 @@ KEPT_HEADERS = frozenset(
     | {"x-github-delivery", "sentry-hook-resource", "x-amz-sns-message-type", "x-amz-sns-message-id"}
 )
 """Headers that are stored, beside ``ce-…``. All others may hold a secret, and are dropped."""
-
-BY_URGENCY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 IDS_IN_ONE_STATEMENT = 5_000
 """Both engines bound the parameters of a statement; 32,766 is the lower bound."""
@@ -122,7 +120,7 @@ def pending(store: Store, limit: int = 100) -> list[StoredAlert]:
                     col(AlertRow.state) == AlertState.PENDING, col(AlertRow.severity) == severity
                 )
                 found += session.scalars(query.order_by(col(AlertRow.id)).limit(limit - len(found)))
-        return [_stored_alert(row) for row in found]
+        return [stored_alert(row) for row in found]
 
 
 def mark(
@@ -143,7 +141,7 @@ def unrouted(store: Store, limit: int = 100) -> list[StoredAlert]:
     """The newest alerts for which the catalog has no service or region."""
     query = select(AlertRow).where(col(AlertRow.state) == AlertState.UNROUTED)
     with store.read() as connection, Session(connection) as session:
-        return [_stored_alert(row) for row in session.scalars(query.order_by(col(AlertRow.id).desc()).limit(limit))]
+        return [stored_alert(row) for row in session.scalars(query.order_by(col(AlertRow.id).desc()).limit(limit))]
 
 
 def quarantined(store: Store, limit: int = 100) -> list[StoredDelivery]:
@@ -206,7 +204,7 @@ def _row(alert: Alert, delivery_id: int, position: int, received_at: datetime) -
     }
 
 
-def _stored_alert(row: AlertRow) -> StoredAlert:
+def stored_alert(row: AlertRow) -> StoredAlert:
     return StoredAlert(
         id=row.id or 0,
         delivery_id=row.delivery_id,

@@ -121,6 +121,7 @@ def _follow(incident: IncidentRow, entry: JournalEntry, payload: Payload) -> Non
         incident.verdict = payload.model_dump(mode="json")
     elif isinstance(payload, AlertsJoined):
         incident.alerts += payload.count
+        incident.severity = payload.severity or incident.severity
     elif isinstance(payload, Ended):
         incident.phase, incident.sentence = payload.phase, payload.sentence
         incident.strategy, incident.target = payload.strategy, payload.target
