@@ -36,5 +36,7 @@ class Contract(Generic[Argument, Result]):
     """One attempt, from start to close."""
     attempts: int = 12
     """With their pauses about 13 s: a control plane that was killed is back by then. 0: for ever."""
-    heartbeat: timedelta | None = None
+    heartbeat: timedelta = timedelta(seconds=2)
+    """A worker that has not been heard of for so long is dead, and the attempt is made anew. Workers send heartbeats by
+    themselves; an activity says one only to keep its progress for the next attempt."""
     when_silent: WhenRegionIsSilent = WhenRegionIsSilent.HOLD

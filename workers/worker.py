@@ -10,6 +10,8 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from workers.heartbeats import Heartbeats
+
 TASK_TIMEOUT = timedelta(seconds=2)
 """Workflow task timeout, given at the start of a workflow. A process killed in the middle of a local activity is
 noticed after 1.8 instead of 9.8 s."""
@@ -39,7 +41,7 @@ def build(
         workflows=workflows,
         activities=activities,
         no_remote_activities=not remote_activities,
-        interceptors=interceptors,
+        interceptors=[Heartbeats(), *interceptors],
         # All of ours are coroutines, and gates wait for long: a full worker would look like a dead region.
         max_concurrent_activities=1000,
         workflow_runner=SandboxedWorkflowRunner(

@@ -30,7 +30,7 @@ class JournalBatch(Frozen):
 
 
 OBSERVE = Contract("analytics.observe.v1", ObserveRequest, Observation, timeout=timedelta(seconds=30))
-SOAK = Contract("analytics.soak.v1", SoakRequest, Verdict, timeout=timedelta(hours=6), heartbeat=timedelta(seconds=2))
+SOAK = Contract("analytics.soak.v1", SoakRequest, Verdict, timeout=timedelta(hours=6))
 RECORD = Contract(
     "analytics.record.v1",
     JournalBatch,

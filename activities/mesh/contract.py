@@ -22,7 +22,5 @@ class DrainedRequest(Scope):
 
 CHANGE = Contract("mesh.change.v1", ChangeRequest, Receipt, timeout=timedelta(seconds=10))
 UNDO = Contract("mesh.undo.v1", UndoRequest, Receipt, timeout=timedelta(seconds=10), attempts=30)
-ROUTED = Contract("mesh.routed.v1", RoutedRequest, Verdict, timeout=timedelta(hours=2), heartbeat=timedelta(seconds=2))
-DRAINED = Contract(
-    "mesh.drained.v1", DrainedRequest, Verdict, timeout=timedelta(hours=2), heartbeat=timedelta(seconds=2)
-)
+ROUTED = Contract("mesh.routed.v1", RoutedRequest, Verdict, timeout=timedelta(hours=2))
+DRAINED = Contract("mesh.drained.v1", DrainedRequest, Verdict, timeout=timedelta(hours=2))

@@ -18,4 +18,4 @@ class ReadyRequest(Scope):
 
 CHANGE = Contract("platform.change.v1", ChangeRequest, Receipt, timeout=timedelta(seconds=10))
 UNDO = Contract("platform.undo.v1", UndoRequest, Receipt, timeout=timedelta(seconds=10), attempts=30)
-READY = Contract("platform.ready.v1", ReadyRequest, Verdict, timeout=timedelta(hours=2), heartbeat=timedelta(seconds=2))
+READY = Contract("platform.ready.v1", ReadyRequest, Verdict, timeout=timedelta(hours=2))
