@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -46,6 +47,8 @@ class Stage:
         self.admin, self.xds, self.envoy_admin = free_port(), free_port(), free_port()
         self.port, self.cache_port = free_port(), free_port()
         self.agent = ReplicaList()
+        self.clock: dict[str, str] = {}
+        """Environment of a control plane whose clock a test sets."""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def __aenter__(self) -> Stage:
@@ -126,11 +129,14 @@ class Stage:
     def start(self, name: str) -> None:
         """Start the ``plane`` or the ``envoy``."""
         if name == "envoy":
-            return self._run(name, launcher(self.proxy, self.data))
+            return self._run(name, launcher(self.proxy, self.data), {})
         command = "from workers.cli.main import run; run()"
         options = ["--region", "eu", "--data", str(self.data), "--catalog", str(self.folder / "catalog.yaml")]
         ports = ["--port", str(self.admin), "--xds-port", str(self.xds)]
-        return self._run(name, [sys.executable, "-c", command, "mesh", *options, *ports])
+        return self._run(name, [sys.executable, "-c", command, "mesh", *options, *ports], self.clock)
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     @property
     def proxy(self) -> Proxy:
@@ -181,9 +187,10 @@ class Stage:
         answer = await self.client.get(url, params={"format": "json", "filter": pattern})
         return {entry["name"]: entry["value"] for entry in answer.json()["stats"] if "name" in entry}
 
-    def _run(self, name: str, command: list[str]) -> None:
+    def _run(self, name: str, command: list[str], more: Mapping[str, str]) -> None:
         environment = {
             **os.environ,
+            **more,
             "PYTHONPATH": str(ROOT),
             "STERNWAY_OPERATE_TOKEN": OPERATE,
             "STERNWAY_PROTECT_TOKEN": PROTECT,

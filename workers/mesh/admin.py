@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -91,7 +92,7 @@ def _reading(app: FastAPI, plane: ControlPlane) -> None:
             region=plane.region,
             connected=plane.ads.connected,
             services=services,
-            leases=tuple(lease for lease, _ in plane.rows.active_leases()),
+            leases=tuple(term.lease for term in plane.terms.running(time.monotonic())),
             refusals=plane.refusals,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ LONGEST = 3600.0
 """Seconds: a stolen token must not throttle a service for long."""
 
 AGAIN = 1.0
-"""Seconds until a lapse that could not be written is tried again."""
+"""Seconds until a lapse that could not be recorded is recorded."""
 
 ACKNOWLEDGED_WITHIN = 0.5
 """Seconds that an answer waits for the expected proxies: the first protective action is to be over in a second, and a
@@ -35,14 +36,13 @@ class Leases:
     def __init__(self, plane: ControlPlane, newest: Callable[[str], Awaitable[str | None]]) -> None:
         self._plane, self._newest = plane, newest
         self._rescheduled = asyncio.Event()
-        self.lapse(datetime.now(UTC))
 
     async def take(self, request: LeaseRequest) -> Lease:
         """Enforce it; the same id gets the same lease. Raises Invalid, Unknown, Spent."""
         self._plane.require(request.service)
         _check_seconds(request.seconds)
-        newest = await self._checked_newest(request) if self._plane.rows.lease(request.id) is None else None
-        lease = self._plane.rows.lease(request.id)
+        newest = await self._checked_newest(request) if self._find(request.id) is None else None
+        lease = self._find(request.id)
         if lease is None:
             lease = Lease(
                 **request.model_dump(include={"id", "owner", "service"}),
@@ -50,7 +50,8 @@ class Leases:
                 expires_at=_after(request.seconds),
                 active=True,
             )
-            self._put(lease, newest)
+            self._plane.terms.take(lease, newest, request.seconds, time.monotonic())
+            self._serve()
             enforced = await self._enforced(lease)
             facts = {"lease": lease.id, "service": lease.service, "action": request.protection.action}
             _log.info("protection taken", **facts, pending=enforced.pending)
@@ -62,48 +63,48 @@ class Leases:
     async def renew(self, id: str, seconds: float) -> Lease:
         """Let it live *seconds* from now; a spent one stays spent. Raises Invalid, Unknown."""
         _check_seconds(seconds)
-        lease = self._plane.rows.lease(id)
+        lease = self._find(id)
         if lease is None:
             raise Unknown(f"there is no lease {id}; take it before renewing it")
         if not lease.active:
             return lease
         renewed = lease.model_copy(update={"expires_at": _after(seconds)})
-        self._put(renewed, None)
+        self._plane.terms.renew(renewed, seconds, time.monotonic())
+        self._serve()
         return await self._enforced(renewed)
 
     async def release(self, id: str) -> Lease:
         """Lift the protection, and spend the id even if it was never taken."""
-        lease = self._plane.rows.lease(id) or spent(id)
+        lease = self._find(id) or spent(id)
+        self._plane.terms.end(lease)
         if not lease.active:
-            self._plane.rows.put_lease(lease, None)
             return lease
-        released = lease.model_copy(update={"active": False})
-        self._put(released, None)
+        self._serve()
         _log.info("protection lifted", lease=id, service=lease.service)
-        return await self._enforced(released)
+        return await self._enforced(lease.model_copy(update={"active": False}))
 
-    def lapse(self, now: datetime) -> None:
-        """Lift every protection whose time is over at *now*."""
-        over = [lease for lease, _ in self._plane.rows.active_leases() if lease.expires_at <= now]
-        for lease in over:
-            self._plane.rows.put_lease(lease.model_copy(update={"active": False}), None)
-            _log.info("protection lapsed", lease=lease.id, service=lease.service)
+    def lapse(self) -> None:
+        """Lift every protection whose time is over, then record it: lifting needs no disk."""
+        over = self._plane.terms.over(time.monotonic())
         if over:
             self._plane.protect()
+        for lease in (term.lease for term in over):
+            self._plane.terms.end(lease)
+            _log.info("protection lapsed", lease=lease.id, service=lease.service)
 
     async def keep_time(self) -> None:
         """Lift what lapses when it lapses, for ever."""
         while True:
-            ends = min((lease.expires_at for lease, _ in self._plane.rows.active_leases()), default=None)
-            wait = None if ends is None else max(0.0, (ends - datetime.now(UTC)).total_seconds())
+            ends = self._plane.terms.next_end
+            wait = None if ends is None else max(0.0, ends - time.monotonic())
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._rescheduled.wait()
             self._rescheduled.clear()
             try:
-                self.lapse(datetime.now(UTC))
-            except sqlite3.OperationalError as error:  # the proxies lift by themselves what has lapsed
-                _log.error("a lapse cannot be kept", error=str(error))
+                self.lapse()
+            except sqlite3.OperationalError as error:
+                _log.error("protection is lifted, but that cannot be recorded yet", error=str(error), again_in=AGAIN)
                 await asyncio.sleep(AGAIN)
 
     async def _checked_newest(self, request: LeaseRequest) -> str | None:
@@ -123,8 +124,11 @@ class Leases:
             raise Invalid(f"{request.service} has no ready replica of another release than {newest} to take the rest")
         return newest
 
-    def _put(self, lease: Lease, newest: str | None) -> None:
-        self._plane.rows.put_lease(lease, newest)
+    def _find(self, id: str) -> Lease | None:
+        return self._plane.terms.find(id, time.monotonic())
+
+    def _serve(self) -> None:
+        """What the leases make of the region has changed."""
         self._rescheduled.set()
         self._plane.protect()
 

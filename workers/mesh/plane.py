@@ -7,6 +7,7 @@ renders the same again.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from workers.mesh.publication import Publication, Refusal
 from workers.mesh.render import render
 from workers.mesh.resource import Resource
 from workers.mesh.rows import Rows
+from workers.mesh.terms import Terms
 from workers.mesh.view import ServiceView
 from workers.observability.logs import logger
 
@@ -46,6 +48,7 @@ class ControlPlane:
         self.region, self.catalog = region, catalog
         self.ledger = Ledger(data / "mesh.db")
         self.rows = Rows(self.ledger)
+        self.terms = Terms(self.rows, datetime.now(UTC), time.monotonic())
         self.services = {
             name: service
             for name, service in catalog.services.items()
@@ -76,7 +79,7 @@ class ControlPlane:
 
     def protect(self) -> None:
         """Serve what the leases make of the region; everything else is as it was rendered."""
-        self._layer = protection.layer(self.rows.active_leases(), self._views)
+        self._layer = protection.layer(self.terms.running(time.monotonic()), self._views)
         self._publication.want([self._layer, *(r for _, _, rs in self._rendered.values() for r in rs)])
         self.ads.publish(self._publication.served())
 

@@ -6,45 +6,43 @@ the proxy drops it by itself. The earliest lease decides, so that none lasts lon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from models.catalog import FallbackAction
-from models.lease import Lease
 from workers.mesh import routing
 from workers.mesh.endpoint import ready_releases
-from workers.mesh.resource import Kind, Resource, resource
+from workers.mesh.resource import Kind, Resource, Until, resource
 from workers.mesh.routes import fallback_key, weight_key
+from workers.mesh.terms import Term
 from workers.mesh.view import ServiceView
 
 LAYER = "protection"
 GRACE = 2.0
 """Seconds after a lease's end at which a proxy that hears nothing lifts the protection itself."""
 
-Held = tuple[Lease, str | None]
-"""A lease, and the release that was the newest when it was taken."""
 
-
-def layer(leases: Iterable[Held], views: Mapping[str, ServiceView]) -> Resource:
-    """The runtime layer for the active *leases*; the strictest of a service's leases counts."""
-    by_service: dict[str, list[Held]] = {}
-    for lease, newest in leases:
-        by_service.setdefault(lease.service, []).append((lease, newest))
+def layer(terms: Sequence[Term], views: Mapping[str, ServiceView]) -> Resource:
+    """The runtime layer for the leases in force; the strictest of a service's leases counts."""
+    by_service: dict[str, list[Term]] = {}
+    for term in terms:
+        by_service.setdefault(term.lease.service, []).append(term)
     values: dict[str, int] = {}
     for name, held in sorted(by_service.items()):
         if name in views:
             values.update(_values(views[name], held))
-    ends = min((lease.expires_at.timestamp() for held in by_service.values() for lease, _ in held), default=None)
-    return resource(Kind.RUNTIME, LAYER, {"name": LAYER, "layer": values}, None if ends is None else ends + GRACE)
+    first = min(terms, key=lambda term: term.ends, default=None)
+    until = Until(first.ends + GRACE, first.lease.expires_at) if first else None
+    return resource(Kind.RUNTIME, LAYER, {"name": LAYER, "layer": values}, until)
 
 
-def _values(view: ServiceView, held: list[Held]) -> dict[str, int]:
-    protections = [lease.protection for lease, _ in held if lease.protection]
+def _values(view: ServiceView, terms: Sequence[Term]) -> dict[str, int]:
+    protections = [term.lease.protection for term in terms if term.lease.protection]
     values: dict[str, int] = {}
     if limit := routing.strictest_limit(protections):
         values.update({f"circuit_breakers.{c}.default.max_requests": limit for c in view.clusters})
     if shares := [p.share for p in protections if isinstance(p, FallbackAction)]:
         values[fallback_key(view.name)] = max(shares)
-    if cap := routing.strictest_cap([(lease.protection, newest) for lease, newest in held if lease.protection]):
+    if cap := routing.strictest_cap([(term.lease.protection, term.newest) for term in terms if term.lease.protection]):
         capped = routing.capped(view.weights, *cap, ready_releases(view.endpoints))
         # Written even where the cap changes nothing: otherwise a change of the weights would show the old ones
         # for the moment between the layer's update and the routes'.

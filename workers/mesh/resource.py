@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ class ResourceKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Resource:
-    """One encoded resource. *expires*: the epoch second at which a proxy that hears nothing more drops it by itself.
+    """One encoded resource. *expires*: when a proxy that hears nothing more drops it by itself, on the monotonic clock.
 
     *after_routes*: it takes something away that routes may still lead to, so an update of it follows theirs.
     """
@@ -50,8 +51,17 @@ class Resource:
     after_routes: bool = False
 
 
-def resource(kind: Kind, name: str, body: Mapping[str, Any], expires: float | None = None) -> Resource:
+class Until(NamedTuple):
+    """When a resource expires: on this process's monotonic clock, and as it was agreed, which outlives the process."""
+
+    ends: float
+    agreed: datetime
+
+
+def resource(kind: Kind, name: str, body: Mapping[str, Any], until: Until | None = None) -> Resource:
     """Encode *body*. A resource that expires later is another version, so that its new time reaches the proxy."""
     encoded = schema.encode(kind.message, body)
     version = hashlib.sha256(encoded).hexdigest()[:16]
-    return Resource(ResourceKey(kind, name), encoded, f"{version}@{expires:.3f}" if expires else version, expires)
+    if until is None:
+        return Resource(ResourceKey(kind, name), encoded, version)
+    return Resource(ResourceKey(kind, name), encoded, f"{version}@{until.agreed.timestamp():.3f}", until.ends)

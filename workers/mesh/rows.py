@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from activities import fault_points
 from models.lease import Lease
 from workers.ledger import Ledger
 from workers.mesh.endpoint import Endpoint
-from workers.mesh.protection import Held
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS mesh_leases (
-  id TEXT PRIMARY KEY, active INTEGER NOT NULL CHECK (active IN (0, 1)), lease TEXT NOT NULL, newest TEXT
+  id TEXT PRIMARY KEY, active INTEGER NOT NULL CHECK (active IN (0, 1)), lease TEXT NOT NULL, newest TEXT,
+  seconds REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mesh_endpoints (
   agent TEXT NOT NULL, id TEXT NOT NULL, endpoint TEXT NOT NULL, PRIMARY KEY (agent, id)
 ) WITHOUT ROWID;
 """
+_SECONDS = "ALTER TABLE mesh_leases ADD COLUMN seconds REAL NOT NULL DEFAULT 3600"
+"""For a file of a version that did not keep them: the longest that a lease may be given."""
+
+
+class KeptLease(NamedTuple):
+    lease: Lease
+    newest: str | None
+    """The release that was the newest when it was taken."""
+    seconds: float
+    """What it was last given."""
 
 
 class Rows:
@@ -28,13 +39,16 @@ class Rows:
         with ledger.transaction() as connection:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 connection.execute(statement)
+            if "seconds" not in [column[1] for column in connection.execute("PRAGMA table_info(mesh_leases)")]:
+                connection.execute(_SECONDS)
 
-    def put_lease(self, lease: Lease, newest: str | None) -> None:
+    def put_lease(self, lease: Lease, newest: str | None, seconds: float) -> None:
+        """*newest* is kept from the first time."""
         with self._ledger.transaction() as connection:
             connection.execute(
-                "INSERT INTO mesh_leases VALUES (?, ?, ?, ?) ON CONFLICT (id)"
-                " DO UPDATE SET active = excluded.active, lease = excluded.lease",
-                (lease.id, lease.active, lease.model_dump_json(exclude={"pending"}), newest),
+                "INSERT INTO mesh_leases (id, active, lease, newest, seconds) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id)"
+                " DO UPDATE SET active = excluded.active, lease = excluded.lease, seconds = excluded.seconds",
+                (lease.id, lease.active, lease.model_dump_json(exclude={"pending"}), newest, seconds),
             )
             fault_points.reached("lease is written", "active" if lease.active else "over")
         fault_points.reached("lease is durable", "active" if lease.active else "over")
@@ -44,11 +58,11 @@ class Rows:
         row = self._ledger.connection.execute("SELECT lease FROM mesh_leases WHERE id = ?", (id,)).fetchone()
         return Lease.model_validate_json(row[0]) if row else None
 
-    def active_leases(self) -> list[Held]:
-        rows = self._ledger.connection.execute(
-            "SELECT lease, newest FROM mesh_leases WHERE active ORDER BY id"
-        ).fetchall()
-        return [(Lease.model_validate_json(lease), newest) for lease, newest in rows]
+    def active_leases(self) -> list[KeptLease]:
+        """Those that are not known to have ended."""
+        query = "SELECT lease, newest, seconds FROM mesh_leases WHERE active ORDER BY id"
+        rows = self._ledger.connection.execute(query).fetchall()
+        return [KeptLease(Lease.model_validate_json(lease), newest, seconds) for lease, newest, seconds in rows]
 
     def put_endpoints(self, agent: str, endpoints: tuple[Endpoint, ...]) -> None:
         """All that *agent* knows now, in place of what it knew."""

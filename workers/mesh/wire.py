@@ -51,6 +51,6 @@ def serialized(response: Response) -> bytes:
         entry.resource.type_url = response.kind
         entry.resource.value = sent.body
         if sent.expires is not None:
-            entry.ttl.FromMilliseconds(max(1, round((sent.expires - time.time()) * 1000)))
+            entry.ttl.FromMilliseconds(max(1, round((sent.expires - time.monotonic()) * 1000)))
     data: bytes = message.SerializeToString()
     return data
