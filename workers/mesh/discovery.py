@@ -65,9 +65,7 @@ async def follow(plane: ControlPlane, agent: str, client: httpx.AsyncClient) -> 
         try:
             plane.discovered(agent, _endpoints(view))
         except sqlite3.OperationalError as error:
-            _log.error("what the agent runs cannot be kept", agent=agent, error=str(error))
-            await asyncio.sleep(_AGAIN)
-            continue
+            _log.error("what the agent runs is served, but cannot be recorded", agent=agent, error=str(error))
         after, away = view.version, False
         await _confirmed(plane)
 

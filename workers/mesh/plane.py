@@ -1,7 +1,6 @@
 """The control plane of a region: intent and protection in, resources out, and an answer once the proxies have them.
 
-Everything is durable before it is pushed; what is pushed is rendered from what is durable, so a restart after a kill
-renders the same again.
+What was asked for is durable before it is pushed, so a restart after a kill renders the same again.
 """
 
 from __future__ import annotations
@@ -56,7 +55,8 @@ class ControlPlane:
         }
         self._file = data / last_good.FILE
         self._publication = Publication(last_good.read(self._file))
-        self._endpoints = self.rows.endpoints()
+        self._recorded = self.rows.endpoints()
+        self._endpoints = dict(self._recorded)
         self._by_service = by_service(self._endpoints.values())
         self._endpoints_moved = asyncio.Event()
         self._views: dict[str, ServiceView] = {}
@@ -127,15 +127,19 @@ class ControlPlane:
         return tuple(node for node in expected if not self.ads.has(node, versions))
 
     def discovered(self, agent: str, endpoints: tuple[Endpoint, ...]) -> None:
-        """All that one platform agent knows now."""
-        if endpoints == self._endpoints.get(agent, ()):
-            return
-        self.rows.put_endpoints(agent, endpoints)
-        self._endpoints[agent] = endpoints
-        self._by_service = by_service(self._endpoints.values())
-        self.publish()
-        self._endpoints_moved.set()
-        self._endpoints_moved = asyncio.Event()
+        """All that one platform agent knows now. Pushed, then recorded: the agent is the one who knows it.
+
+        Raises ``sqlite3.OperationalError`` where it cannot be recorded; the next call tries that again.
+        """
+        if endpoints != self._endpoints.get(agent, ()):
+            self._endpoints[agent] = endpoints
+            self._by_service = by_service(self._endpoints.values())
+            self.publish()
+            self._endpoints_moved.set()
+            self._endpoints_moved = asyncio.Event()
+        if endpoints != self._recorded.get(agent, ()):
+            self.rows.put_endpoints(agent, endpoints)
+            self._recorded[agent] = endpoints
 
     def ready(self, service: str) -> frozenset[str]:
         """The releases of the service that can answer, in any region."""

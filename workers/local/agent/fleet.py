@@ -10,7 +10,8 @@ import asyncio
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from workers.observability import logs
 
 TICK = 5.0
 """Seconds without an event after which the loop looks anyway."""
+AGAIN = 1.0
+"""Seconds until the ledger, which could not be used, is tried again."""
 DISCOVERY_PATIENCE = 5.0
 """Seconds that a drain waits for the meshes to have had it."""
 
@@ -83,7 +86,7 @@ class Fleet:
                 pause = self._until_next_vacancy()
             except sqlite3.OperationalError as error:
                 log.error("the ledger cannot be used, nothing is started or drained until it can", error=str(error))
-                pause = 1.0
+                pause = AGAIN
             try:
                 async with asyncio.timeout(pause):
                     await self._event.wait()
@@ -99,8 +102,9 @@ class Fleet:
             replica.draining = True
         self._publish()
         await asyncio.gather(*(replica.end() for replica in replicas))
-        for replica in replicas:
-            await asyncio.to_thread(self._rows.remove, replica.row.id)
+        with suppress(sqlite3.OperationalError):  # the next agent removes the rows of the dead
+            for replica in replicas:
+                await asyncio.to_thread(self._rows.remove, replica.row.id)
         return len(replicas)
 
     def close(self) -> None:
@@ -161,7 +165,7 @@ class Fleet:
             self._vacate(replica.row.group, replica.deaths, replica.ready_for)
         self._publish()
         self.poke()
-        await asyncio.to_thread(self._rows.remove, replica.row.id)
+        await self._record(self._rows.remove, replica)
 
     async def _ask(self, replica: Replica) -> None:
         while not replica.draining:
@@ -177,13 +181,22 @@ class Fleet:
         serving = replica.ready_since is not None
         replica.draining = True
         version = self._publish()
-        await asyncio.to_thread(self._rows.drain, replica.row.id)
+        await self._record(self._rows.drain, replica)
         if serving:
             if not await self._discovery.had(version, DISCOVERY_PATIENCE):
                 log.warning("a mesh did not come back for a drain", replica=replica.row.id)
             await asyncio.sleep(self._grace)
         await replica.end()
         log.info("replica ended", replica=replica.row.id, **vars(replica.row.group))
+
+    async def _record(self, write: Callable[[str], None], replica: Replica) -> None:
+        """Write to the replica's row, as soon as that is possible: what follows must not be lost to a full disk."""
+        while True:
+            try:
+                return await asyncio.to_thread(write, replica.row.id)
+            except sqlite3.OperationalError as error:
+                log.error("a replica's row cannot be written", replica=replica.row.id, error=str(error))
+                await asyncio.sleep(AGAIN)
 
     def _vacate(self, group: Group, deaths: int, ready_for: float) -> None:
         self._vacancies[group] += (vacancy(deaths, ready_for, time.monotonic()),)

@@ -169,6 +169,7 @@ async def _check_runnable(agent: Agent, service: str, releases: set[str]) -> Non
 
 def _says(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(_: Request, error: Exception) -> Response:
-        return JSONResponse({"detail": str(error)}, status_code=status)
+        detail = f"nothing was changed: {error}" if status == 503 else str(error)
+        return JSONResponse({"detail": detail}, status_code=status)
 
     return answer
