@@ -19,9 +19,18 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+OVERFLOW = "503 upstream connect error or disconnect/reset before headers. reset reason: overflow"
+
 
 def request(protection: Protection, seconds: float = 60) -> LeaseRequest:
     return LeaseRequest(id=str(ULID()), owner="01OWNER", service="payments", protection=protection, seconds=seconds)
+
+
+async def under_load(stage: Stage) -> set[str]:
+    """What fifty requests are answered that do not wait for each other."""
+    async with Load(stage.port) as load:
+        await until(lambda: load.total >= 50, 5, "fifty answers")
+    return set(load.answers)
 
 
 async def answers(stage: Stage, number: int = 40) -> set[str]:
@@ -34,9 +43,7 @@ async def test_a_limit_bounds_the_requests_in_flight_and_is_gone_after_its_relea
     assert (lease.active, lease.pending) == (True, ())
     async with Load(stage.port) as limited:
         await until(lambda: limited.total > 100, 5, "a hundred answers")
-    assert limited.failed.keys() == {
-        "503 upstream connect error or disconnect/reset before headers. reset reason: overflow"
-    }
+    assert limited.failed.keys() == {OVERFLOW}
     assert (await stage.protector.release(lease.id)).active is False
     async with Load(stage.port) as free:
         await until(lambda: free.total > 100, 5, "a hundred answers")
@@ -107,15 +114,33 @@ async def test_a_lease_outlives_the_control_plane_s_death_but_not_its_time(stage
     assert await answers(stage) == {"200 c1"}
 
 
-async def test_the_proxy_lifts_protection_by_itself_when_nobody_is_left_to_lift_it(stage: Stage) -> None:
-    await stage.protector.take(request(FallbackAction(share=100), seconds=1))
+@pytest.mark.parametrize(
+    ("protection", "meanwhile"),
+    [
+        (FallbackAction(share=100), {"200 c1"}),
+        (WeightAction(max_percent=0), {"200 v1"}),
+        (LimitAction(max_requests=1), {"200 v2", OVERFLOW}),
+    ],
+    ids=["fallback", "weight", "limit"],
+)
+async def test_the_proxy_lifts_protection_by_itself_when_nobody_is_left_to_lift_it(
+    stage: Stage, protection: Protection, meanwhile: set[str]
+) -> None:
+    stage.agent.newest = "v2"
+    stage.two.delay = 0.02
+    await stage.mesh.change(stage.key(), "payments", {"weight/v1": 0, "weight/v2": 100}, None)
+    await stage.protector.take(request(protection, seconds=1))
     stage.stop("plane", signal.SIGKILL)
-    assert await ask(stage.port) == "200 c1"
+    assert await under_load(stage) == meanwhile
 
     async def lifted() -> bool:
-        return await ask(stage.port) == "200 v1"
+        return await under_load(stage) == {"200 v2"}
 
-    await until(lifted, 8, "the proxy has dropped the protection")
+    await until(lifted, 8, "the proxy has dropped the protection and routes as before")
+    stage.start("plane")
+    await stage.settled()
+    assert await under_load(stage) == {"200 v2"}
+    assert stage.status["leases"] == []
 
 
 @pytest.mark.parametrize("token", [PROTECT, "wrong", ""])

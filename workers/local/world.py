@@ -93,15 +93,20 @@ class SmallWorld:
     async def start(self) -> None:
         """Agent, mesh and Envoy. Nothing is deployed yet."""
         self.catalog_file.write_text(self._text)
-        data, xds = str(self.folder / "mesh"), str(self._ports["xds"])
-        agent, mesh = str(self._ports["agent"]), str(self._ports["mesh"])
+        agent = str(self._ports["agent"])
         self.start_part("agent", "agent", "--data", str(self.folder / "agent"), "--port", agent)
-        self.start_part("mesh", "mesh", "--region", REGION, "--data", data, "--port", mesh, "--xds-port", xds)
+        self.start_mesh()
         for part in ("AGENT", "MESH"):
             await until(lambda part=part: answers(f"{self.urls[part]}/healthz"), UP_WITHIN, f"{part} is up")
+        data, xds = str(self.folder / "mesh"), str(self._ports["xds"])
         envoy = ["--node", "envoy-eu", "--data", data, "--admin-port", str(self._ports["envoy"]), "--xds-port", xds]
         self.start_part("envoy", "envoy", "--region", REGION, *envoy)
         await until(lambda: answers(f"{self.urls['ENVOY']}/ready"), UP_WITHIN, "Envoy is up")
+
+    def start_mesh(self) -> None:
+        """The control plane alone, on what it left behind."""
+        data, mesh, xds = str(self.folder / "mesh"), str(self._ports["mesh"]), str(self._ports["xds"])
+        self.start_part("mesh", "mesh", "--region", REGION, "--data", data, "--port", mesh, "--xds-port", xds)
 
     async def start_temporal(self) -> None:
         """A server set as the demo's, with its history in a file."""
