@@ -69,6 +69,10 @@ class Processes:
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
+    def pid(self, name: str) -> int:
+        """Of the process that was started under that name last. Raises IndexError where there is none."""
+        return [started.pid for started in self._started if started.name == name][-1]
+
     def check(self) -> None:
         """Raises :class:`ProcessFailed` for a process that has ended by itself."""
         for started in self._started:
