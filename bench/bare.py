@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 ACTIVITY = "bench-floor"
 
 
-@workflow.defn(name="BenchFloor")
+@workflow.defn(name="BenchFloor", versioning_behavior=VersioningBehavior.PINNED)
 class BareWorkflow:
     @workflow.run
     async def run(self) -> None:

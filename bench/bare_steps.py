@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.contract import Contract
@@ -22,7 +23,7 @@ class Wait(Frozen):
 HOLD = Contract("bench.hold.v1", Wait, bool, timeout=timedelta(minutes=1))
 
 
-@workflow.defn(name="BenchBareSteps")
+@workflow.defn(name="BenchBareSteps", versioning_behavior=VersioningBehavior.PINNED)
 class BareSteps:
     def __init__(self) -> None:
         self._going = False

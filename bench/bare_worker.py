@@ -11,6 +11,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench.bare_steps import ACTIVITIES, HOLD, QUEUE, BareSteps, Wait
+from models.settings import Settings
+from workers.deployment.joining import build_of, join
 from workers.worker import build
 
 
@@ -23,8 +25,10 @@ async def hold(wait: Wait) -> bool:
 
 async def main(address: str) -> None:
     client = await Client.connect(address, data_converter=pydantic_data_converter)
-    own = build(client, ACTIVITIES, activities=[hold])
-    async with build(client, QUEUE, workflows=[BareSteps], activities=[hold], remote_activities=False), own:
+    name = build_of(Settings())
+    await join(client, name)
+    own = build(client, ACTIVITIES, name, activities=[hold])
+    async with build(client, QUEUE, name, workflows=[BareSteps], activities=[hold], remote_activities=False), own:
         print("polling", flush=True)
         await asyncio.Event().wait()
 

@@ -18,6 +18,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from bench.bare import ACTIVITY, BareWorkflow
 from bench.sender import Sender
+from models.settings import Settings
+from workers.deployment.joining import build_of
 from workers.local.ports import free_ports
 from workers.local.processes import Processes
 from workers.local.readiness import listens, until
@@ -139,7 +141,9 @@ async def parts(
         database.execute(f"PRAGMA {pragma}")
     database.execute("CREATE TABLE deliveries (id INTEGER PRIMARY KEY, body BLOB)")
     sender = Sender(port, "/", "none")
-    worker = build(client, QUEUE, workflows=[BareWorkflow], activities=[bare.run], remote_activities=False)
+    worker = build(
+        client, QUEUE, build_of(Settings()), workflows=[BareWorkflow], activities=[bare.run], remote_activities=False
+    )
     try:
         async with worker:
             await until(lambda: listens(port), 30, "the floor's HTTP server is up")

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     """Token that may take and release leases at the mesh control planes, and nothing else. The gateway's."""
     operate_token: SecretStr | None = None
     """Token that may change weights and replicas. The pools'; the gateway is never given it."""
+    build_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Build of the gateway and the pools, named by whoever makes images of them; none: the package's version and a
+    digest of the sources that a running incident could notice."""
     metrics_port: int | None = None
     """Port of a process's own Prometheus metrics on 127.0.0.1, or the next free one, as a pool has several processes;
     none by default. The gateway serves them itself."""

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from workers.deployment.joining import DEPLOYMENT
 from workers.heartbeats import Heartbeats
 
 TASK_TIMEOUT = timedelta(seconds=2)
@@ -28,13 +30,17 @@ replays every history in the strict sandbox, and refuses clocks, randomness and 
 def build(
     client: Client,
     task_queue: str,
+    build: str,
     *,
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
     remote_activities: bool = True,
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
-    """A worker for one queue. Without *remote_activities* it runs local ones only and polls for no others."""
+    """A worker of *build* for one queue. Without *remote_activities* it runs local ones only and polls for no others.
+
+    It gets what is begun on its build, and whatever is not pinned once ``deployment.join`` has made its build current.
+    """
     return Worker(
         client,
         task_queue=task_queue,
@@ -42,6 +48,9 @@ def build(
         activities=activities,
         no_remote_activities=not remote_activities,
         interceptors=[Heartbeats(), *interceptors],
+        deployment_config=WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(DEPLOYMENT, build), use_worker_versioning=True
+        ),
         # All of ours are coroutines, and gates wait for long: a full worker would look like a dead region.
         max_concurrent_activities=1000,
         workflow_runner=SandboxedWorkflowRunner(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.alerts import Alerts
@@ -38,7 +39,7 @@ NAMED = 20
 """Fingerprints of joined alerts in one entry of the journal; a storm's are counted, and the store has them all."""
 
 
-@workflow.defn(name="Incident")
+@workflow.defn(name="Incident", versioning_behavior=VersioningBehavior.PINNED)
 class IncidentWorkflow:
     """Its id is the correlation key, so that alerts of one trouble meet here; its ULID comes in the argument."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import FailureError
 
 from workflows.regions import retry_policy
@@ -19,9 +20,13 @@ with workflow.unsafe.imports_passed_through():
 LOOK_AFTER_HOLDER = timedelta(seconds=5)
 
 
-@workflow.defn(name="ServiceLock")
+@workflow.defn(name="ServiceLock", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class ServiceLockWorkflow:
-    """Ends when nobody holds it and nobody waits; the next request starts it again."""
+    """Ends when nobody holds it and nobody waits; the next request starts it again.
+
+    Incidents of several builds ask for the same lock, so it follows the current build: an edit must replay what earlier
+    builds recorded (``tests/determinism``).
+    """
 
     def __init__(self) -> None:
         self._waiting: list[rollback.LockRequest] = []

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows.journal import Journal
@@ -40,9 +41,12 @@ LOCK_PATIENCE = timedelta(minutes=10)
 RollbackOutcome = Literal["done", "stale", "compensated", "aborted", "held"]
 
 
-@workflow.defn(name="Rollback")
+@workflow.defn(name="Rollback", versioning_behavior=VersioningBehavior.PINNED)
 class RollbackWorkflow:
-    """Stages of one rollback plan. Survives its parent; ends done, compensated, aborted or held, never in between."""
+    """Stages of one rollback plan. Survives its parent; ends done, compensated, aborted or held, never in between.
+
+    Pinned to the build of its incident, also when another one has become current in the meantime.
+    """
 
     @workflow.init
     def __init__(self, start: RollbackStart) -> None:

@@ -31,6 +31,7 @@ from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from tests.waiting import until
 from tests.world.world import Mishap, World
+from workers.deployment.joining import join
 from workers.local.world import REGION
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
@@ -40,6 +41,7 @@ HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
 SOMEBODY = Approval(by="somebody", reason="for the record")
 PATIENCE = 60
+BUILD = "recorder"
 
 
 @dataclass(frozen=True)
@@ -183,11 +185,12 @@ async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
         await world.start()
         # A history names the clients that wrote it, by default with the name of their machine.
         client = await Client.connect(world.temporal, data_converter=pydantic_data_converter, identity="recorder")
+        await join(client, BUILD)
         store = open_store(world.store)
         migrate(store)
         local = local_activities(world.directory, client)
-        neutral = build(client, NEUTRAL, workflows=WORKFLOWS, activities=local, remote_activities=False)
-        own = build(client, regional(REGION), activities=regional_activities(world.directory, store, client))
+        neutral = build(client, NEUTRAL, BUILD, workflows=WORKFLOWS, activities=local, remote_activities=False)
+        own = build(client, regional(REGION), BUILD, activities=regional_activities(world.directory, store, client))
         async with neutral, own:
             yield Recorder(world, client)
         store.close()

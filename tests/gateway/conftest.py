@@ -14,7 +14,8 @@ from temporalio.service import RPCError
 from models.catalog import Level
 from models.identity import correlation_key
 from tests.gateway.running_gateway import CATALOG, Gateway, a_gateway, settings_for
-from tests.gateway.temporal_server import TemporalServer
+from tests.gateway.temporal_server import TemporalServer, polls
+from tests.waiting import until
 from workers.local.ports import free_ports
 
 
@@ -40,7 +41,7 @@ async def temporal(temporal_server: TemporalServer) -> AsyncGenerator[Client]:
 async def gateway(tmp_path: Path, temporal_server: TemporalServer, temporal: Client) -> AsyncGenerator[Gateway]:
     """A gateway with Temporal."""
     async with a_gateway(settings_for(tmp_path, temporal_server.port)) as running:
-        await running.parts.connection.client()
+        await until(lambda: polls(temporal), 10, "the gateway's worker polls")
         yield running
 
 

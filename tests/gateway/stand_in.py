@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import activity, workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from workflows.alerts import Alerts
@@ -25,7 +26,7 @@ class FirstAction:
         self.starts.append(start)
 
 
-@workflow.defn(name="Incident")
+@workflow.defn(name="Incident", versioning_behavior=VersioningBehavior.PINNED)
 class StandIn:
     @workflow.init
     def __init__(self, start: IncidentStart) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import subprocess
 from pathlib import Path
 
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from models.queues import WORKFLOWS
 from workers.local.ports import free_ports
 from workers.local.temporal import argv
 
@@ -39,3 +42,11 @@ class TemporalServer:
             else:
                 return client
         raise AssertionError("the Temporal server did not come up within 10 s")
+
+
+async def polls(temporal: Client) -> bool:
+    """Whether Temporal has met a worker of the current build: for the first one this takes about a second."""
+    queue = TaskQueue(name=WORKFLOWS)
+    request = DescribeTaskQueueRequest(namespace=temporal.namespace, task_queue=queue)
+    answer = await temporal.workflow_service.describe_task_queue(request)
+    return bool(answer.versioning_info.current_deployment_version.build_id)

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.gateway.running_gateway import Gateway, a_gateway, alert, message, settings_for
-from tests.gateway.temporal_server import TemporalServer
+from tests.gateway.temporal_server import TemporalServer, polls
 from tests.waiting import until
 
 MANY = 12
@@ -72,9 +72,9 @@ async def test_critical_alerts_go_first(tmp_path: Path, own_server: TemporalServ
 
 async def test_a_server_that_went_away_is_used_again(tmp_path: Path, own_server: TemporalServer) -> None:
     own_server.start()
-    await own_server.client()
+    before = await own_server.client()
     async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
-        await gateway.parts.connection.client()
+        await until(lambda: polls(before), 10, "the gateway's worker polls")
         running = message(alert("before"))
         await gateway.post(running)
         await gateway.nothing_waits()

@@ -27,6 +27,7 @@ from models.queues import regional
 from models.rollback import RollbackResult, RollbackStart
 from models.verdict import Finding, Verdict
 from tests.world.world import World
+from workers.deployment.joining import join
 from workers.local.binaries import binary
 from workers.local.temporal import DYNAMIC_CONFIG
 from workers.local.world import REGION
@@ -34,6 +35,8 @@ from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
 from workflows.rollback import RollbackWorkflow
 from workflows.search import SEARCH_ATTRIBUTES
+
+BUILD = "tests"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -65,6 +68,7 @@ async def temporal_client() -> AsyncGenerator[Client]:
         data_converter=pydantic_data_converter,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
+        await join(environment.client, BUILD)
         yield environment.client
 
 
@@ -81,6 +85,7 @@ async def rollbacks(
     neutral = build(
         temporal_client,
         NEUTRAL,
+        BUILD,
         workflows=WORKFLOWS,
         activities=local_activities(world.directory, temporal_client),
         remote_activities=False,
@@ -106,7 +111,7 @@ class Rollbacks:
     def start_pool(self, region: str = REGION) -> None:
         """A pool of *region*, whose drivers are those of the world's only one."""
         activities = regional_activities(self.world.directory, self.store, self.client)
-        worker = build(self.client, regional(region), activities=activities)
+        worker = build(self.client, regional(region), BUILD, activities=activities)
         self._pool = worker, asyncio.create_task(worker.run())
 
     async def stop_pool(self) -> None:

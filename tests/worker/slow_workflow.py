@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, VersioningBehavior
 
 HEARTBEAT = timedelta(seconds=0.4)
 
 
-@workflow.defn(name="Slow")
+@workflow.defn(name="Slow", versioning_behavior=VersioningBehavior.PINNED)
 class SlowWorkflow:
     @workflow.run
     async def run(self, activity: str) -> list[str]:

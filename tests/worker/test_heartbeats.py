@@ -11,10 +11,11 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from tests.worker.slow_workflow import HEARTBEAT, SlowWorkflow
+from workers.deployment.joining import join
 from workers.local.binaries import binary
 from workers.worker import build
 
-QUEUE = "slow"
+QUEUE, BUILD = "slow", "tests"
 LONG = 4 * HEARTBEAT.total_seconds()
 
 
@@ -38,11 +39,10 @@ async def once_said() -> list[str]:
 
 @pytest_asyncio.fixture
 async def client() -> AsyncGenerator[Client]:
-    async with (
-        await WorkflowEnvironment.start_local(dev_server_existing_path=binary("temporal")) as environment,
-        build(environment.client, QUEUE, workflows=[SlowWorkflow], activities=[silent, once_said]),
-    ):
-        yield environment.client
+    async with await WorkflowEnvironment.start_local(dev_server_existing_path=binary("temporal")) as environment:
+        await join(environment.client, BUILD)
+        async with build(environment.client, QUEUE, BUILD, workflows=[SlowWorkflow], activities=[silent, once_said]):
+            yield environment.client
 
 
 async def run(client: Client, name: str) -> list[str]:

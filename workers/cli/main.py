@@ -19,6 +19,7 @@ from workers.cli.mesh import envoy, mesh, mesh_bootstrap
 from workers.cli.plan import plan
 from workers.cli.pool import pool
 from workers.cli.store import audit, store
+from workers.cli.upgrade import app as upgrade
 from workers.cli.watch import watch
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app.command("mesh-bootstrap")(mesh_bootstrap)
 app.command("gateway")(gateway)
 app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
+app.add_typer(upgrade, name="upgrade")
 app.command("check")(check)
 app.command("plan")(plan)
 

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from models.queues import WORKFLOWS
 from models.settings import Settings
 from workers import memory, worker
+from workers.deployment.joining import build_of, join
 from workers.observability.logs import logger
 from workers.observability.tracing import Tracing
 from workers.temporal import IMPATIENT, connect_when_there
@@ -60,11 +61,14 @@ class Connection:
         """Connect, then run the embedded worker until this is cancelled; what it has in hand is finished then."""
         client = await connect_when_there(self._settings, self._tracing, IMPATIENT)
         registered = self._register(client)
+        build = build_of(self._settings)
+        await join(client, build)
         memory.settle()
         while True:
             embedded = worker.build(
                 client,
                 WORKFLOWS,
+                build,
                 workflows=registered.workflows,
                 activities=registered.local_activities,
                 remote_activities=False,

@@ -20,6 +20,7 @@ from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from models.settings import Settings
 from workers.catalog import load_catalog
+from workers.deployment.joining import build_of, join
 from workers.observability import metrics, tracing
 from workers.observability.logs import logger
 from workers.observability.phase_metrics import PhaseMetrics
@@ -51,14 +52,16 @@ async def serve(region: str, settings: Settings) -> None:
     )
     traces = tracing.start(settings, f"pool-{region}")
     client = await connect_when_there(settings, traces)
+    name = build_of(settings)
+    await join(client, name)
     local = local_activities(directory, client)
-    neutral = build(client, NEUTRAL, workflows=WORKFLOWS, activities=local, remote_activities=False)
+    neutral = build(client, NEUTRAL, name, workflows=WORKFLOWS, activities=local, remote_activities=False)
     regionals = regional_activities(directory, store, client)
-    own = build(client, regional(region), activities=regionals, interceptors=[PhaseMetrics(store)])
+    own = build(client, regional(region), name, activities=regionals, interceptors=[PhaseMetrics(store)])
     if settings.metrics_port:
         log.info("metrics are served", port=metrics.serve(settings.metrics_port))
     async with neutral, own:
-        log.info("polling", region=region, catalog=loaded.digest)
+        log.info("polling", region=region, catalog=loaded.digest, build=name)
         await stop.wait()
         log.info("draining")
     traces.close()

@@ -1,0 +1,127 @@
+"""Which build of Sternway a worker is, as Temporal knows it: incidents end on the build that they began on.
+
+A build is whatever a running workflow could notice. The gateway and the pools of the same code are the same build,
+because an eager start runs in the gateway whatever the current build is (decision 0011).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from temporalio.api.workflowservice.v1 import (
+    CreateWorkerDeploymentRequest,
+    DescribeWorkerDeploymentRequest,
+    DescribeWorkerDeploymentResponse,
+    SetWorkerDeploymentCurrentVersionRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+import activities
+import models
+import workflows
+from models.settings import Settings
+from workers.observability.logs import logger
+
+DEPLOYMENT = "sternway"
+
+PAUSE = 0.2
+"""Seconds between two attempts to join."""
+
+TAKING_TURNS = (
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.ALREADY_EXISTS,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+)
+"""What the server answers to one of several processes that join at the same time."""
+
+
+def build_of(settings: Settings) -> str:
+    """This process's build: the one that it was told, or else the package's version and a digest of its sources."""
+    return settings.build_id or _of_the_sources()
+
+
+@cache
+def _of_the_sources() -> str:
+    """Of what workflows run, say and are told: theirs, the models', and the activities' contracts."""
+    digest = hashlib.sha256()
+    for package, pattern in ((workflows, "*.py"), (models, "*.py"), (activities, "**/contract.py")):
+        folder = Path(package.__path__[0])
+        for file in sorted(folder.glob(pattern)):
+            digest.update(f"{folder.name}/{file.relative_to(folder)}\0".encode())
+            digest.update(file.read_bytes())
+    return f"{version('sternway')}-{digest.hexdigest()[:12]}"
+
+
+async def join(client: Client, build: str) -> None:
+    """Call before a worker polls; returns once Temporal has answered, however long that takes.
+
+    The first build of an empty deployment becomes the current one by itself. A later one never does, and waits for
+    ``sternway upgrade apply``.
+    """
+    while True:
+        try:
+            if await _joined(client, build):
+                return
+        except RPCError as error:
+            say = logger(__name__).debug if error.status in TAKING_TURNS else logger(__name__).warning
+            say("the deployment cannot be joined yet", reason=str(error), again_in=PAUSE)
+        await asyncio.sleep(PAUSE)
+
+
+async def _joined(client: Client, build: str) -> bool:
+    found = await describe(client)
+    if found is None:
+        await _create(client)
+        return False
+    current = current_build(found)
+    if not current:
+        await make_current(client, build, found, unpolled=True)  # we poll next, and find what was begun in between
+        logger(__name__).info("first build of this deployment", build=build)
+    elif current != build:
+        cure = "new incidents begin here only at a gateway of this build; see `sternway upgrade status`"
+        logger(__name__).warning("another build is the current one", build=build, current=current, cure=cure)
+    return True
+
+
+async def describe(client: Client) -> DescribeWorkerDeploymentResponse | None:
+    """The deployment as Temporal knows it; none before the first build has joined. Raises RPCError."""
+    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=DEPLOYMENT)
+    try:
+        return await client.workflow_service.describe_worker_deployment(request, retry=True)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def current_build(found: DescribeWorkerDeploymentResponse) -> str:
+    """The build on which new incidents begin; empty where none was ever made current."""
+    return found.worker_deployment_info.routing_config.current_deployment_version.build_id
+
+
+async def make_current(client: Client, build: str, found: DescribeWorkerDeploymentResponse, *, unpolled: bool) -> None:
+    """New incidents, and locks at their next step, run on *build* from now on.
+
+    *unpolled*: also where nobody polls yet, or not every queue. Raises RPCError, also where the deployment was changed
+    since it was *found*.
+    """
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace,
+        deployment_name=DEPLOYMENT,
+        build_id=build,
+        conflict_token=found.conflict_token,
+        allow_no_pollers=unpolled,
+        ignore_missing_task_queues=unpolled,
+    )
+    await client.workflow_service.set_worker_deployment_current_version(request)
+
+
+async def _create(client: Client) -> None:
+    request = CreateWorkerDeploymentRequest(namespace=client.namespace, deployment_name=DEPLOYMENT)
+    await client.workflow_service.create_worker_deployment(request)
