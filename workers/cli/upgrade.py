@@ -130,3 +130,7 @@ def _show(found: Standing) -> None:
             table.add_row(*(facts if number == 0 else ("", "", "", "")), *row)
     console = Console(markup=False)
     console.print(table)
+    for build in found.builds:
+        if build.running and not any(build.polled.values()):
+            waiting = ", ".join(running.workflow for running in build.running)
+            console.print(f"nobody runs build {build.build}, and this waits for it: {waiting}")

@@ -108,9 +108,9 @@ class SmallWorld:
         data, mesh, xds = str(self.folder / "mesh"), str(self._ports["mesh"]), str(self._ports["xds"])
         self.start_part("mesh", "mesh", "--region", REGION, "--data", data, "--port", mesh, "--xds-port", xds)
 
-    async def start_temporal(self) -> None:
-        """A server set as the demo's, with its history in a file."""
-        argv = temporal.argv(self.folder / "temporal.db", *self._temporal_ports)
+    async def start_temporal(self, *options: str) -> None:
+        """A server set as the demo's, with its history in a file; *options* are more of its own."""
+        argv = [*temporal.argv(self.folder / "temporal.db", *self._temporal_ports), *options]
         self.processes.start("temporal", argv, self.environment)
         await until(lambda: listens(self._temporal_ports[0]), UP_WITHIN, "Temporal is up")
         ui = f"http://127.0.0.1:{self._temporal_ports[1]}"
