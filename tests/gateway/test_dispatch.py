@@ -125,6 +125,7 @@ async def test_a_still_firing_alert_after_a_closed_incident_begins_the_next(gate
 async def test_services_and_regions_have_incidents_of_their_own(gateway: Gateway, temporal: Client) -> None:
     await gateway.post(message(alert(), alert("f2", region="us"), alert("f3", service="ledger", region="")))
     await gateway.nothing_waits()
+    await until(lambda: len(gateway.protected.starts) >= 3, 10, "every first action")
     places = sorted((start.service, start.region) for start in gateway.protected.starts)
     assert places == [("ledger", "us"), ("payments", "eu"), ("payments", "us")]
 
