@@ -87,6 +87,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """The shares of a distribution that are shown."""
+    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+    return {name: round(percentile(values, share), 2) for name, share in shares.items()}
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """One program. *measure* is given its arguments, an empty folder and the progress."""

@@ -14,6 +14,9 @@ class Sender:
 
     async def post(self, body: bytes) -> int:
         """The status of the answer, once it has been read as a whole."""
+        if self._streams and self._streams[0].at_eof():  # it was idle for too long
+            self.close()
+            self._streams = None
         reader, writer = self._streams or await asyncio.open_connection("127.0.0.1", self._port)
         self._streams = (reader, writer)
         head = f"POST {self._path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {self._token}\r\n"

@@ -35,6 +35,7 @@ def build(
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
     remote_activities: bool = True,
+    workflow_polls: int = 5,
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
     """A worker of *build* for one queue. Without *remote_activities* it runs local ones only and polls for no others.
@@ -47,6 +48,7 @@ def build(
         workflows=workflows,
         activities=activities,
         no_remote_activities=not remote_activities,
+        max_concurrent_workflow_task_polls=workflow_polls,
         interceptors=[Heartbeats(), *interceptors],
         deployment_config=WorkerDeploymentConfig(
             version=WorkerDeploymentVersion(DEPLOYMENT, build), use_worker_versioning=True

@@ -9,6 +9,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from workflows.alerts import Alerts
+from workflows.search import SEVERITY, tag
 
 with workflow.unsafe.imports_passed_through():
     from models.alert import AlertReference
@@ -37,6 +38,7 @@ class StandIn:
 
     @workflow.run
     async def run(self, start: IncidentStart) -> str:
+        tag({SEVERITY: start.severity})
         await workflow.execute_local_activity(
             "first-action", start, start_to_close_timeout=timedelta(seconds=5), summary="protect"
         )

@@ -147,8 +147,8 @@ async def test_an_alert_without_a_place_is_kept_as_unrouted(
     assert unrouted[0]["state"] == AlertState.UNROUTED
     assert reason in unrouted[0]["reason"]
     metrics = (await alone.ask("GET", "/metrics")).text
-    assert 'sternway_gateway_alerts{state="unrouted"} 1.0' in metrics
-    assert 'sternway_gateway_alerts{state="pending"} 0.0' in metrics
+    assert 'sternway_gateway_alerts{severity="critical",state="unrouted"} 1.0' in metrics
+    assert 'sternway_gateway_alerts{severity="critical",state="pending"} 0.0' in metrics
 
 
 async def _unrouted(gateway: Gateway) -> list[dict[str, str]]:

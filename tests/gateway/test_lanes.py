@@ -44,6 +44,20 @@ def test_the_most_urgent_and_then_the_oldest_goes_first() -> None:
     assert [lane.key for lane in iter(lanes.take, None) if lane] == ["c", "d", "b", "a"]
 
 
+def test_a_lane_that_is_not_admitted_is_left() -> None:
+    def critical(severity: Severity) -> bool:
+        return severity is Severity.CRITICAL
+
+    lanes = Lanes()
+    lanes.add("a", stored(1, Severity.WARNING), suspect=False)
+    assert lanes.take(critical) is None
+    lanes.add("b", stored(2, Severity.CRITICAL), suspect=False)
+    taken = lanes.take(critical)
+    assert taken and (taken.key, taken.urgency) == ("b", Severity.CRITICAL)
+    left = lanes.take()
+    assert left and left.key == "a"
+
+
 def test_what_was_put_back_is_suspect_and_comes_before_what_came_since() -> None:
     lanes = Lanes()
     lanes.add("a", stored(2), suspect=False)

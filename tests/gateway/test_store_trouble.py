@@ -71,5 +71,5 @@ async def test_metrics_show_what_is_unknown_as_unknown(alone: Gateway) -> None:
         other.execute("ALTER TABLE alerts RENAME TO away")
         metrics = await alone.ask("GET", "/metrics")
         assert metrics.status_code == 200
-        assert 'sternway_gateway_alerts{state="pending"} NaN' in metrics.text
+        assert 'sternway_gateway_alerts{severity="critical",state="pending"} NaN' in metrics.text
         assert (await alone.http.get("/readyz")).status_code == 503

@@ -36,7 +36,7 @@ def alert(fingerprint: str = "f", severity: str = "critical", **changed: object)
 
 
 def persist(store: Store, digest: str, *alerts: Alert) -> deliveries.Persisted:
-    return deliveries.persist(store, "alertmanager", b"body", digest, RECEIVED, alerts)
+    return deliveries.persist(store, deliveries.prepare(store, "alertmanager", b"body", digest, RECEIVED, alerts))
 
 
 def test_an_alert_comes_back_as_it_was_given(store: Store) -> None:
@@ -76,7 +76,7 @@ def test_a_repeat_is_a_duplicate_while_one_of_its_alerts_is_pending(store: Store
     deliveries.mark(store, first.alert_ids[:1], AlertState.IGNORED, reason="resolved already")
     again = persist(store, "d", alert("a"), alert("b"))
     assert again == first.model_copy(update={"duplicate": True})
-    assert deliveries.counts(store).pending == 1
+    assert len(deliveries.pending(store)) == 1
 
 
 def test_a_repeat_after_that_is_stored_anew(store: Store) -> None:
@@ -90,7 +90,7 @@ def test_a_repeat_after_that_is_stored_anew(store: Store) -> None:
 
 def test_the_same_digest_of_another_source_is_another_delivery(store: Store) -> None:
     persist(store, "d", alert())
-    other = deliveries.persist(store, "api", b"body", "d", RECEIVED, [alert(source="api")])
+    other = deliveries.persist(store, deliveries.prepare(store, "api", b"body", "d", RECEIVED, [alert(source="api")]))
     assert not other.duplicate
 
 
@@ -103,18 +103,26 @@ def test_senders_that_repeat_themselves_at_once_are_stored_once(store: Store) ->
 
 def test_a_storm_in_one_delivery_is_stored_and_marked(store: Store) -> None:
     persisted = deliveries.persist(
-        store, "alertmanager", b"x" * 3_200_000, "storm", RECEIVED, [alert(f"f{number}") for number in range(10_000)]
+        store,
+        deliveries.prepare(
+            store,
+            "alertmanager",
+            b"x" * 3_200_000,
+            "storm",
+            RECEIVED,
+            [alert(f"f{number}") for number in range(10_000)],
+        ),
     )
     assert len(set(persisted.alert_ids)) == 10_000
     deliveries.mark(store, persisted.alert_ids, AlertState.STARTED, incident="I")
-    assert deliveries.counts(store).pending == 0
+    assert len(deliveries.pending(store)) == 0
 
 
 def test_nothing_is_stored_of_a_delivery_that_breaks_a_rule(store: Store) -> None:
     nameless = alert("b").model_copy(update={"name": None})
     with pytest.raises(IntegrityError):
         persist(store, "d", alert("a"), nameless)
-    assert deliveries.counts(store).pending == 0
+    assert len(deliveries.pending(store)) == 0
     assert not persist(store, "d", alert("a")).duplicate
 
 
@@ -128,7 +136,9 @@ def test_unrouted_alerts_stay_visible_with_their_reason(store: Store) -> None:
 
 def test_quarantine_keeps_the_body_and_no_secret(store: Store) -> None:
     headers = {"Content-Type": "application/json", "Authorization": "Bearer s3cret", "ce-type": "alert", "X-Any": "?"}
-    persisted = deliveries.persist(store, "generic", b"\x00{", "d", RECEIVED, [], "not JSON " * 1_000, headers)
+    persisted = deliveries.persist(
+        store, deliveries.prepare(store, "generic", b"\x00{", "d", RECEIVED, [], "not JSON " * 1_000, headers)
+    )
     (found,) = deliveries.quarantined(store)
     assert (found.body, found.quarantine_reason) == (b"\x00{", "not JSON " * 1_000)
     assert found.headers == {"content-type": "application/json", "ce-type": "alert"}
@@ -137,14 +147,18 @@ def test_quarantine_keeps_the_body_and_no_secret(store: Store) -> None:
 
 
 def test_counts_are_those_of_the_metrics(store: Store) -> None:
-    assert deliveries.counts(store).oldest_pending_age(RECEIVED) == timedelta()
+    assert deliveries.counts(store).pending[Severity.CRITICAL].age(RECEIVED) == timedelta()
     persist(store, "1", alert())
-    lost = deliveries.persist(store, "alertmanager", b"", "2", RECEIVED - timedelta(hours=1), [alert()])
+    lost = deliveries.persist(
+        store, deliveries.prepare(store, "alertmanager", b"", "2", RECEIVED - timedelta(hours=1), [alert()])
+    )
     deliveries.mark(store, lost.alert_ids, AlertState.UNROUTED)
-    deliveries.persist(store, "alertmanager", b"", "3", RECEIVED, [], "unreadable")
+    deliveries.persist(store, deliveries.prepare(store, "alertmanager", b"", "3", RECEIVED, [], "unreadable"))
     counts = deliveries.counts(store)
-    assert (counts.pending, counts.unrouted, counts.quarantined) == (1, 1, 1)
-    assert counts.oldest_pending_age(RECEIVED + timedelta(seconds=7)) == timedelta(seconds=7)
+    assert (counts.unrouted[Severity.CRITICAL], counts.quarantined) == (1, 1)
+    waiting = counts.pending[Severity.CRITICAL]
+    assert (waiting.alerts, counts.pending[Severity.INFO].alerts) == (1, 0)
+    assert waiting.age(RECEIVED + timedelta(seconds=7)) == timedelta(seconds=7)
 
 
 def test_characters_that_a_database_refuses_are_replaced(store: Store) -> None:
@@ -163,7 +177,7 @@ def test_a_started_alert_needs_its_incident(store: Store) -> None:
 
 def test_a_naive_time_is_refused(store: Store) -> None:
     with pytest.raises(Exception, match="needs its zone"):
-        deliveries.persist(store, "api", b"", "d", datetime(2026, 1, 1), [])  # noqa: DTZ001 -- the subject
+        deliveries.persist(store, deliveries.prepare(store, "api", b"", "d", datetime(2026, 1, 1), []))  # noqa: DTZ001 -- the subject
 
 
 def test_a_catalog_is_remembered_by_its_digest(store: Store) -> None:
@@ -183,7 +197,8 @@ now = datetime.now(UTC)
 alert = Alert(source="s", fingerprint="f", status="firing", severity="info", service="a", region="b", group="g",
               name="n", starts_at=now)
 for number in range(100_000):
-    print(deliveries.persist(store, "s", b"", str(number), now, [alert]).alert_ids[0], flush=True)
+    prepared = deliveries.prepare(store, "s", b"", str(number), now, [alert])
+    print(deliveries.persist(store, prepared).alert_ids[0], flush=True)
 """
 
 

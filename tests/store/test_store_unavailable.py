@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def persist(store: Store, body: bytes = b"") -> deliveries.Persisted:
-    return deliveries.persist(store, "api", body, "d", NOW, [], "unreadable")
+    return deliveries.persist(store, deliveries.prepare(store, "api", body, "d", NOW, [], "unreadable"))
 
 
 @pytest.fixture

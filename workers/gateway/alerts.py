@@ -10,25 +10,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from activities.analytics.store import StoreUnavailable, deliveries
+from activities.analytics.store import deliveries
 from activities.analytics.store.deliveries import StoredAlert, StoredDelivery
-from workers.gateway.authentication import Unauthenticated, authenticate_person, authenticate_source
-from workers.gateway.body import Overloaded, TooLarge
+from workers.gateway.authentication import authenticate_person, authenticate_source
 from workers.gateway.intake import Delivery, Taken, take_in
 from workers.gateway.metrics import DELIVERIES, DURATION
 from workers.gateway.parts import Parts, parts
+from workers.gateway.refusals import refusals
 from workers.gateway.sources import SOURCES
 from workers.observability.logs import logger
 from workers.observability.tracing import tracer
 
 router = APIRouter(prefix="/v1/alerts")
-
-REFUSED: dict[type[Exception], str] = {
-    Unauthenticated: "unauthenticated",
-    TooLarge: "too-large",
-    Overloaded: "overloaded",
-    StoreUnavailable: "store-unavailable",
-}
 
 
 @router.post("/{source}", status_code=202)
@@ -37,12 +30,9 @@ async def post_alerts(source: str, request: Request, gateway: Annotated[Parts, D
     if source not in SOURCES:
         known = ", ".join(sorted(SOURCES))
         return JSONResponse({"detail": f'there is no source "{source[:60]}"; there are: {known}'}, status_code=404)
-    try:
+    with refusals(source):
         authenticate_source(request, gateway.settings, source)
         taken = await _take_in(source, request, gateway)
-    except tuple(REFUSED) as refused:
-        DELIVERIES.labels(source, REFUSED[type(refused)]).inc()
-        raise
     result = "quarantined" if taken.quarantined else "duplicate" if taken.duplicate else "accepted"
     DELIVERIES.labels(source, result).inc()
     if taken.quarantined:

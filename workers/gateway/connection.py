@@ -20,6 +20,9 @@ from workers.observability.logs import logger
 from workers.observability.tracing import Tracing
 from workers.temporal import IMPATIENT, connect_when_there
 
+POLLS = 2
+"""One for the workflows that began here and one for others: in a storm those are the pools' before they are ours."""
+
 PAUSE = 1.0
 """Seconds before a worker that ended on an error is built anew."""
 
@@ -72,6 +75,7 @@ class Connection:
                 workflows=registered.workflows,
                 activities=registered.local_activities,
                 remote_activities=False,
+                workflow_polls=POLLS,
             )
             try:
                 self._admit(client)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store import Store, StoreUnavailable, deliveries
 from activities.analytics.store.deliveries import StoredAlert
+from models.alert import Severity
+from models.catalog import Catalog
 from models.catalog_file import LoadedCatalog
 from models.identity import new_incident_id
 from models.incident import IncidentStart
@@ -25,16 +28,18 @@ from workers.gateway.connection import Connection
 from workers.gateway.handover import Handed, Page, hand_over
 from workers.gateway.lanes import Lane, Lanes
 from workers.gateway.opening import correlation, opening
-from workers.gateway.placing import misplaced
+from workers.gateway.placing import has_place, misplaced
 from workers.gateway.settling import Settling
 from workers.gateway.writing import Writer
 from workers.observability.logs import about, logger
 
-AT_ONCE = 8
-"""Lanes that are handed over at the same time: admission control for Temporal, which begins about 33 a second."""
+AT_ONCE = 4
+"""Lanes that are handed over at the same time, and as many again for those with a critical alert: admission control for
+Temporal, which begins about 33 incidents a second. However much else waits, what is critical has places of its own."""
 
-HELD = 5_000
-"""Alerts in memory; those beyond it wait in the store."""
+HELD = 20_000
+"""Alerts in memory, of some 3 kB each; those beyond it wait in the store. Twice as many as the largest message has, so
+that a storm's alerts of one trouble reach it together."""
 
 TICK = 5.0
 """Seconds between two looks into the store for alerts that another gateway, or an earlier one, left behind."""
@@ -46,8 +51,8 @@ FIRST_PAUSE, LONGEST_PAUSE, LONGEST_ASIDE = 0.1, 2.0, 60.0
 """Seconds of back-off: with Temporal away, and for one lane that fails though Temporal answers."""
 
 PROTECTING = 0.05
-"""Seconds in which a new incident has this process and its disk to itself: noting it in the store at once would make
-its first protective action a tenth slower. Until it is noted the alert is pending, and a crash leaves it so."""
+"""Seconds in which a critical incident has this process and its disk to itself: noting it in the store at once would
+make its first protective action a tenth slower. Until it is noted the alert is pending, and a crash leaves it so."""
 
 AWAY = frozenset(
     {
@@ -71,7 +76,8 @@ class Dispatcher:
         self._traces: dict[str, Context] = {}
         self._outcomes: dict[int, asyncio.Future[Handed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handing = 0
+        self._handing = Counter[bool]()
+        """Lanes that are being handed over: with a critical alert, and without."""
         self._pause = FIRST_PAUSE
         self._away = False
         self._in_order = True
@@ -122,20 +128,22 @@ class Dispatcher:
     async def _refill(self, *, older_than: timedelta) -> None:
         try:
             await self._settling.remember(self._loaded)
-            pending = await asyncio.to_thread(deliveries.pending, self._store, HELD)
+            ids = await asyncio.to_thread(deliveries.pending_ids, self._store, HELD)
+            unknown = [id for id in ids if id not in self._lanes]
+            pending = await asyncio.to_thread(deliveries.load_pending, self._store, unknown)
         except StoreUnavailable as error:
             logger(__name__).warning("pending alerts cannot be read", reason=str(error), again_in=TICK)
             return
         except Exception:  # noqa: BLE001 -- a row that cannot be read must not keep the others from being handed over
             logger(__name__).exception("pending alerts cannot be understood", again_in=TICK)
             return
-        self._more_in_store = len(pending) == HELD
+        self._more_in_store = len(ids) == HELD
         settled = datetime.now(UTC) - older_than
         self._take_in([stored for stored in pending if stored.received_at <= settled], suspect=True)
         self._pump()
 
     def _take_in(self, alerts: Sequence[StoredAlert], *, suspect: bool) -> None:
-        unrouted: dict[str, list[StoredAlert]] = {}
+        unrouted: list[StoredAlert] = []
         for stored in alerts:
             if stored.id in self._lanes:
                 continue
@@ -143,57 +151,62 @@ class Dispatcher:
                 self._more_in_store = True
                 break
             alert = stored.alert
-            if reason := misplaced(alert.service, alert.region, self._loaded.catalog):
-                unrouted.setdefault(reason, []).append(stored)
+            if not has_place(alert.service, alert.region, self._loaded.catalog):
+                unrouted.append(stored)
                 continue
             key = correlation(alert, self._loaded.catalog)
             self._lanes.add(key, stored, suspect=suspect)
             if not suspect:
                 self._traces.setdefault(key, traces.get_current())
-        for reason, left in unrouted.items():
-            self._spawn(self._leave_unrouted(left, reason))
+        if unrouted:
+            self._spawn(self._leave_unrouted(unrouted))
 
-    async def _leave_unrouted(self, alerts: Sequence[StoredAlert], reason: str) -> None:
+    async def _leave_unrouted(self, alerts: Sequence[StoredAlert]) -> None:
+        reasons = await asyncio.to_thread(_reasons, alerts, self._loaded.catalog)
         try:
-            await self._settling.unrouted(alerts, reason)
+            for reason, misplaced_ones in reasons.items():
+                await self._settling.unrouted(misplaced_ones, reason)
         except StoreUnavailable as error:  # they stay pending, and the next look finds them
             logger(__name__).warning("unrouted alerts stay pending", alerts=len(alerts), reason=str(error))
 
     def _pump(self) -> None:
         """Begin to hand over whatever may be begun now."""
         client = self._connection.now
-        while client and not self._away and not self._stopping and self._handing < (1 if self._in_order else AT_ONCE):
-            lane = self._lanes.take()
+        while client and not self._away and not self._stopping:
+            lane = self._lanes.take(self._admits)
             if lane is None:
-                piled_up = self._handing > 0 or self._more_in_store or not self._looked
+                piled_up = self._handing.total() > 0 or self._more_in_store or not self._looked
                 self._in_order = self._in_order and piled_up
                 break
-            self._handing += 1
-            self._spawn(self._work(client, lane))
+            self._handing[lane.urgency is Severity.CRITICAL] += 1
+            self._spawn(self._work(client, lane, lane.urgency))
         if self._more_in_store and len(self._lanes) < HELD // 2:
             self._more_in_store = False
             self._look.set()
+
+    def _admits(self, urgency: Severity) -> bool:
+        return self._handing[urgency is Severity.CRITICAL] < (1 if self._in_order else AT_ONCE)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, client: Client, lane: Lane) -> None:
+    async def _work(self, client: Client, lane: Lane, urgency: Severity) -> None:
         token = traces.attach(self._traces.pop(lane.key, Context()))
         try:
             with about(workflow=lane.key):
                 await self._hand_over(client, lane)
         finally:
             traces.detach(token)
-            self._handing -= 1
+            self._handing[urgency is Severity.CRITICAL] -= 1
             self._pump()
 
     async def _hand_over(self, client: Client, lane: Lane) -> None:
         try:
             await self._settling.remember(self._loaded)
             parts = await hand_over(client, lane.key, lane.in_order, self._opening, self._page, suspect=lane.suspect)
-            await self._note(parts)
+            await self._note(lane, parts)
             for part in parts:  # only now: whoever hears of an incident may ask for it at once
                 self._tell(part)
         except RPCError as error:
@@ -217,8 +230,8 @@ class Dispatcher:
             if future and not future.done():
                 future.set_result(part)
 
-    async def _note(self, parts: Sequence[Handed]) -> None:
-        if not self._in_order and any(part.opened for part in parts):
+    async def _note(self, lane: Lane, parts: Sequence[Handed]) -> None:
+        if lane.urgency is Severity.CRITICAL and any(part.opened for part in parts) and not self._in_order:
             await asyncio.sleep(PROTECTING)
         for part in parts:
             with about(incident=part.incident):
@@ -228,7 +241,9 @@ class Dispatcher:
 
     def _wait_for_temporal(self, error: RPCError) -> None:
         if not self._away:
-            self._away = self._in_order = True
+            self._away = True
+            # A server that is only slow, as in a storm, is not one that was away: nothing has to be begun in its order.
+            self._in_order = self._in_order or error.status is RPCStatusCode.UNAVAILABLE
             logger(__name__).warning("temporal away", reason=error.message, again_in=self._pause)
             asyncio.get_running_loop().call_later(self._pause, self._try_again)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
@@ -246,3 +261,14 @@ class Dispatcher:
     def _put_back(self, lane: Lane) -> None:
         self._lanes.put_back(lane)
         self._pump()
+
+
+def _reasons(alerts: Sequence[StoredAlert], catalog: Catalog) -> dict[str, list[StoredAlert]]:
+    """The alerts by the reason why they have no place. The nearest name takes a while to find: call it in a thread."""
+    places: dict[tuple[str, str], list[StoredAlert]] = {}
+    for stored in alerts:
+        places.setdefault((stored.alert.service, stored.alert.region), []).append(stored)
+    reasons: dict[str, list[StoredAlert]] = {}
+    for (service, region), these in places.items():
+        reasons.setdefault(misplaced(service, region, catalog) or "", []).extend(these)
+    return reasons

@@ -1,14 +1,15 @@
 """Handing alerts to their incident in Temporal: start it, or signal the one that runs already, and never both.
 
-An eager start with the correlation as workflow id decides, in the server, who of several gateways opens the incident.
+A start with the correlation as workflow id decides, in the server, who of several gateways opens the incident.
 Alerts of which nobody knows whether they arrived are looked for in the last run's state before another one begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from temporalio.client import (
@@ -23,6 +24,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store.deliveries import StoredAlert
+from models.alert import BY_URGENCY, AlertStatus, Severity
 from models.base import SternwayError
 from models.incident import IncidentStart
 from models.queues import WORKFLOWS
@@ -30,12 +32,17 @@ from workers.gateway.lanes import first_firing
 from workers.gateway.opening import references
 from workers.observability.logs import logger
 from workers.worker import TASK_TIMEOUT
+from workflows.search import SEVERITY
 
 RPC_TIMEOUT = timedelta(seconds=5)
 IN_ONE_MESSAGE = 250
 """Alerts; see :data:`workers.gateway.opening.LONGEST_SUMMARY`."""
 ROUNDS = 5
 """How often an incident may close under our hands before the alerts are put back."""
+
+MOST_EVENTS, MOST_BYTES = 10_240, 10 * 1024 * 1024
+"""Of a run's history: Temporal warns here, and ends a workflow at five times as much. A longer one is told nothing more
+of alerts that change nothing; they are its own in the store all the same."""
 
 Page = Callable[[str], str]
 """The link to an incident, by its id: the Temporal UI shows it with the workflow."""
@@ -55,6 +62,7 @@ class Handed:
     run: str | None = None
     reason: str = ""
     opened: bool = False
+    at: datetime = field(default_factory=partial(datetime.now, UTC))
 
 
 class Restless(SternwayError):
@@ -110,7 +118,8 @@ async def _open(
             start,
             id=key,
             task_queue=WORKFLOWS,
-            request_eager_start=True,
+            # The first task of what is critical is this process's own, and at once; others' go to whoever has time.
+            request_eager_start=start.severity is Severity.CRITICAL,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             task_timeout=TASK_TIMEOUT,
             memo={MEMO: start.incident},
@@ -127,6 +136,17 @@ async def _open(
 class _Run:
     handle: WorkflowHandle[Any, Any]
     description: WorkflowExecutionDescription
+
+    @property
+    def full(self) -> bool:
+        history = self.description.raw_info
+        return history.history_length >= MOST_EVENTS or history.history_size_bytes >= MOST_BYTES
+
+    def changed_by(self, stored: StoredAlert) -> bool:
+        """Whether the alert is more urgent than the incident is."""
+        severity = self.description.typed_search_attributes.get(SEVERITY)
+        urgency = BY_URGENCY.index(Severity(severity)) if severity else len(BY_URGENCY)
+        return stored.alert.status is AlertStatus.FIRING and BY_URGENCY.index(stored.alert.severity) < urgency
 
     async def incident(self) -> str:
         return await self.description.memo_value(MEMO, "", type_hint=str)
@@ -152,8 +172,10 @@ async def _signal(run: _Run, alerts: Sequence[StoredAlert]) -> list[Handed]:
     incident = await run.incident()
     joined: list[Handed] = []
     for part in _parts(alerts):
+        told = [stored for stored in part if not run.full or run.changed_by(stored)]
         try:
-            await run.handle.signal("alerts", list(references(part)), rpc_timeout=RPC_TIMEOUT)
+            if told:
+                await run.handle.signal("alerts", list(references(told)), rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return joined

@@ -33,7 +33,7 @@ async def readyz(gateway: Annotated[Parts, Depends(parts)]) -> JSONResponse:
     """Ready is whoever can make a delivery durable. Temporal is told, but not needed for that."""
     temporal = "there" if gateway.connection.now else "away"
     try:
-        await asyncio.to_thread(deliveries.counts, gateway.store)
+        await asyncio.to_thread(deliveries.answer, gateway.store)
     except StoreUnavailable:
         return JSONResponse({"store": "away", "temporal": temporal}, status_code=503)
     return JSONResponse({"store": "there", "temporal": temporal})

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 from activities.analytics.store import Store, deliveries
-from activities.analytics.store.deliveries import StoredAlert
-from models.alert import Alert, AlertState
+from activities.analytics.store.deliveries import Persisted, Prepared, StoredAlert
+from models.alert import Alert, AlertState, Severity
 from models.catalog import Catalog
 from workers.gateway.body import Undecodable, decode
-from workers.gateway.placing import misplaced, place
+from workers.gateway.placing import has_place, place
 from workers.gateway.sources import SOURCES
 from workers.gateway.sources.source import Unreadable
 from workers.gateway.writing import Writer
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 SMALL = 16 * 1024
 """Bytes of a body that are read within a millisecond or two."""
@@ -32,9 +36,9 @@ class Taken:
     alerts: tuple[StoredAlert, ...]
     duplicate: bool
     """An equal delivery is waiting for its incident already; these are its alerts."""
-    quarantined: str | None
+    quarantined: str | None = None
     """Why it could not be read."""
-    unrouted: int
+    unrouted: int = 0
     """How many of the alerts have no place in the catalog."""
 
 
@@ -48,51 +52,59 @@ class Delivery:
     received_at: datetime
 
 
+@dataclass(frozen=True)
+class Read:
+    """A delivery that has been read, and is ready to be stored."""
+
+    alerts: Sequence[Alert]
+    prepared: Prepared
+    received_at: datetime
+    unrouted: int
+
+    @property
+    def critical(self) -> bool:
+        return any(alert.severity is Severity.CRITICAL for alert in self.alerts)
+
+    def stored(self, kept: Persisted) -> tuple[StoredAlert, ...]:
+        """The alerts as they are in the store."""
+        return tuple(
+            StoredAlert(
+                id=row,
+                delivery_id=kept.delivery_id,
+                received_at=self.received_at,
+                alert=alert,
+                state=AlertState.PENDING,
+                incident=None,
+                reason="",
+            )
+            for row, alert in zip(kept.alert_ids, self.alerts, strict=True)
+        )
+
+
 async def take_in(store: Store, writer: Writer, catalog: Catalog, delivery: Delivery) -> Taken:
     """Read, place and store. Raises ``StoreUnavailable`` or ``TooLarge``: nothing was stored."""
+    small = len(delivery.body) <= SMALL and "content-encoding" not in delivery.headers
+    run = _here if small else asyncio.to_thread
     try:
-        alerts = await _read(delivery, catalog)
+        read = await run(_read, store, catalog, delivery)
     except (Unreadable, Undecodable) as unreadable:
-        return await keep(store, writer, delivery, hashlib.sha256(delivery.body).hexdigest(), (), str(unreadable))
-    taken = await keep(store, writer, delivery, digest(delivery.source, alerts), alerts)
-    unrouted = sum(misplaced(alert.service, alert.region, catalog) is not None for alert in alerts)
-    return Taken(taken.delivery, taken.alerts, taken.duplicate, None, unrouted)
+        kept = await writer.write(partial(deliveries.persist, store, _quarantined(store, delivery, str(unreadable))))
+        return Taken(kept.delivery_id, (), kept.duplicate, quarantined=str(unreadable))
+    kept = await keep(store, writer, read)
+    return Taken(kept.delivery_id, await run(read.stored, kept), kept.duplicate, unrouted=read.unrouted)
 
 
-async def keep(
-    store: Store,
-    writer: Writer,
-    delivery: Delivery,
-    identity: str,
-    alerts: Sequence[Alert],
-    quarantined: str | None = None,
-) -> Taken:
-    """Make the delivery durable under its *identity*."""
-    persist = partial(
-        deliveries.persist,
-        store,
-        delivery.source,
-        delivery.body,
-        identity,
-        delivery.received_at,
-        alerts,
-        quarantined,
-        delivery.headers,
-    )
-    kept = await writer.write(persist)
-    stored = tuple(
-        StoredAlert(
-            id=row,
-            delivery_id=kept.delivery_id,
-            received_at=delivery.received_at,
-            alert=alert,
-            state=AlertState.PENDING,
-            incident=None,
-            reason="",
-        )
-        for row, alert in zip(kept.alert_ids, alerts, strict=True)
-    )
-    return Taken(kept.delivery_id, stored, kept.duplicate, quarantined, 0)
+async def take_report(store: Store, writer: Writer, delivery: Delivery, identity: str, alert: Alert) -> Taken:
+    """Store what an application has reported. Raises ``StoreUnavailable``: nothing was stored."""
+    read = _prepared(store, delivery, identity, [alert], unrouted=0)
+    kept = await keep(store, writer, read)
+    return Taken(kept.delivery_id, read.stored(kept), kept.duplicate)
+
+
+async def keep(store: Store, writer: Writer, read: Read) -> Persisted:
+    """Make it durable; what is critical does not wait for the rest of a storm."""
+    write = writer.write_first if read.critical else writer.write
+    return await write(partial(deliveries.persist, store, read.prepared))
 
 
 def digest(source: str, alerts: Iterable[Alert]) -> str:
@@ -101,13 +113,25 @@ def digest(source: str, alerts: Iterable[Alert]) -> str:
     return hashlib.sha256(json.dumps([source, told]).encode()).hexdigest()
 
 
-async def _read(delivery: Delivery, catalog: Catalog) -> list[Alert]:
-    """A small body at once, as a change of threads would take longer; a large one may take its time elsewhere."""
-    if len(delivery.body) <= SMALL and "content-encoding" not in delivery.headers:
-        return _alerts(delivery, catalog)
-    return await asyncio.to_thread(_alerts, delivery, catalog)
+async def _here(work: Callable[Arguments, Answer], *arguments: Arguments.args, **named: Arguments.kwargs) -> Answer:
+    """At once: a change of threads would take longer."""
+    return work(*arguments, **named)
 
 
-def _alerts(delivery: Delivery, catalog: Catalog) -> list[Alert]:
+def _read(store: Store, catalog: Catalog, delivery: Delivery) -> Read:
     body = decode(delivery.body, delivery.headers.get("content-encoding", ""))
-    return [place(delivery.source, signal, catalog) for signal in SOURCES[delivery.source](body)]
+    alerts = [place(delivery.source, signal, catalog) for signal in SOURCES[delivery.source](body)]
+    unrouted = sum(not has_place(alert.service, alert.region, catalog) for alert in alerts)
+    return _prepared(store, delivery, digest(delivery.source, alerts), alerts, unrouted)
+
+
+def _prepared(store: Store, delivery: Delivery, identity: str, alerts: Sequence[Alert], unrouted: int) -> Read:
+    source, body, headers = delivery.source, delivery.body, delivery.headers
+    prepared = deliveries.prepare(store, source, body, identity, delivery.received_at, alerts, headers=headers)
+    return Read(alerts, prepared, delivery.received_at, unrouted)
+
+
+def _quarantined(store: Store, delivery: Delivery, reason: str) -> Prepared:
+    source, body, headers = delivery.source, delivery.body, delivery.headers
+    identity = hashlib.sha256(body).hexdigest()
+    return deliveries.prepare(store, source, body, identity, delivery.received_at, (), reason, headers)

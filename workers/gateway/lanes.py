@@ -6,10 +6,11 @@ So alerts of one trouble reach their incident in the order of their arrival, and
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from activities.analytics.store.deliveries import StoredAlert
-from models.alert import BY_URGENCY, AlertStatus
+from models.alert import BY_URGENCY, AlertStatus, Severity, most_urgent
 
 Order = tuple[int, int]
 """Urgency, then the alert's row: smaller is sooner."""
@@ -24,6 +25,10 @@ class Lane:
     suspect: bool = False
     """Some of these may have reached an incident already: a gateway ended, or a call, before it could say so."""
     attempts: int = 0
+
+    @property
+    def urgency(self) -> Severity:
+        return most_urgent(stored.alert.severity for stored in self.alerts.values())
 
     @property
     def in_order(self) -> list[StoredAlert]:
@@ -51,9 +56,10 @@ class Lanes:
         self._rows.add(alert.id)
         heapq.heappush(self._order, (_order(alert), key))
 
-    def take(self) -> Lane | None:
-        """The most urgent lane that nobody works on, with all that waits in it. Finish it by one of the two below."""
-        while self._order:
+    def take(self, admits: Callable[[Severity], bool] = lambda _: True) -> Lane | None:
+        """The most urgent lane that nobody works on, with all that waits in it; none where its urgency is not one that
+        *admits*. Finish it by one of the two below."""
+        while self._order and admits(BY_URGENCY[self._order[0][0][0]]):
             _, key = heapq.heappop(self._order)
             if key in self._waiting and key not in self._busy:
                 self._busy[key] = self._waiting.pop(key)

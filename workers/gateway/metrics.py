@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from activities.analytics.store.deliveries import Counts
 from activities.analytics.store.incidents import StoredIncident
+from models.alert import Severity
 from workers.observability.metrics import INCIDENTS_ACTIVE, REGISTRY
 
 DELIVERIES = Counter(
@@ -25,19 +26,33 @@ DURATION = Histogram(
 HANDED_OVER = Counter(
     "sternway_gateway_alerts_handed_over_total", "Alerts by what became of them.", ["result"], registry=REGISTRY
 )
-ALERTS = Gauge("sternway_gateway_alerts", "Stored alerts that no incident has.", ["state"], registry=REGISTRY)
+HANDOVER = Histogram(
+    "sternway_gateway_handover_seconds",
+    "From an alert's receipt until an incident has it.",
+    ["severity"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+    registry=REGISTRY,
+)
+ALERTS = Gauge(
+    "sternway_gateway_alerts", "Stored alerts that no incident has.", ["state", "severity"], registry=REGISTRY
+)
 QUARANTINED = Gauge("sternway_gateway_quarantined_deliveries", "Deliveries that could not be read.", registry=REGISTRY)
 OLDEST_PENDING = Gauge(
-    "sternway_gateway_oldest_pending_seconds", "Age of the oldest alert that waits for an incident.", registry=REGISTRY
+    "sternway_gateway_oldest_pending_seconds",
+    "Age of the oldest alert that waits for an incident.",
+    ["severity"],
+    registry=REGISTRY,
 )
 
 
 def show(counts: Counts | None, now: datetime) -> None:
     """Set the gauges to what the store says; to not-a-number where it cannot be asked: unknown is never zero."""
-    ALERTS.labels("pending").set(counts.pending if counts else math.nan)
-    ALERTS.labels("unrouted").set(counts.unrouted if counts else math.nan)
+    for severity in Severity:
+        ALERTS.labels("pending", severity).set(counts.pending[severity].alerts if counts else math.nan)
+        ALERTS.labels("unrouted", severity).set(counts.unrouted[severity] if counts else math.nan)
+        age = counts.pending[severity].age(now).total_seconds() if counts else math.nan
+        OLDEST_PENDING.labels(severity).set(age)
     QUARANTINED.set(counts.quarantined if counts else math.nan)
-    OLDEST_PENDING.set(counts.oldest_pending_age(now).total_seconds() if counts else math.nan)
 
 
 def show_incidents(open_ones: Iterable[StoredIncident] | None) -> None:

@@ -45,6 +45,12 @@ def only_region(service: str, region: str, catalog: Catalog) -> str:
     return known.regions[0] if known and not region and len(known.regions) == 1 else region
 
 
+def has_place(service: str, region: str, catalog: Catalog) -> bool:
+    """Whether an incident can be about this service in this region."""
+    known = catalog.services.get(service)
+    return known is not None and region in known.regions
+
+
 def misplaced(service: str, region: str, catalog: Catalog) -> str | None:
     """Why no incident can be about this service in this region; none where one can."""
     if not service:

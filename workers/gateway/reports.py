@@ -19,16 +19,17 @@ from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import Handed
 from workers.gateway.incidents import workflow_of
-from workers.gateway.intake import Delivery, Taken, keep
+from workers.gateway.intake import Delivery, Taken, take_report
 from workers.gateway.metrics import DELIVERIES
 from workers.gateway.opening import API, REPORT, correlation, level_of
 from workers.gateway.parts import Parts, parts
 from workers.gateway.placing import misplaced, only_region
+from workers.gateway.refusals import refusals
 
 WAIT = 3.0
 """Seconds to wait for the incident to begin; then the answer is that the report is pending."""
 
-router = APIRouter(dependencies=[Depends(authenticate_person)])
+router = APIRouter()
 
 
 @router.post("/v1/incidents", status_code=202)
@@ -38,13 +39,19 @@ async def post_incident(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> JSONResponse:
     """Take in a report. The same ``Idempotency-Key`` always gets the same incident."""
+    with refusals(API):
+        authenticate_person(request)
+        return await _take_in(request, gateway, idempotency_key or str(ULID()))
+
+
+async def _take_in(request: Request, gateway: Parts, key: str) -> JSONResponse:
     async with gateway.room.read(request) as body:
         try:
             report = IncidentReport.model_validate_json(body)
         except ValidationError as error:
             problems = error.errors(include_input=False, include_url=False, include_context=False)
             return JSONResponse({"detail": problems}, status_code=422)
-        alert = _alert(report, idempotency_key or str(ULID()), gateway)
+        alert = _alert(report, key, gateway)
         if reason := misplaced(alert.service, alert.region, gateway.loaded.catalog):
             return JSONResponse({"detail": reason}, status_code=422)
         identity = hashlib.sha256(alert.fingerprint.encode()).hexdigest()
@@ -54,7 +61,7 @@ async def post_incident(
             workflow = await asyncio.to_thread(workflow_of, gateway, before.incident)
             return _repeated(before.incident, workflow, gateway)
         delivery = Delivery(API, body, request.headers, datetime.now(UTC))
-        kept = await keep(gateway.store, gateway.writer, delivery, identity, [alert])
+        kept = await take_report(gateway.store, gateway.writer, delivery, identity, alert)
     DELIVERIES.labels(API, "duplicate" if kept.duplicate else "accepted").inc()
     handed = await gateway.dispatcher.outcome(kept.alerts[0], WAIT, suspect=kept.duplicate)
     return JSONResponse(_answer(report, alert, kept, handed, gateway), status_code=202)

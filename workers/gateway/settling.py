@@ -32,6 +32,9 @@ class Settling:
     async def handed(self, parts: Iterable[Handed]) -> None:
         """These have their incident, or were set aside."""
         for part in parts:
+            for stored in part.alerts if part.incident else ():
+                waited = part.at - stored.received_at
+                metrics.HANDOVER.labels(stored.alert.severity).observe(waited.total_seconds())
             state = AlertState.STARTED if part.incident else AlertState.IGNORED
             await self._mark(part.alerts, state, part.incident, part.reason)
             result = "opened" if part.opened else "joined" if part.incident else "ignored"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 from sqlmodel import Session, col
 
+from activities.analytics.store.bulk import Bound, bind, insert_bound
 from activities.analytics.store.engine import Store, serialise
-from models.alert import BY_URGENCY, Alert, AlertReference, AlertState
+from models.alert import BY_URGENCY, Alert, AlertReference, AlertState, Severity
 from models.base import Frozen, Time
 from models.tables import AlertRow, DeliveryRow, metadata
 
@@ -24,6 +27,17 @@ IDS_IN_ONE_STATEMENT = 5_000
 
 _deliveries = metadata.tables["deliveries"]
 _alerts = metadata.tables["alerts"]
+
+OF_AN_ALERT = tuple(column.name for column in _alerts.c if column.name not in {"id", "delivery_id", "incident"})
+"""The columns that are known before the alert is stored."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A delivery whose alerts are bound already, so that storing it holds the lock for the writing only."""
+
+    row: Mapping[str, Any]
+    alerts: Sequence[Bound]
 
 
 class Persisted(Frozen):
@@ -59,19 +73,25 @@ class StoredDelivery(Frozen):
     quarantine_reason: str | None
 
 
+class Waiting(Frozen):
+    """The pending alerts of one severity."""
+
+    alerts: int = 0
+    oldest: Time | None = None
+    """When the one that waits for longest was received."""
+
+    def age(self, now: datetime) -> timedelta:
+        """How long the oldest has waited; zero where none waits."""
+        return now - self.oldest if self.oldest else timedelta()
+
+
 class Counts(Frozen):
-    pending: int
-    oldest_pending: Time | None
-    """When the oldest alert that still waits was received."""
-    unrouted: int
+    pending: dict[Severity, Waiting]
+    unrouted: dict[Severity, int]
     quarantined: int
 
-    def oldest_pending_age(self, now: datetime) -> timedelta:
-        """How long the oldest pending alert has waited; zero where none waits."""
-        return now - self.oldest_pending if self.oldest_pending else timedelta()
 
-
-def persist(
+def prepare(
     store: Store,
     source: str,
     body: bytes,
@@ -80,47 +100,67 @@ def persist(
     alerts: Sequence[Alert],
     quarantine_reason: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Persisted:
+) -> Prepared:
+    """A delivery as :func:`persist` takes it. Does not touch the store; takes its time for thousands of alerts.
+
+    *digest* is the delivery's identity within its source. Of *headers* those in :data:`KEPT_HEADERS` are kept.
+    """
+    row = {
+        "source": source,
+        "digest": digest,
+        "received_at": received_at,
+        "body": body,
+        "headers": _kept(headers or {}),
+        "quarantine_reason": quarantine_reason,
+    }
+    rows = (_row(alert, position, received_at) for position, alert in enumerate(alerts))
+    return Prepared(row, bind(store, _alerts, rows, OF_AN_ALERT))
+
+
+def persist(store: Store, prepared: Prepared) -> Persisted:
     """Store a delivery with its alerts in one durable transaction; they are pending from then on.
 
-    *digest* is the delivery's identity within its source. A delivery that repeats one whose alerts are still pending
-    is a duplicate; after that it is stored anew, for it may open the next incident. Of *headers* those in
-    :data:`KEPT_HEADERS` are kept. Raises :class:`~activities.analytics.store.engine.StoreUnavailable`: nothing stored.
+    A delivery that repeats one whose alerts are still pending is a duplicate; after that it is stored anew, for it may
+    open the next incident. Raises :class:`~activities.analytics.store.engine.StoreUnavailable`: nothing stored.
     """
+    source, digest = prepared.row["source"], prepared.row["digest"]
     with store.write() as connection:
         serialise(connection, f"sternway:delivery:{source}:{digest}")
         earlier = _pending_twin(connection, source, digest)
         if earlier is not None:
             return Persisted(delivery_id=earlier, alert_ids=_alert_ids(connection, earlier), duplicate=True)
         delivery: int = connection.execute(
-            insert(_deliveries).returning(_deliveries.c.id),
-            {
-                "source": source,
-                "digest": digest,
-                "received_at": received_at,
-                "body": body,
-                "headers": _kept(headers or {}),
-                "quarantine_reason": quarantine_reason,
-            },
+            insert(_deliveries).returning(_deliveries.c.id), dict(prepared.row)
         ).scalar_one()
-        if not alerts:
-            return Persisted(delivery_id=delivery, alert_ids=(), duplicate=False)
-        rows = [_row(alert, delivery, position, received_at) for position, alert in enumerate(alerts)]
-        connection.execute(insert(_alerts), rows)
+        rows = [(delivery, *bound) for bound in prepared.alerts]
+        insert_bound(connection, _alerts, rows, ("delivery_id", *OF_AN_ALERT))
         return Persisted(delivery_id=delivery, alert_ids=_alert_ids(connection, delivery), duplicate=False)
 
 
 def pending(store: Store, limit: int = 100) -> list[StoredAlert]:
     """Alerts that no incident has yet: critical ones first, then by their order of arrival."""
-    found: list[AlertRow] = []
-    with store.read() as connection, Session(connection) as session:
+    return load_pending(store, pending_ids(store, limit))
+
+
+def pending_ids(store: Store, limit: int) -> list[int]:
+    """The ids of what :func:`pending` reads: cheap also for thousands."""
+    found: list[int] = []
+    with store.read() as connection:
         for severity in BY_URGENCY:
+            waiting = select(_alerts.c.id).where(_alerts.c.state == AlertState.PENDING, _alerts.c.severity == severity)
             if len(found) < limit:
-                query = select(AlertRow).where(
-                    col(AlertRow.state) == AlertState.PENDING, col(AlertRow.severity) == severity
-                )
-                found += session.scalars(query.order_by(col(AlertRow.id)).limit(limit - len(found)))
-        return [stored_alert(row) for row in found]
+                found += connection.execute(waiting.order_by(_alerts.c.id).limit(limit - len(found))).scalars()
+    return found
+
+
+def load_pending(store: Store, ids: Sequence[int]) -> list[StoredAlert]:
+    """These alerts, in this order, without those that are not pending any more."""
+    found: dict[int, StoredAlert] = {}
+    with store.read() as connection, Session(connection) as session:
+        for chunk in _chunks(ids):
+            these = select(AlertRow).where(col(AlertRow.id).in_(chunk), col(AlertRow.state) == AlertState.PENDING)
+            found |= {row.id or 0: stored_alert(row) for row in session.scalars(these)}
+    return [found[id] for id in ids if id in found]
 
 
 def mark(
@@ -131,9 +171,7 @@ def mark(
         raise ValueError("an alert is started by an incident: say which")
     with store.write() as connection:
         change = update(_alerts).values(state=state, incident=incident, reason=reason)
-        ids = list(alert_ids)
-        for start in range(0, len(ids), IDS_IN_ONE_STATEMENT):
-            chunk = ids[start : start + IDS_IN_ONE_STATEMENT]
+        for chunk in _chunks(list(alert_ids)):
             connection.execute(change.where(_alerts.c.id.in_(chunk)))
 
 
@@ -161,17 +199,29 @@ def delivery(store: Store, id: int) -> StoredDelivery | None:
 
 def counts(store: Store) -> Counts:
     """What the metrics show."""
+    of_each = (
+        select(_alerts.c.state, _alerts.c.severity, func.count(), func.min(_alerts.c.id))
+        .where(_alerts.c.state.in_((AlertState.PENDING, AlertState.UNROUTED)))
+        .group_by(_alerts.c.state, _alerts.c.severity)  # the index has all of it: cheap also in a storm
+    )
+    received = select(_alerts.c.received_at)
+    pending = {severity: Waiting() for severity in Severity}
+    unrouted = dict.fromkeys(Severity, 0)
     with store.read() as connection:
-        waiting = select(func.count(), func.min(_alerts.c.received_at)).where(_alerts.c.state == AlertState.PENDING)
-        number, oldest = connection.execute(waiting).one()
-        lost = select(func.count()).select_from(_alerts).where(_alerts.c.state == AlertState.UNROUTED)
+        for state, severity, number, oldest in connection.execute(of_each).all():
+            if state is AlertState.UNROUTED:
+                unrouted[severity] = number
+            else:
+                at = connection.execute(received.where(_alerts.c.id == oldest)).scalar_one()
+                pending[severity] = Waiting(alerts=number, oldest=at)
         unread = select(func.count()).select_from(_deliveries).where(_deliveries.c.quarantine_reason.is_not(None))
-        return Counts(
-            pending=number,
-            oldest_pending=oldest,
-            unrouted=connection.execute(lost).scalar_one(),
-            quarantined=connection.execute(unread).scalar_one(),
-        )
+        return Counts(pending=pending, unrouted=unrouted, quarantined=connection.execute(unread).scalar_one())
+
+
+def answer(store: Store) -> None:
+    """Return if alerts can be looked up. Raises :class:`~activities.analytics.store.engine.StoreUnavailable`."""
+    with store.read() as connection:
+        connection.execute(select(_alerts.c.id).limit(1))
 
 
 def _pending_twin(connection: Connection, source: str, digest: str) -> int | None:
@@ -185,18 +235,22 @@ def _alert_ids(connection: Connection, delivery_id: int) -> tuple[int, ...]:
     return tuple(connection.execute(ids).scalars())
 
 
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), IDS_IN_ONE_STATEMENT):
+        yield ids[start : start + IDS_IN_ONE_STATEMENT]
+
+
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     named = {name.lower(): value for name, value in headers.items()}
     return {name: value for name, value in named.items() if name in KEPT_HEADERS or name.startswith("ce-")}
 
 
-def _row(alert: Alert, delivery_id: int, position: int, received_at: datetime) -> dict[str, object]:
+def _row(alert: Alert, position: int, received_at: datetime) -> dict[str, object]:
     values = dict(alert)
     group = values.pop("group")
     return {
         **values,
         "alert_group": group,
-        "delivery_id": delivery_id,
         "position": position,
         "received_at": received_at,
         "state": AlertState.PENDING,
