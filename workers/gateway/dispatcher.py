@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store import Store, StoreUnavailable, deliveries
 from activities.analytics.store.deliveries import StoredAlert
-from models.alert import Severity
+from models.alert import Alert, Severity
 from models.catalog import Catalog
 from models.catalog_file import LoadedCatalog
 from models.identity import new_incident_id
@@ -27,7 +27,7 @@ from models.incident import IncidentStart
 from workers.gateway.connection import Connection
 from workers.gateway.handover import Handed, Page, hand_over
 from workers.gateway.lanes import Lane, Lanes
-from workers.gateway.opening import correlation, opening
+from workers.gateway.opening import API, correlation, opening
 from workers.gateway.placing import has_place, misplaced
 from workers.gateway.settling import Settling
 from workers.gateway.writing import Writer
@@ -73,6 +73,7 @@ class Dispatcher:
         self._loaded = loaded
         self._page = page
         self._lanes = Lanes()
+        self._keys: dict[tuple[str, str], str] = {}
         self._traces: dict[str, Context] = {}
         self._outcomes: dict[int, asyncio.Future[Handed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,22 +145,31 @@ class Dispatcher:
 
     def _take_in(self, alerts: Sequence[StoredAlert], *, suspect: bool) -> None:
         unrouted: list[StoredAlert] = []
+        trace = traces.get_current()
         for stored in alerts:
             if stored.id in self._lanes:
                 continue
             if len(self._lanes) >= HELD:
                 self._more_in_store = True
                 break
-            alert = stored.alert
-            if not has_place(alert.service, alert.region, self._loaded.catalog):
+            key = self._key(stored.alert)
+            if key is None:
                 unrouted.append(stored)
                 continue
-            key = correlation(alert, self._loaded.catalog)
             self._lanes.add(key, stored, suspect=suspect)
             if not suspect:
-                self._traces.setdefault(key, traces.get_current())
+                self._traces.setdefault(key, trace)
         if unrouted:
             self._spawn(self._leave_unrouted(unrouted))
+
+    def _key(self, alert: Alert) -> str | None:
+        """The correlation key; none for an alert without a place. Asked once for each alert of a storm."""
+        if alert.source == API:  # what an application asks for is its own
+            return correlation(alert, self._loaded.catalog)
+        place = (alert.region, alert.service)
+        if place not in self._keys and has_place(alert.service, alert.region, self._loaded.catalog):
+            self._keys[place] = correlation(alert, self._loaded.catalog)
+        return self._keys.get(place)
 
     async def _leave_unrouted(self, alerts: Sequence[StoredAlert]) -> None:
         reasons = await asyncio.to_thread(_reasons, alerts, self._loaded.catalog)

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import ParamSpec, TypeVar
 
 from activities.analytics.store import Store, deliveries
@@ -88,23 +87,17 @@ async def take_in(store: Store, writer: Writer, catalog: Catalog, delivery: Deli
     try:
         read = await run(_read, store, catalog, delivery)
     except (Unreadable, Undecodable) as unreadable:
-        kept = await writer.write(partial(deliveries.persist, store, _quarantined(store, delivery, str(unreadable))))
+        kept = await writer.persist(_quarantined(store, delivery, str(unreadable)), first=False)
         return Taken(kept.delivery_id, (), kept.duplicate, quarantined=str(unreadable))
-    kept = await keep(store, writer, read)
+    kept = await writer.persist(read.prepared, first=read.critical)
     return Taken(kept.delivery_id, await run(read.stored, kept), kept.duplicate, unrouted=read.unrouted)
 
 
 async def take_report(store: Store, writer: Writer, delivery: Delivery, identity: str, alert: Alert) -> Taken:
     """Store what an application has reported. Raises ``StoreUnavailable``: nothing was stored."""
     read = _prepared(store, delivery, identity, [alert], unrouted=0)
-    kept = await keep(store, writer, read)
+    kept = await writer.persist(read.prepared, first=read.critical)
     return Taken(kept.delivery_id, read.stored(kept), kept.duplicate)
-
-
-async def keep(store: Store, writer: Writer, read: Read) -> Persisted:
-    """Make it durable; what is critical does not wait for the rest of a storm."""
-    write = writer.write_first if read.critical else writer.write
-    return await write(partial(deliveries.persist, store, read.prepared))
 
 
 def digest(source: str, alerts: Iterable[Alert]) -> str:

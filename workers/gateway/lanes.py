@@ -50,7 +50,7 @@ class Lanes:
         return row in self._rows
 
     def add(self, key: str, alert: StoredAlert, *, suspect: bool) -> None:
-        lane = self._waiting.setdefault(key, Lane(key))
+        lane = self._waiting.get(key) or self._waiting.setdefault(key, Lane(key))
         lane.alerts[alert.id] = alert
         lane.suspect = lane.suspect or suspect
         self._rows.add(alert.id)

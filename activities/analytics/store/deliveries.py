@@ -39,6 +39,11 @@ class Prepared:
     row: Mapping[str, Any]
     alerts: Sequence[Bound]
 
+    @property
+    def name(self) -> str:
+        """Equal for equal deliveries."""
+        return f"{self.row['source']}:{self.row['digest']}"
+
 
 class Persisted(Frozen):
     delivery_id: int
@@ -123,18 +128,27 @@ def persist(store: Store, prepared: Prepared) -> Persisted:
     A delivery that repeats one whose alerts are still pending is a duplicate; after that it is stored anew, for it may
     open the next incident. Raises :class:`~activities.analytics.store.engine.StoreUnavailable`: nothing stored.
     """
-    source, digest = prepared.row["source"], prepared.row["digest"]
+    (kept,) = persist_together(store, [prepared])
+    return kept
+
+
+def persist_together(store: Store, several: Sequence[Prepared]) -> list[Persisted]:
+    """:func:`persist` for several in one transaction: all of them are durable after it, or none."""
     with store.write() as connection:
-        serialise(connection, f"sternway:delivery:{source}:{digest}")
-        earlier = _pending_twin(connection, source, digest)
-        if earlier is not None:
-            return Persisted(delivery_id=earlier, alert_ids=_alert_ids(connection, earlier), duplicate=True)
-        delivery: int = connection.execute(
-            insert(_deliveries).returning(_deliveries.c.id), dict(prepared.row)
-        ).scalar_one()
-        rows = [(delivery, *bound) for bound in prepared.alerts]
-        insert_bound(connection, _alerts, rows, ("delivery_id", *OF_AN_ALERT))
-        return Persisted(delivery_id=delivery, alert_ids=_alert_ids(connection, delivery), duplicate=False)
+        for name in sorted({prepared.name for prepared in several}):  # in order: two writers never wait for each other
+            serialise(connection, f"sternway:delivery:{name}")
+        return [_persist(connection, prepared) for prepared in several]
+
+
+def _persist(connection: Connection, prepared: Prepared) -> Persisted:
+    earlier = _pending_twin(connection, prepared.row["source"], prepared.row["digest"])
+    if earlier is not None:
+        return Persisted(delivery_id=earlier, alert_ids=_alert_ids(connection, earlier), duplicate=True)
+    inserting = insert(_deliveries).returning(_deliveries.c.id)
+    delivery: int = connection.execute(inserting, dict(prepared.row)).scalar_one()
+    rows = [(delivery, *bound) for bound in prepared.alerts]
+    insert_bound(connection, _alerts, rows, ("delivery_id", *OF_AN_ALERT))
+    return Persisted(delivery_id=delivery, alert_ids=_alert_ids(connection, delivery), duplicate=False)
 
 
 def pending(store: Store, limit: int = 100) -> list[StoredAlert]:
