@@ -45,7 +45,8 @@ class AnalyticsActivities:
         """Watch an arm for the whole time; a clear failure ends it early, an inconclusive one is watched for longer.
 
         How far it has come travels in the heartbeat, so that after a kill the soak goes on where it was. A source that
-        was restarted begins the soak anew, within the time that there is.
+        was restarted begins the soak anew, within the time that there is. A source whose clock is set forward ends it
+        no sooner: the time that has really passed counts as well.
         """
         catalog = await self._directory.catalog(request)
         telemetry = await self._directory.telemetry(request)
@@ -60,7 +61,8 @@ class AnalyticsActivities:
             activity.heartbeat(progress.elapsed, progress.baseline)
             if verdict.finding is Finding.FAIL:
                 return verdict
-            if verdict.passed and isinstance(window, Window) and window.seconds >= request.seconds:
+            whole = isinstance(window, Window) and min(window.seconds, progress.elapsed) >= request.seconds
+            if verdict.passed and whole:
                 return verdict
             if progress.elapsed >= request.seconds + request.extension:
                 return verdict if not verdict.passed else _too_short(verdict, request.seconds)

@@ -104,6 +104,20 @@ async def test_a_restarted_gateway_begins_what_the_last_one_could_not(
         assert await started_in_order(temporal, 3) == ["f00", "f01", "f02"]
 
 
+async def test_what_was_taken_in_before_the_clock_was_set_back_begins_at_once(
+    tmp_path: Path, own_server: TemporalServer
+) -> None:
+    settings = settings_for(tmp_path, own_server.port)
+    async with a_gateway(settings) as first:
+        await first.post(message(trouble(0)))
+        with first.parts.store.engine.begin() as connection:
+            later = "strftime('%Y-%m-%d %H:%M:%f', 'now', '+5 hours')"
+            connection.exec_driver_sql(f"UPDATE alerts SET received_at = {later}")  # noqa: S608 -- a constant
+    own_server.start()
+    async with a_gateway(settings) as second:
+        await second.nothing_waits(20)
+
+
 async def test_a_person_hears_that_temporal_is_away(alone: Gateway) -> None:
     answer = await alone.ask("POST", "/v1/incidents", json={"service": "ledger", "reason": "it is slow"})
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")

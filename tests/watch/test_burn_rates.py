@@ -143,6 +143,14 @@ def test_a_reading_that_is_not_newer_adds_nothing() -> None:
     assert made.over(FAST.short).requests == 5 * RATE
 
 
+def test_a_clock_that_was_set_back_begins_the_history_anew_and_blinds_nobody() -> None:
+    made = history([totals(1000, 5000), totals(1001, 5100), *minutes([1.0] * 90)])
+    now = made.newest
+    assert now is not None
+    assert now == totals(90, 0).at.timestamp()
+    assert {burn.state for burn in burns(made, SLOS, (FAST, SLOW), 50, now)} == {B}
+
+
 @given(st.lists(st.tuples(st.floats(1, 400), st.integers(0, 50)), min_size=2, max_size=400))
 def test_memory_is_bounded_and_a_window_is_cut_within_its_resolution(steps: list[tuple[float, int]]) -> None:
     made, at, requests = History([HOUR]), 0.0, 0

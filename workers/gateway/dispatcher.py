@@ -139,8 +139,10 @@ class Dispatcher:
             logger(__name__).exception("pending alerts cannot be understood", again_in=TICK)
             return
         self._more_in_store = len(ids) == HELD
-        settled = datetime.now(UTC) - older_than
-        self._take_in([stored for stored in pending if stored.received_at <= settled], suspect=True)
+        now = datetime.now(UTC)
+        # What seems to come from the future was taken in before the clock was set back, and must not wait for it.
+        settled = [stored for stored in pending if abs(now - stored.received_at) >= older_than]
+        self._take_in(settled, suspect=True)
         self._pump()
 
     def _take_in(self, alerts: Sequence[StoredAlert], *, suspect: bool) -> None:

@@ -15,6 +15,10 @@ from models.telemetry import USERS, Count, NoData, Totals, Window, between
 RESOLUTION = 60
 """Points kept for a window. Its far end is at most this fraction of it too early."""
 
+SET_BACK = 60.0
+"""Seconds by which a reading is older than the one before it where the source's clock was set back: no late answer is.
+Waiting for that clock to come to where it was would be blindness for as long."""
+
 
 class Covered(NamedTuple):
     """The users' counts inside a window. *seconds*: as much of it as there is history for."""
@@ -36,7 +40,11 @@ class History:
     """*lengths*: of the windows that will be asked for, in seconds."""
 
     def __init__(self, lengths: Iterable[float]) -> None:
-        self._tracks: dict[float, deque[_Point]] = {length: deque() for length in lengths}
+        self._lengths = tuple(lengths)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._tracks: dict[float, deque[_Point]] = {length: deque() for length in self._lengths}
         self._last: Totals | None = None
         self._sum = _Point(0.0, 0, 0, 0)
 
@@ -49,6 +57,8 @@ class History:
         """Take in a reading; what users saw since the last one."""
         if isinstance(reading, NoData):
             return reading
+        if self._last and (self._last.at - reading.at).total_seconds() > SET_BACK:
+            self._begin()
         before, at = self._last, reading.at.timestamp()
         if before is not None and reading.at <= before.at:
             return NoData(service=reading.service, region=reading.region, reason="the source shows no newer sample")
