@@ -34,8 +34,17 @@ regions:
     telemetry: {envoy: {kind: envoy, url: "${ENVOY}"}}
 defaults: {mesh: envoy, platform: local, telemetry: envoy}
 policies:
-  waiting: {level: protect, protect: {action: limit, max_requests: 100}, lease: 3600}
-  renewing: {level: protect, protect: {action: limit, max_requests: 100}, lease: 20, hold_timeout: 600}
+  waiting:
+    level: protect
+    protect: {action: limit, max_requests: 100}
+    lease: 3600
+    approval_timeout: 86400
+  renewing:
+    level: protect
+    protect: {action: limit, max_requests: 100}
+    lease: 20
+    approval_timeout: 86400
+    hold_timeout: 600
 services:
 """
 SERVICE = """
