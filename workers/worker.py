@@ -22,6 +22,10 @@ CACHED_WORKFLOWS = 200
 """That a worker keeps in memory, about 0.3 MB for each incident. One that is not kept is replayed from its history when
 something happens to it, which takes some tens of milliseconds: so many open incidents cost time and not memory."""
 
+GRACE = timedelta(seconds=10)
+"""What a worker that was told to stop has in hand may take this long, which is what a change may take. Gates are handed
+over at once."""
+
 SHARED = ("activities", "models", "pydantic", "pydantic_core", "pydantic_settings", "annotated_types", "ulid")
 """Modules without state of their own, which every workflow's sandbox may share."""
 
@@ -68,5 +72,5 @@ def build(
         # A cancellation reaches an activity in 0.07 instead of 6.5 s.
         max_heartbeat_throttle_interval=timedelta(milliseconds=100),
         default_heartbeat_throttle_interval=timedelta(milliseconds=100),
-        graceful_shutdown_timeout=timedelta(seconds=10),
+        graceful_shutdown_timeout=GRACE,
     )

@@ -83,8 +83,10 @@ class Regions:
 
     def _sentence(self, activity: str) -> str:
         asked = " and ".join(self._candidates)
+        own = workflow.info().get_current_deployment_version()
+        build = f" of build {own.build_id}" if own else ""
         return (
-            f"no worker pool of {asked} took {activity} within {SCHEDULE_TO_START.seconds} s each: "
+            f"no worker pool of {asked}{build} took {activity} within {SCHEDULE_TO_START.seconds} s each: "
             f"start one with `sternway pool --region {self.region}`; the incident then goes on by itself"
         )
 

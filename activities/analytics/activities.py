@@ -15,7 +15,7 @@ from activities.analytics.store.engine import Store
 from activities.analytics.store.journal import append
 from activities.analytics.verdict import judge_absolute
 from activities.directory import Directory
-from activities.polling import LOOK_SECONDS
+from activities.polling import LOOK_SECONDS, hand_over_if_stopping
 from models.observation import Observation
 from models.scope import Scope
 from models.telemetry import NoData, Totals, Window, WindowReading, between
@@ -66,6 +66,7 @@ class AnalyticsActivities:
                 return verdict
             if progress.elapsed >= request.seconds + request.extension:
                 return verdict if not verdict.passed else _too_short(verdict, request.seconds)
+            hand_over_if_stopping()
             await asyncio.sleep(SOAK_INTERVAL)
 
     @activity.defn(name=contract.RECORD.name)

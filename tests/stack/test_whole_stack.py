@@ -37,21 +37,6 @@ async def test_killed_pools_resume_and_end_recovered_with_each_effect_once(runni
     assert len(effects(ended)) == len(set(effects(ended))) == len(STEPS)
 
 
-async def test_a_dead_region_is_finished_by_its_peer_and_does_not_stop_the_other(running: Running) -> None:
-    running.stack.kill("pool-us")
-    try:
-        us, eu = await asyncio.gather(running.alert("us"), running.alert("eu"))
-        ended = await asyncio.gather(
-            *(running.until_phase(id, "resolved", "held", "aborted", seconds=150) for id in (eu, us))
-        )
-    finally:
-        running.stack.start_pool("us")
-
-    assert [incident["phase"] for incident in ended] == ["resolved", "resolved"], [i["detail"] for i in ended]
-    for region in REGIONS:
-        assert await running.fleet.weights(region, "payments") == {"v1": 100, "v2": 0}
-
-
 async def test_a_killed_gateway_loses_no_incident(running: Running) -> None:
     incident = await running.alert("eu")
     await running.until_step(incident, "protect")

@@ -15,6 +15,9 @@ from workers.observability.logs import logger
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds before a process that died is replaced; doubled while it dies young."""
 
+STOPPED_WITHIN = 20.0
+"""Seconds from SIGTERM to SIGKILL for a process that hangs: twice what finishing takes."""
+
 HEALTHY_AFTER = 10.0
 """Seconds of life after which a death counts as the first one again."""
 
@@ -47,10 +50,20 @@ def _keep(region: str, stop: threading.Event) -> None:
         )
         while child.poll() is None and not stop.wait(0.1):
             pass
-        if child.poll() is None:
-            child.terminate()
-            child.wait()
+        if stop.is_set():
+            _end(child)
             return
         pause = SHORTEST_PAUSE if time.monotonic() - born > HEALTHY_AFTER else min(pause * 2, LONGEST_PAUSE)
         logger(__name__).warning("a process of the pool died", status=child.returncode, again_in=pause)
         stop.wait(pause)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Let it finish what it has in hand. It may have been told by whoever told us, or have ended already."""
+    child.terminate()
+    try:
+        child.wait(STOPPED_WITHIN)
+    except subprocess.TimeoutExpired:
+        logger(__name__).error("a process of the pool does not end, and is killed", after=STOPPED_WITHIN)
+        child.kill()
+        child.wait()
