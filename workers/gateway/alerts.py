@@ -46,8 +46,7 @@ async def _take_in(source: str, request: Request, gateway: Parts) -> Taken:
         delivery = Delivery(source, body, request.headers, received_at)
         with tracer().start_as_current_span("alert received", attributes={"source": source, "bytes": len(body)}):
             taken = await take_in(gateway.store, gateway.writer, gateway.loaded.catalog, delivery)
-            if not taken.duplicate:
-                gateway.dispatcher.offer(taken.alerts)
+            gateway.dispatcher.offer(() if taken.duplicate else taken.alerts)
     DURATION.labels(source).observe(time.perf_counter() - began)
     return taken
 

@@ -68,6 +68,7 @@ AWAY = frozenset(
 class Dispatcher:
     def __init__(self, store: Store, writer: Writer, connection: Connection, loaded: LoadedCatalog, page: Page) -> None:
         self._store = store
+        self._writer = writer
         self._settling = Settling(store, writer)
         self._connection = connection
         self._loaded = loaded
@@ -89,7 +90,10 @@ class Dispatcher:
         self._look = asyncio.Event()
 
     def offer(self, alerts: Sequence[StoredAlert]) -> None:
-        """Hand these over as soon as possible; they have just become durable. Never blocks."""
+        """Hand these over as soon as possible; they have just become durable. Never blocks.
+
+        Also to be called with none, once a delivery has been dealt with: others may have waited for that.
+        """
         self._take_in(alerts, suspect=False)
         self._pump()
 
@@ -197,6 +201,9 @@ class Dispatcher:
             self._look.set()
 
     def _admits(self, urgency: Severity) -> bool:
+        """Deliveries are made durable first: while senders wait, nothing is begun but what is critical."""
+        if urgency is not Severity.CRITICAL and self._writer.behind:
+            return False
         return self._handing[urgency is Severity.CRITICAL] < (1 if self._in_order else AT_ONCE)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

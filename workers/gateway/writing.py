@@ -33,6 +33,9 @@ TOGETHER = 64
 SMALL = 8
 """Alerts of a delivery that is stored with others: none of them waits for a large one."""
 
+BEHIND = 8
+"""Writes that wait, from which on senders are said to wait."""
+
 FIRST, IN_TURN = 0, 1
 
 
@@ -59,6 +62,11 @@ class Writer:
         self._thread = ThreadPoolExecutor(max_workers=1 if store.sqlite else 4, thread_name_prefix="store-writer")
         self._queue = PriorityQueue[_Waiting]()
         self._numbers = count()
+
+    @property
+    def behind(self) -> bool:
+        """Whether senders wait for the store: there is more to do than fits into one transaction's time."""
+        return self._queue.qsize() > BEHIND
 
     async def write(self, work: Callable[[], Answer]) -> Answer:
         """Run *work* in its turn. Raises what it raises, or ``StoreUnavailable`` where its turn came too late."""
