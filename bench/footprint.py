@@ -30,6 +30,8 @@ INCIDENTS = 1000
 FEW = 5
 PROCESS_LIMIT, MESH_LIMIT = 200.0, 120.0
 """MB."""
+EACH = 0.4
+"""MB that a workflow in a cache may take, its part of what the process then keeps for itself included."""
 SETTLE = 3.0
 """Seconds without work before memory is read."""
 ASKED = 20
@@ -105,6 +107,8 @@ def _outcome(
     }
     workers = [name for name in idle if name != "mesh"]
     checks = [at_most(f"{name}, idle: resident MB", idle[name].rss, PROCESS_LIMIT) for name in workers]
+    bound = CACHED_WORKFLOWS * EACH
+    checks += [at_most(f"{name}: MB gained by {incidents} that wait", at_the_end[name], bound) for name in workers]
     checks.append(at_most("mesh, idle: resident MB", idle["mesh"].rss, MESH_LIMIT))
     checks.append(at_most("packages of learned models in memory", len(models), 0))
     checks.append(at_least("incidents that waited", incidents, INCIDENTS))

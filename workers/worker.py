@@ -19,8 +19,9 @@ TASK_TIMEOUT = timedelta(seconds=2)
 noticed after 1.8 instead of 9.8 s."""
 
 CACHED_WORKFLOWS = 200
-"""That a worker keeps in memory, about 0.3 MB for each incident. One that is not kept is replayed from its history when
-something happens to it, which takes some tens of milliseconds: so many open incidents cost time and not memory."""
+"""That a worker keeps in memory, about 0.2 MB for each incident. One that is not kept is replayed from its history when
+something happens to it: an approval then takes half a second on two busy cores. So open incidents beyond the cache cost
+time and not memory; ``bench/footprint.py`` has the figures."""
 
 GRACE = timedelta(seconds=10)
 """What a worker that was told to stop has in hand may take this long, which is what a change may take. Gates are handed
