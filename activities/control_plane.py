@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from activities.driver import Moved, Refused, Unavailable
+from models.base import Frozen
 from models.receipt import Conflict
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Frozen)
 
 LONGEST_EXCERPT = 300
 
@@ -58,7 +59,7 @@ class ControlPlane:
 
     def _read(self, model: type[Model], response: httpx.Response) -> Model:
         try:
-            return model.model_validate_json(response.content)
+            return model.of_any_build(response.content)
         except ValidationError as error:
             raise Unavailable(
                 f"{self._what} at {self._url} answered something else than a {model.__name__}; is that its address?"

@@ -144,13 +144,13 @@ class Ledger:
         """Every receipt of a change or an undoing, oldest first."""
         with self._lock:
             rows = self.connection.execute("SELECT receipt FROM ledger_receipts ORDER BY sequence").fetchall()
-        return tuple(Receipt.model_validate_json(row[0]) for row in rows)
+        return tuple(Receipt.of_any_build(row[0]) for row in rows)
 
     def receipt(self, key: str) -> Receipt | None:
         """The receipt that was given for *key*, be it of a change or of an undoing."""
         with self._lock:
             row = self.connection.execute("SELECT receipt FROM ledger_receipts WHERE key = ?", (key,)).fetchone()
-        return Receipt.model_validate_json(row[0]) if row else None
+        return Receipt.of_any_build(row[0]) if row else None
 
     def change(
         self, key: str, resource: str, fields: Fields, expected: int | None, now: datetime

@@ -7,12 +7,12 @@ import random
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig, RPCError
 
 from activities import fault_points
 from models.base import SternwayError
 from models.settings import Settings
+from workers.conversion import data_converter
 from workers.fault_points import TemporalFaultPoints
 from workers.observability.activity_logs import ActivityLogs
 from workers.observability.activity_metrics import ActivityMetrics
@@ -38,7 +38,7 @@ async def connect(settings: Settings, tracing: Tracing | None = None, retrying: 
         return await Client.connect(
             settings.temporal_address,
             namespace=settings.temporal_namespace,
-            data_converter=pydantic_data_converter,
+            data_converter=data_converter,
             plugins=tracing.plugins if tracing else [],
             interceptors=[ActivityLogs(), ActivityMetrics(), *_in_chaos()],
             connect_timeout=CONNECT_TIMEOUT,

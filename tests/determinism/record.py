@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.analytics.store import migrate, open_store
 from activities.rollback.contract import lock_id
@@ -31,6 +30,7 @@ from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from tests.waiting import until
 from tests.world.world import Mishap, World
+from workers.conversion import data_converter
 from workers.deployment.joining import join
 from workers.local.world import REGION
 from workers.registry import WORKFLOWS, local_activities, regional_activities
@@ -184,7 +184,7 @@ async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
         await world.start_temporal()
         await world.start()
         # A history names the clients that wrote it, by default with the name of their machine.
-        client = await Client.connect(world.temporal, data_converter=pydantic_data_converter, identity="recorder")
+        client = await Client.connect(world.temporal, data_converter=data_converter, identity="recorder")
         await join(client, BUILD)
         store = open_store(world.store)
         migrate(store)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -27,6 +26,7 @@ from models.queues import regional
 from models.rollback import RollbackResult, RollbackStart
 from models.verdict import Finding, Verdict
 from tests.world.world import World
+from workers.conversion import data_converter
 from workers.deployment.joining import join
 from workers.local.binaries import binary
 from workers.local.temporal import DYNAMIC_CONFIG
@@ -65,7 +65,7 @@ async def temporal_client() -> AsyncGenerator[Client]:
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=binary("temporal"),
         dev_server_extra_args=extra,
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
         await join(environment.client, BUILD)

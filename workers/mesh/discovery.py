@@ -76,7 +76,7 @@ async def newest(plane: ControlPlane, client: httpx.AsyncClient, service: str) -
     url = f"{driver.url}/v1/regions/{plane.region}/services/{service}"
     try:
         answer = (await client.get(url, timeout=_NEWEST_WITHIN)).raise_for_status()
-        deployments = Workload.model_validate_json(answer.content).deployments
+        deployments = Workload.of_any_build(answer.content).deployments
     except (httpx.HTTPError, ValidationError):
         return None
     return deployments[0].release if deployments else None

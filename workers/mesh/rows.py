@@ -56,13 +56,13 @@ class Rows:
     def lease(self, id: str) -> Lease | None:
         """The lease, be it active or spent."""
         row = self._ledger.connection.execute("SELECT lease FROM mesh_leases WHERE id = ?", (id,)).fetchone()
-        return Lease.model_validate_json(row[0]) if row else None
+        return Lease.of_any_build(row[0]) if row else None
 
     def active_leases(self) -> list[KeptLease]:
         """Those that are not known to have ended."""
         query = "SELECT lease, newest, seconds FROM mesh_leases WHERE active ORDER BY id"
         rows = self._ledger.connection.execute(query).fetchall()
-        return [KeptLease(Lease.model_validate_json(lease), newest, seconds) for lease, newest, seconds in rows]
+        return [KeptLease(Lease.of_any_build(lease), newest, seconds) for lease, newest, seconds in rows]
 
     def put_endpoints(self, agent: str, endpoints: tuple[Endpoint, ...]) -> None:
         """All that *agent* knows now, in place of what it knew."""
@@ -77,7 +77,7 @@ class Rows:
         rows = self._ledger.connection.execute("SELECT agent, endpoint FROM mesh_endpoints ORDER BY agent, id")
         found: dict[str, tuple[Endpoint, ...]] = {}
         for agent, endpoint in rows:
-            found[agent] = (*found.get(agent, ()), Endpoint.model_validate_json(endpoint))
+            found[agent] = (*found.get(agent, ()), Endpoint.of_any_build(endpoint))
         return found
 
 

@@ -6,7 +6,6 @@ process starts and deleted only once its process is known to be dead.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,7 +110,7 @@ class Rows:
     def releases(self, service: str) -> dict[str, HowToRun]:
         with self._ledger.transaction() as connection:
             rows = connection.execute("SELECT release, how FROM releases WHERE service = ?", (service,)).fetchall()
-        return {release: HowToRun.model_validate(json.loads(how)) for release, how in rows}
+        return {release: HowToRun.of_any_build(how) for release, how in rows}
 
     def deploy(self, key: str, region: str, service: str, release: str, now: datetime) -> Deployment:
         """Record that *release* is now deployed. A repeat of *key* returns what was recorded first."""
