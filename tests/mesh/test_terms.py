@@ -94,6 +94,34 @@ def test_what_was_lifted_stays_lifted_over_a_restart() -> None:
         assert not found.active
 
 
+def test_the_version_before_still_takes_leases_in_a_file_that_this_one_has_used() -> None:
+    with closing(Ledger(":memory:")) as ledger:
+        Terms(Rows(ledger), NOON, 0.0).take(lease(NOON + timedelta(seconds=60), "01NEW"), None, 60, 0.0)
+        by_the_version_before = lease(NOON + timedelta(seconds=30), "01OLD")
+        ledger.connection.execute(
+            "INSERT INTO mesh_leases VALUES (?, ?, ?, ?) ON CONFLICT (id)"
+            " DO UPDATE SET active = excluded.active, lease = excluded.lease",
+            (by_the_version_before.id, True, by_the_version_before.model_dump_json(exclude={"pending"}), None),
+        )
+        running = Terms(Rows(ledger), NOON, 0.0).running(0.0)
+        assert {term.lease.id: term.ends for term in running} == {"01NEW": 60.0, "01OLD": 30.0}
+
+
+def test_seconds_that_were_a_column_are_kept() -> None:
+    with closing(Ledger(":memory:")) as ledger:
+        ledger.connection.execute(
+            "CREATE TABLE mesh_leases (id TEXT PRIMARY KEY, active INTEGER NOT NULL CHECK (active IN (0, 1)),"
+            " lease TEXT NOT NULL, newest TEXT, seconds REAL NOT NULL) WITHOUT ROWID"
+        )
+        kept = lease(NOON + timedelta(hours=5))
+        row = (kept.id, kept.model_dump_json(exclude={"pending"}))
+        ledger.connection.execute("INSERT INTO mesh_leases VALUES (?, 1, ?, NULL, 60)", row)
+        rows = Rows(ledger)
+        assert [kept.seconds for kept in rows.active_leases()] == [60.0]
+        rows.put_lease(kept, None, 30)
+        assert [kept.seconds for kept in Rows(ledger).active_leases()] == [30.0]
+
+
 def test_a_file_of_a_version_that_did_not_keep_the_seconds_is_taken_over() -> None:
     with closing(Ledger(":memory:")) as ledger:
         ledger.connection.execute(

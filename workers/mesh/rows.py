@@ -1,4 +1,8 @@
-"""The control plane's own tables, in the ledger's file: leases, and the endpoints that were known last."""
+"""The control plane's own tables, in the ledger's file: leases, and the endpoints that were known last.
+
+A table keeps the columns that it was released with, and what is added later gets a table of its own: the version before
+writes rows without naming columns, and whoever goes back to it needs its protection just then.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,23 @@ from workers.mesh.endpoint import Endpoint
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS mesh_leases (
-  id TEXT PRIMARY KEY, active INTEGER NOT NULL CHECK (active IN (0, 1)), lease TEXT NOT NULL, newest TEXT,
-  seconds REAL NOT NULL
+  id TEXT PRIMARY KEY, active INTEGER NOT NULL CHECK (active IN (0, 1)), lease TEXT NOT NULL, newest TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mesh_lease_seconds (
+  id TEXT PRIMARY KEY, seconds REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mesh_endpoints (
   agent TEXT NOT NULL, id TEXT NOT NULL, endpoint TEXT NOT NULL, PRIMARY KEY (agent, id)
 ) WITHOUT ROWID;
 """
-_SECONDS = "ALTER TABLE mesh_leases ADD COLUMN seconds REAL NOT NULL DEFAULT 3600"
-"""For a file of a version that did not keep them: the longest that a lease may be given."""
+_LONGEST = 3600.0
+"""Seconds: the longest that a lease may be given, for one that was taken by a version that did not keep them."""
+
+_MOVE_SECONDS = (
+    "INSERT OR REPLACE INTO mesh_lease_seconds SELECT id, seconds FROM mesh_leases",
+    "ALTER TABLE mesh_leases DROP COLUMN seconds",
+)
+"""For a file in which they were a column, for a while."""
 
 
 class KeptLease(NamedTuple):
@@ -39,17 +51,19 @@ class Rows:
         with ledger.transaction() as connection:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 connection.execute(statement)
-            if "seconds" not in [column[1] for column in connection.execute("PRAGMA table_info(mesh_leases)")]:
-                connection.execute(_SECONDS)
+            if "seconds" in [column[1] for column in connection.execute("PRAGMA table_info(mesh_leases)")]:
+                for statement in _MOVE_SECONDS:
+                    connection.execute(statement)
 
     def put_lease(self, lease: Lease, newest: str | None, seconds: float) -> None:
         """*newest* is kept from the first time."""
         with self._ledger.transaction() as connection:
             connection.execute(
-                "INSERT INTO mesh_leases (id, active, lease, newest, seconds) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id)"
-                " DO UPDATE SET active = excluded.active, lease = excluded.lease, seconds = excluded.seconds",
-                (lease.id, lease.active, lease.model_dump_json(exclude={"pending"}), newest, seconds),
+                "INSERT INTO mesh_leases (id, active, lease, newest) VALUES (?, ?, ?, ?) ON CONFLICT (id)"
+                " DO UPDATE SET active = excluded.active, lease = excluded.lease",
+                (lease.id, lease.active, lease.model_dump_json(exclude={"pending"}), newest),
             )
+            connection.execute("INSERT OR REPLACE INTO mesh_lease_seconds VALUES (?, ?)", (lease.id, seconds))
             fault_points.reached("lease is written", "active" if lease.active else "over")
         fault_points.reached("lease is durable", "active" if lease.active else "over")
 
@@ -60,8 +74,11 @@ class Rows:
 
     def active_leases(self) -> list[KeptLease]:
         """Those that are not known to have ended."""
-        query = "SELECT lease, newest, seconds FROM mesh_leases WHERE active ORDER BY id"
-        rows = self._ledger.connection.execute(query).fetchall()
+        query = (
+            "SELECT lease, newest, coalesce(seconds, ?) FROM mesh_leases LEFT JOIN mesh_lease_seconds USING (id)"
+            " WHERE active ORDER BY id"
+        )
+        rows = self._ledger.connection.execute(query, (_LONGEST,)).fetchall()
         return [KeptLease(Lease.of_any_build(lease), newest, seconds) for lease, newest, seconds in rows]
 
     def put_endpoints(self, agent: str, endpoints: tuple[Endpoint, ...]) -> None:
