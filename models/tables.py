@@ -50,6 +50,16 @@ def _named(table: str) -> Any:
     return table
 
 
+class SchemaUseRow(Row, table=True):
+    """Who may use the store at a revision: asked by code that does not know the revision itself."""
+
+    __tablename__ = _named("schema_use")
+
+    revision: str = Field(primary_key=True)
+    oldest_code: str
+    """The oldest revision whose code may."""
+
+
 class DeliveryRow(Row, table=True):
     """One request that carried alerts, as it came."""
 

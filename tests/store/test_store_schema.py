@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from activities.analytics.store import Store, deliveries, migrate, open_store
+from activities.analytics.store import Store, deliveries, migrate, open_store, schema
 from activities.analytics.store.engine import BUSY_SECONDS, serialise
 from activities.analytics.store.schema import status
 from models.base import SternwayError
@@ -46,6 +47,44 @@ def test_a_newer_store_is_refused_and_not_touched(store: Store) -> None:
     with pytest.raises(SternwayError, match="newer than this Sternway"):
         migrate(store)
     assert status(store).revision == "from-the-future"
+
+
+def migrate_by_later_code(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, says: str) -> None:
+    """Migrate *store* as code would that has one migration more, which *says* something of older code."""
+    shutil.copytree(schema.MIGRATIONS, folder / "migrations")
+    newest = status(store).wanted
+    (folder / "migrations/versions/later.py").write_text(LATER.format(newest=newest, says=says.format(newest=newest)))
+    with monkeypatch.context() as later:
+        later.setattr(schema, "MIGRATIONS", folder / "migrations")
+        assert migrate(store).revision == "later"
+    store.schema_checked = False
+
+
+LATER = """
+from alembic import op
+revision, down_revision, branch_labels, depends_on = "later", "{newest}", None, None
+{says}
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE later (id INTEGER)")
+"""
+
+
+def test_a_process_of_the_build_before_starts_again_after_a_migration_that_leaves_it_able_to_work(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate_by_later_code(store, tmp_path, monkeypatch, 'oldest_code = "{newest}"')
+    assert deliveries.counts(store)
+    assert migrate(store).revision == "later", "it is left as it is"
+    assert (status(store).known, status(store).usable) == (False, True)
+
+
+def test_after_a_migration_that_does_not_say_so_it_is_refused(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate_by_later_code(store, tmp_path, monkeypatch, "")
+    with pytest.raises(SternwayError, match="newer than this Sternway"):
+        deliveries.counts(store)
 
 
 def test_migrating_again_changes_nothing(store: Store) -> None:

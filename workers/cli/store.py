@@ -41,7 +41,7 @@ def status(url: Url = None, json: Json = False) -> None:
     finally:
         opened.close()
     _show(found, json)
-    if not found.current:
+    if not found.usable:
         raise typer.Exit(1)
 
 
@@ -81,7 +81,9 @@ def _show(found: SchemaStatus, json: bool) -> None:
     typer.echo(f"store   {found.store}")
     typer.echo(f"schema  {found.revision or 'none: the store is empty'}")
     typer.echo(f"wanted  {found.wanted}")
-    if not found.known:
+    if found.usable and not found.known:
+        typer.echo("the store is newer than this Sternway, which may go on using it")
+    elif not found.known:
         typer.echo("the store is newer than this Sternway: upgrade Sternway, or point it at another store")
     elif not found.current:
         typer.echo(f"to do   {', '.join(found.pending)}: run sternway store migrate")
