@@ -24,7 +24,7 @@ DRIVER_KINDS: Final[Mapping[Module, tuple[str, ...]]] = MappingProxyType(
 
 TIERS: Final = (1, 2, 3, 4)
 
-LONGEST_HOLD: Final = 1500
+LONGEST_WAIT: Final = 1500
 """Times the lease: each renewal takes eleven events of the incident's history, and Temporal ends one at 51,200."""
 
 
@@ -155,12 +155,16 @@ def _related(draft: Draft, name: str, service: Service) -> Iterator[Problem]:
 
 def _holds(draft: Draft) -> Iterator[Problem]:
     for name, policy in draft.policies.items():
-        if policy is not None and policy.hold_timeout > LONGEST_HOLD * policy.lease:
-            longest = LONGEST_HOLD * policy.lease
+        if policy is None:
+            continue
+        waits, longest = policy.approval_timeout + policy.hold_timeout, LONGEST_WAIT * policy.lease
+        if waits > longest:
+            field = "hold_timeout" if policy.hold_timeout >= policy.approval_timeout else "approval_timeout"
             what = (
-                f'policy "{name}" holds for {policy.hold_timeout:g} s; with its lease of {policy.lease:g} s it can be'
+                f'policy "{name}" waits {policy.approval_timeout:g} s for an approval and is then held for '
+                f"{policy.hold_timeout:g} s; its lease of {policy.lease:g} s can be"
             )
-            yield Problem(("policies", name, "hold_timeout"), f"{what} renewed for {longest:g} s at most")
+            yield Problem(("policies", name, field), f"{what} renewed for {longest:g} s at most")
 
 
 def _policy(draft: Draft, name: str, service: Service) -> Iterator[Problem]:

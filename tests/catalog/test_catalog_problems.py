@@ -171,6 +171,12 @@ MISTAKES = {
     "a number without end": ("port: 7002", f"port: {'9' * 5000}", "99999", "is too long for a number"),
     "an unprintable character": ("[v2, v1]", "[v2, v\x01]", "\x01", "the character U+0001 cannot stand"),
     "a second document": ("policy: reroute", "policy: reroute\n---", "---", "a second document begins here"),
+    "a wait that is longer than a lease can be renewed": (
+        "level: protect",
+        "level: protect\n    lease: 5\n    approval_timeout: 3000\n    hold_timeout: 5000",
+        "hold_timeout: 5000",
+        'policy "careful" waits 3000 s for an approval and is then held for 5000 s; its lease of 5 s can be',
+    ),
     "a tier that there is not": (
         "policies:",
         "tiers: {9: {revenue_per_minute: 1, customers: 1}}\npolicies:",
