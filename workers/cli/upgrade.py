@@ -120,12 +120,12 @@ def _show(found: Standing) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("build", "", "since", "incidents", "queue", "polled by"):
+    for column in ("build", "", "since", "running", "queue", "polled by"):
         table.add_column(column, overflow="fold", no_wrap=column == "build")
     for build in found.builds:
         rows = [(queue, ", ".join(who) or "nobody") for queue, who in build.polled.items()] or [("", "nobody")]
         since = f"{build.since:%Y-%m-%d %H:%M} UTC"
-        facts = (build.build, "current" if build.current else "", since, str(build.incidents))
+        facts = (build.build, "current" if build.current else "", since, str(len(build.running)))
         for number, row in enumerate(rows):
             table.add_row(*(facts if number == 0 else ("", "", "", "")), *row)
     console = Console(markup=False)

@@ -46,10 +46,6 @@ class Build(Frozen):
     polled: dict[str, tuple[str, ...]]
     """By task queue, who has lately asked for its work, as ``pid@machine``; empty: nobody."""
 
-    @property
-    def incidents(self) -> int:
-        return sum(running.kind == "Incident" for running in self.running)
-
 
 class Standing(Frozen):
     """The deployment as it is; the newest build first."""
