@@ -29,8 +29,8 @@ from workers.observability.logs import logger
 
 DEPLOYMENT = "sternway"
 
-PAUSE = 0.2
-"""Seconds between two attempts to join."""
+PAUSE, LONGEST_PAUSE = 0.2, 10.0
+"""Seconds between two attempts to join; doubled while the server refuses for another reason than that others join."""
 
 TAKING_TURNS = (
     RPCStatusCode.ABORTED,
@@ -39,6 +39,14 @@ TAKING_TURNS = (
     RPCStatusCode.RESOURCE_EXHAUSTED,
 )
 """What the server answers to one of several processes that join at the same time."""
+
+CURES = {
+    RPCStatusCode.UNIMPLEMENTED: "upgrade it: Sternway needs a server that knows worker deployments, 1.32 or newer",
+    RPCStatusCode.PERMISSION_DENIED: "give Sternway's identity the right to write in its namespace",
+    RPCStatusCode.UNAUTHENTICATED: "give Sternway an identity that the server knows",
+    RPCStatusCode.NOT_FOUND: "create the namespace, or set STERNWAY_TEMPORAL_NAMESPACE to one that there is",
+}
+"""What helps against a refusal that is not over by itself."""
 
 
 def build_of(settings: Settings) -> str:
@@ -61,17 +69,35 @@ def _of_the_sources() -> str:
 async def join(client: Client, build: str) -> None:
     """Call before a worker polls; returns once Temporal has answered, however long that takes.
 
+    Also where it will not before somebody has done something about it: a gateway goes on taking alerts in the meantime,
+    and works as soon as it is done. The log says what is to be done.
+
     The first build of an empty deployment becomes the current one by itself. A later one never does, and waits for
     ``sternway upgrade apply``.
     """
+    pause = PAUSE
+    said: RPCStatusCode | None = None
     while True:
         try:
             if await _joined(client, build):
                 return
+            pause = PAUSE
         except RPCError as error:
-            say = logger(__name__).debug if error.status in TAKING_TURNS else logger(__name__).warning
-            say("the deployment cannot be joined yet", reason=str(error), again_in=PAUSE)
-        await asyncio.sleep(PAUSE)
+            pause = PAUSE if error.status in TAKING_TURNS else min(pause * 2, LONGEST_PAUSE)
+            if error.status is not said:
+                said = error.status
+                _say(error, pause)
+        await asyncio.sleep(pause)
+
+
+def _say(error: RPCError, again_in: float) -> None:
+    facts = {"reason": str(error), "again_in": again_in}
+    if cure := CURES.get(error.status):
+        logger(__name__).error("Temporal does not let Sternway work", **facts, cure=cure)
+    elif error.status in TAKING_TURNS:
+        logger(__name__).debug("the deployment cannot be joined yet", **facts)
+    else:
+        logger(__name__).warning("the deployment cannot be joined yet", **facts)
 
 
 async def _joined(client: Client, build: str) -> bool:
