@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -69,6 +70,27 @@ def test_what_was_put_back_is_suspect_and_comes_before_what_came_since() -> None
     again = lanes.take()
     assert again and again.suspect and again.attempts == 1
     assert [one.id for one in again.in_order] == [2, 3]
+
+
+def test_what_is_put_back_again_and_again_takes_no_more_memory() -> None:
+    """As while Temporal is away, for as long as that takes."""
+    lanes = Lanes()
+    for row in range(1_000):
+        lanes.add("a", stored(row, Severity.WARNING), suspect=False)
+
+    def put_back() -> None:
+        for _ in range(50):
+            lane = lanes.take()
+            assert lane
+            lanes.put_back(lane)
+
+    put_back()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    put_back()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 1_000_000
 
 
 steps = st.lists(

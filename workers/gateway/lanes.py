@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from activities.analytics.store.deliveries import StoredAlert
-from models.alert import BY_URGENCY, AlertStatus, Severity, most_urgent
+from models.alert import BY_URGENCY, AlertStatus, Severity
 
 Order = tuple[int, int]
 """Urgency, then the alert's row: smaller is sooner."""
+
+LAST: Order = (len(BY_URGENCY), 0)
+"""After every alert's."""
 
 
 @dataclass
@@ -22,13 +25,15 @@ class Lane:
 
     key: str
     alerts: dict[int, StoredAlert] = field(default_factory=dict[int, StoredAlert])
+    order: Order = LAST
+    """Of its most urgent alert, and of these the oldest one."""
     suspect: bool = False
     """Some of these may have reached an incident already: a gateway ended, or a call, before it could say so."""
     attempts: int = 0
 
     @property
     def urgency(self) -> Severity:
-        return most_urgent(stored.alert.severity for stored in self.alerts.values())
+        return BY_URGENCY[self.order[0]]
 
     @property
     def in_order(self) -> list[StoredAlert]:
@@ -40,6 +45,7 @@ class Lanes:
         self._waiting: dict[str, Lane] = {}
         self._busy: dict[str, Lane] = {}
         self._order: list[tuple[Order, str]] = []
+        """A heap. What is not (any more) the order of a waiting lane is passed over."""
         self._rows: set[int] = set()
 
     def __len__(self) -> int:
@@ -54,14 +60,21 @@ class Lanes:
         lane.alerts[alert.id] = alert
         lane.suspect = lane.suspect or suspect
         self._rows.add(alert.id)
-        heapq.heappush(self._order, (_order(alert), key))
+        if (order := _order(alert)) < lane.order:
+            lane.order = order
+            self._queue(key)
 
     def take(self, admits: Callable[[Severity], bool] = lambda _: True) -> Lane | None:
         """The most urgent lane that nobody works on, with all that waits in it; none where its urgency is not one that
         *admits*. Finish it by one of the two below."""
-        while self._order and admits(BY_URGENCY[self._order[0][0][0]]):
-            _, key = heapq.heappop(self._order)
-            if key in self._waiting and key not in self._busy:
+        while self._order:
+            order, key = self._order[0]
+            lane = self._waiting.get(key)
+            current = lane and lane.order == order and key not in self._busy
+            if lane and current and not admits(lane.urgency):
+                return None
+            heapq.heappop(self._order)
+            if current:
                 self._busy[key] = self._waiting.pop(key)
                 return self._busy[key]
         return None
@@ -77,14 +90,17 @@ class Lanes:
         del self._busy[lane.key]
         since = self._waiting.get(lane.key, Lane(lane.key))
         self._waiting[lane.key] = Lane(
-            lane.key, {**lane.alerts, **since.alerts}, suspect=True, attempts=lane.attempts + 1
+            lane.key,
+            {**lane.alerts, **since.alerts},
+            min(lane.order, since.order),
+            suspect=True,
+            attempts=lane.attempts + 1,
         )
         self._queue(lane.key)
 
     def _queue(self, key: str) -> None:
-        if key in self._waiting:
-            for alert in self._waiting[key].alerts.values():
-                heapq.heappush(self._order, (_order(alert), key))
+        if key in self._waiting and key not in self._busy:
+            heapq.heappush(self._order, (self._waiting[key].order, key))
 
 
 def _order(alert: StoredAlert) -> Order:
