@@ -9,6 +9,7 @@ listens, and not minutes later.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,9 @@ Answer = TypeVar("Answer")
 
 PATIENCE = 3.0
 """Seconds in the queue; the write itself gives up after :data:`activities.analytics.store.engine.BUSY_SECONDS`."""
+
+THREADS = 4
+"""For PostgreSQL; SQLite gets one."""
 
 TOGETHER = 64
 """Deliveries in one transaction."""
@@ -59,8 +63,10 @@ class _Waiting:
 class Writer:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._thread = ThreadPoolExecutor(max_workers=1 if store.sqlite else 4, thread_name_prefix="store-writer")
+        self._thread = ThreadPoolExecutor(max_workers=1 if store.sqlite else THREADS, thread_name_prefix="store-writer")
         self._queue = PriorityQueue[_Waiting]()
+        self._choosing = threading.Lock()
+        """One of several threads at a time: what it takes out and puts back must not be missed by the others."""
         self._numbers = count()
 
     @property
@@ -68,9 +74,9 @@ class Writer:
         """Whether senders wait for the store: there is more to do than fits into one transaction's time."""
         return self._queue.qsize() > BEHIND
 
-    async def write(self, work: Callable[[], Answer]) -> Answer:
-        """Run *work* in its turn. Raises what it raises, or ``StoreUnavailable`` where its turn came too late."""
-        return await self._enqueue(IN_TURN, work, None)
+    async def write(self, work: Callable[[], Answer], *, first: bool = False) -> Answer:
+        """Run *work* in its turn, or *first*. Raises what it raises, or ``StoreUnavailable`` if that came too late."""
+        return await self._enqueue(FIRST if first else IN_TURN, work, None)
 
     async def persist(self, delivery: Prepared, *, first: bool) -> Persisted:
         """Store a delivery: *first* before everything that only waits for its turn. Raises ``StoreUnavailable``."""
@@ -86,6 +92,16 @@ class Writer:
 
     def _do_next(self) -> None:
         """Called once for each that waits; does the first of them, and the small deliveries right behind it."""
+        with self._choosing:
+            batch = self._next()
+        in_time = [waiting for waiting in batch if not _refused(waiting)]
+        if len(in_time) > 1:
+            _together(self._store, in_time)
+        elif in_time:
+            in_time[0].settle(in_time[0].work)
+
+    def _next(self) -> list[_Waiting]:
+        """What is to be done now; nothing where all of it has been cancelled, or is in others' batches."""
         batch: list[_Waiting] = []
         with suppress(Empty):
             while len(batch) < TOGETHER:
@@ -97,11 +113,7 @@ class Writer:
                     batch.append(waiting)
                     if waiting.delivery is None:
                         break
-        in_time = [waiting for waiting in batch if not _refused(waiting)]
-        if len(in_time) > 1:
-            _together(self._store, in_time)
-        elif in_time:
-            in_time[0].settle(in_time[0].work)
+        return batch
 
     def close(self) -> None:
         """Wait for what is queued."""
