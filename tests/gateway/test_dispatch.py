@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities.analytics.store import open_store
+from activities.analytics.store import deliveries, open_store
+from activities.analytics.store.deliveries import StoredAlert
 from models.alert import AlertStatus, Severity
 from models.catalog import Level
 from models.identity import correlation_key
@@ -73,6 +74,21 @@ async def test_it_is_started_eagerly_on_the_neutral_queue(gateway: Gateway, temp
     assert history.events[0].workflow_execution_started_event_attributes.eager_execution_accepted
     timeout = history.events[0].workflow_execution_started_event_attributes.workflow_task_timeout
     assert timeout.ToTimedelta().total_seconds() == 2
+
+
+async def test_what_a_gateway_begins_runs_on_its_build_whichever_is_current(
+    gateway: Gateway, temporal_server: TemporalServer, temporal: Client, tmp_path: Path
+) -> None:
+    """Also what is not urgent, and what may not protect: nobody else may be there to run it."""
+    (tmp_path / "other").mkdir()
+    settings = settings_for(tmp_path / "other", temporal_server.port, build_id="not-current")
+    async with a_gateway(settings) as other:
+        await other.post(message(alert(severity="warning")))
+        report = {"service": "ledger", "reason": "have a look", "severity": "info", "level": "advise"}
+        await other.ask("POST", "/v1/incidents", json=report)
+        await until(lambda: len(other.protected.starts) == 2, 15, "both first tasks")
+        await other.nothing_waits()
+    assert gateway.protected.starts == []
 
 
 async def test_further_and_resolved_alerts_go_to_the_running_incident(gateway: Gateway, temporal: Client) -> None:
@@ -224,6 +240,30 @@ async def test_a_stop_between_start_and_mark_begins_nothing_twice(
         assert second.protected.starts == []
         assert {one["incident"] for one in await _stored(second, 2)} == {began.incident}
     assert await runs(first, temporal, 1) == 1
+
+
+async def test_what_an_ended_incident_had_is_told_from_the_rest_by_row(
+    gateway: Gateway, temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison of each alert with each other one takes a minute for ten thousand, and all else waits for it."""
+    await gateway.post(message(*(alert(f"f{number}") for number in range(50))))
+    await gateway.nothing_waits()
+    started = [stored["id"] for stored in await _stored(gateway, 50)]
+    _execute(gateway.parts.settings.store_url, "UPDATE alerts SET state = 'pending', incident = NULL")
+    alerts = deliveries.load_pending(gateway.parts.store, started)
+    await end(temporal, KEY)
+    compared = 0
+
+    def count(one: StoredAlert, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return one is other
+
+    monkeypatch.setattr(StoredAlert, "__eq__", count)
+    seen = await gateway.parts.dispatcher.outcome(alerts[0], 10, suspect=True)
+    await gateway.nothing_waits()
+    assert seen and not seen.opened
+    assert compared <= len(alerts)
 
 
 def _execute(url: str, statement: str) -> None:

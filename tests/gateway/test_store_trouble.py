@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
+import pytest
+
+from activities.analytics.store import StoreUnavailable, deliveries
 from tests.gateway.running_gateway import Gateway, alert, message
+from tests.waiting import until
+from workers.gateway import dispatcher
 
 
 def _file(gateway: Gateway) -> str:
@@ -64,6 +70,24 @@ async def test_a_full_disk_answers_503_and_nothing_is_seen(alone: Gateway) -> No
     assert (await alone.ask("GET", "/v1/alerts?state=pending")).json() == []
     again = await alone.post(body)
     assert (again.status_code, again.json()["duplicate"], again.json()["alerts"]) == (202, False, 200)
+
+
+async def test_what_could_not_be_noted_is_noted_soon_after_the_store_is_back(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then alerts of that trouble wait, so that it is not tried ever more rarely, as for one lane's own fault."""
+    monkeypatch.setattr(dispatcher, "FIRST_PAUSE", 30.0)
+    mark, away = deliveries.mark, [StoreUnavailable("the store is away")]
+
+    def away_at_first(*what: Any) -> None:
+        if away:
+            raise away.pop()
+        mark(*what)
+
+    monkeypatch.setattr(deliveries, "mark", away_at_first)
+    await gateway.post(message(alert()))
+    await until(lambda: not away, 10, "it could not be noted")
+    await gateway.nothing_waits(10)
 
 
 async def test_metrics_show_what_is_unknown_as_unknown(alone: Gateway) -> None:

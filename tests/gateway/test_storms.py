@@ -208,6 +208,31 @@ async def test_while_senders_wait_only_what_is_critical_begins(gateway: Gateway)
     assert [start.service for start in gateway.protected.starts] == ["s01", "s00"]
 
 
+def handed_over(severity: str) -> float:
+    return REGISTRY.get_sample_value("sternway_gateway_handover_seconds_count", {"severity": severity}) or 0.0
+
+
+async def test_what_became_of_a_critical_alert_is_noted_before_other_writes(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, writer = gateway.parts.store, gateway.parts.writer
+    go_on, done, before, mark = threading.Event(), list[str](), handed_over("critical"), deliveries.mark
+
+    def noted(*what: Any) -> None:
+        done.append("noted")
+        mark(*what)
+
+    monkeypatch.setattr(deliveries, "mark", noted)
+    in_hand = asyncio.create_task(writer.write(partial(go_on.wait, 20)))
+    in_turn = asyncio.create_task(writer.write(partial(done.append, "in turn")))
+    gateway.parts.dispatcher.offer([stored(store, "critical", "s00", Severity.CRITICAL)])
+    await until(lambda: handed_over("critical") > before, 10, "it is handed over, and is to be noted")
+    go_on.set()
+    await asyncio.gather(in_hand, in_turn)
+    await gateway.nothing_waits()
+    assert done == ["noted", "in turn"]
+
+
 def stored(store: Store, fingerprint: str, service: str, severity: Severity) -> StoredAlert:
     """An alert that is durable, and that nobody was told of."""
     now = datetime.now(UTC)

@@ -15,6 +15,7 @@ from models.incident import IncidentState
 from tests.gateway.running_gateway import Gateway, a_gateway, alert, message, settings_for
 from tests.gateway.temporal_server import TemporalServer, polls
 from tests.waiting import until
+from workers.gateway import dispatcher
 
 MANY = 12
 
@@ -83,6 +84,20 @@ async def test_critical_alerts_go_first(tmp_path: Path, own_server: TemporalServ
         await until(lambda: gateway.protected.starts, 15, "the first action")
         assert gateway.protected.starts[0].alerts[0].fingerprint == "f19"
         await gateway.nothing_waits(30)
+
+
+async def test_a_critical_alert_finds_a_place_in_a_crowd(
+    tmp_path: Path, own_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "HELD", 6)
+    async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
+        for number in range(MANY):
+            await gateway.post(message(trouble(number, severity="critical" if number == MANY - 1 else "warning")))
+        own_server.start()
+        temporal = await own_server.client()
+        await gateway.nothing_waits(30)
+        order = await started_in_order(temporal, MANY)
+        assert order == [f"f{MANY - 1}", *(f"f{number:02}" for number in range(MANY - 1))]
 
 
 async def test_a_server_that_went_away_is_used_again(tmp_path: Path, own_server: TemporalServer) -> None:

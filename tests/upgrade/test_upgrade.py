@@ -57,8 +57,8 @@ class Deployment:
         assert done.returncode == 0, done.stderr
         return {build["build"]: build for build in json.loads(done.stdout)["builds"]}
 
-    async def begin(self, level: str) -> str:
-        body = {"service": "payments", "region": REGION, "reason": "a test", "level": level}
+    async def begin(self, level: str, severity: str = "critical") -> str:
+        body = {"service": "payments", "region": REGION, "reason": "a test", "level": level, "severity": severity}
         answer = (await self.gateway.post("/v1/incidents", json=body)).raise_for_status().json()
         return answer["incident"]
 
@@ -168,6 +168,22 @@ async def test_a_build_is_kept_while_its_incident_runs_and_waits_for_processes_t
     removed = await deployment.upgrade("remove", "A", "--wait", "60")
     assert removed.returncode == 0, removed.stderr
     assert [*await deployment.status()] == ["B"]
+
+
+@pytest.mark.parametrize(("level", "phase"), [("protect", "awaiting-approval"), ("advise", "advised")])
+async def test_what_begins_after_an_upgrade_in_place_needs_no_build_that_is_gone(
+    deployment: Deployment, level: str, phase: str
+) -> None:
+    """However little urgent it is: before `apply` as well, while the build of before is the current one."""
+    deployment.world.processes.stop_named("pool-A")
+    await deployment.start_gateway("B")
+    await deployment.start_pool("B")
+    assert (await deployment.status())["A"]["current"]
+    begun = await deployment.begin(level, "warning")
+    await deployment.until_phase(begun, phase)
+    assert await deployment.builds_of(begun) == {"Incident": "sternway:B"}
+    applied = await deployment.upgrade("apply", "--wait", "30")
+    assert applied.returncode == 0, applied.stderr
 
 
 async def test_the_current_build_is_not_removed_and_one_that_never_ran_is_not_applied(deployment: Deployment) -> None:

@@ -46,6 +46,7 @@ class Connection:
         self._settings = settings
         self._register = register
         self._tracing = tracing
+        self.build = build_of(settings)
         self._client: Client | None = None
         self._there = asyncio.Event()
 
@@ -64,14 +65,13 @@ class Connection:
         """Connect, then run the embedded worker until this is cancelled; what it has in hand is finished then."""
         client = await connect_when_there(self._settings, self._tracing, IMPATIENT)
         registered = self._register(client)
-        build = build_of(self._settings)
-        await join(client, build)
+        await join(client, self.build)
         memory.settle()
         while True:
             embedded = worker.build(
                 client,
                 WORKFLOWS,
-                build,
+                self.build,
                 workflows=registered.workflows,
                 activities=registered.local_activities,
                 remote_activities=False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 
 from opentelemetry import context as traces
@@ -25,7 +25,7 @@ from models.catalog_file import LoadedCatalog
 from models.identity import new_incident_id
 from models.incident import IncidentStart
 from workers.gateway.connection import Connection
-from workers.gateway.handover import Handed, Page, hand_over
+from workers.gateway.handover import Beginning, Handed, Unknown, hand_over
 from workers.gateway.lanes import Lane, Lanes
 from workers.gateway.opening import API, correlation, opening
 from workers.gateway.placing import has_place, misplaced
@@ -41,6 +41,9 @@ HELD = 20_000
 """Alerts in memory, of some 3 kB each; those beyond it wait in the store. Twice as many as the largest message has, so
 that a storm's alerts of one trouble reach it together."""
 
+HELD_FOR_CRITICAL = 5_000
+"""Places beyond those for critical alerts: they do not wait until there is room in a storm's crowd."""
+
 TICK = 5.0
 """Seconds between two looks into the store for alerts that another gateway, or an earlier one, left behind."""
 
@@ -48,7 +51,7 @@ OURS = timedelta(seconds=2)
 """A pending alert that is younger is left to the gateway that took it in."""
 
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_ASIDE = 0.1, 2.0, 60.0
-"""Seconds of back-off: with Temporal away, and for one lane that fails though Temporal answers."""
+"""Seconds of back-off: the longest with Temporal or the store away, and for one lane that fails though both answer."""
 
 PROTECTING = 0.05
 """Seconds in which a critical incident has this process and its disk to itself: noting it in the store at once would
@@ -66,13 +69,15 @@ AWAY = frozenset(
 
 
 class Dispatcher:
-    def __init__(self, store: Store, writer: Writer, connection: Connection, loaded: LoadedCatalog, page: Page) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, connection: Connection, loaded: LoadedCatalog, page: Callable[[str], str]
+    ) -> None:
         self._store = store
         self._writer = writer
         self._settling = Settling(store, writer)
         self._connection = connection
         self._loaded = loaded
-        self._page = page
+        self._beginning = Beginning(self._opening, page, connection.build)
         self._lanes = Lanes()
         self._keys: dict[tuple[str, str], str] = {}
         self._traces: dict[str, Context] = {}
@@ -155,9 +160,9 @@ class Dispatcher:
         for stored in alerts:
             if stored.id in self._lanes:
                 continue
-            if len(self._lanes) >= HELD:
+            if len(self._lanes) >= HELD + (HELD_FOR_CRITICAL if stored.alert.severity is Severity.CRITICAL else 0):
                 self._more_in_store = True
-                break
+                continue
             key = self._key(stored.alert)
             if key is None:
                 unrouted.append(stored)
@@ -202,9 +207,10 @@ class Dispatcher:
 
     def _admits(self, urgency: Severity) -> bool:
         """Deliveries are made durable first: while senders wait, nothing is begun but what is critical."""
-        if urgency is not Severity.CRITICAL and self._writer.behind:
+        critical = urgency is Severity.CRITICAL
+        if not critical and (self._writer.behind or (self._in_order and self._handing[True])):
             return False
-        return self._handing[urgency is Severity.CRITICAL] < (1 if self._in_order else AT_ONCE)
+        return self._handing[critical] < (1 if self._in_order else AT_ONCE)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -224,18 +230,25 @@ class Dispatcher:
     async def _hand_over(self, client: Client, lane: Lane) -> None:
         try:
             await self._settling.remember(self._loaded)
-            parts = await hand_over(client, lane.key, lane.in_order, self._opening, self._page, suspect=lane.suspect)
+            parts = await hand_over(client, lane.key, lane.in_order, self._beginning, suspect=lane.suspect)
             await self._note(lane, parts)
             for part in parts:  # only now: whoever hears of an incident may ask for it at once
                 self._tell(part)
+        except Unknown as error:
+            self._lanes.put_back(lane)
+            self._wait_for_temporal(str(error))
         except RPCError as error:
             if error.status in AWAY:
+                # A server that is only slow, as in a storm, was not away: nothing has to be begun in its order.
+                self._in_order = self._in_order or error.status is RPCStatusCode.UNAVAILABLE
                 self._lanes.put_back(lane)
-                self._wait_for_temporal(error)
+                self._wait_for_temporal(error.message)
             else:
-                self._set_aside(lane, error)
+                self._set_aside(lane, error, LONGEST_ASIDE)
+        except StoreUnavailable as error:  # like every lane's, and over for all of them at once
+            self._set_aside(lane, error, LONGEST_PAUSE)
         except Exception as error:  # noqa: BLE001 -- one lane's trouble, whatever it is, must not stop the others
-            self._set_aside(lane, error)
+            self._set_aside(lane, error, LONGEST_ASIDE)
         else:
             self._pause = FIRST_PAUSE
             self._lanes.done(lane)
@@ -256,14 +269,12 @@ class Dispatcher:
             with about(incident=part.incident):
                 result = "opened" if part.opened else "joined" if part.incident else "ignored"
                 logger(__name__).info("alerts handed over", result=result, alerts=len(part.alerts), reason=part.reason)
-        await self._settling.handed(parts)
+        await self._settling.handed(parts, first=lane.urgency is Severity.CRITICAL)
 
-    def _wait_for_temporal(self, error: RPCError) -> None:
+    def _wait_for_temporal(self, reason: str) -> None:
         if not self._away:
             self._away = True
-            # A server that is only slow, as in a storm, is not one that was away: nothing has to be begun in its order.
-            self._in_order = self._in_order or error.status is RPCStatusCode.UNAVAILABLE
-            logger(__name__).warning("temporal away", reason=error.message, again_in=self._pause)
+            logger(__name__).warning("temporal away", reason=reason, again_in=self._pause)
             asyncio.get_running_loop().call_later(self._pause, self._try_again)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
@@ -271,9 +282,9 @@ class Dispatcher:
         self._away = False
         self._pump()
 
-    def _set_aside(self, lane: Lane, error: Exception) -> None:
+    def _set_aside(self, lane: Lane, error: Exception, longest: float) -> None:
         """Keep the lane busy for a while, so that nobody takes it; then it waits again."""
-        delay = min(FIRST_PAUSE * 4**lane.attempts, LONGEST_ASIDE)
+        delay = min(FIRST_PAUSE * 4**lane.attempts, longest)
         logger(__name__).error("alerts stay pending", reason=str(error), attempt=lane.attempts + 1, again_in=delay)
         asyncio.get_running_loop().call_later(delay, self._put_back, lane)
 

@@ -19,7 +19,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
 )
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import PinnedVersioningOverride, WorkerDeploymentVersion, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -28,8 +28,9 @@ from models.alert import BY_URGENCY, AlertStatus, Severity
 from models.base import SternwayError
 from models.incident import IncidentStart
 from models.queues import WORKFLOWS
+from workers.deployment.joining import DEPLOYMENT
 from workers.gateway.lanes import first_firing
-from workers.gateway.opening import references
+from workers.gateway.opening import protects, references
 from workers.observability.logs import logger
 from workers.worker import TASK_TIMEOUT
 from workflows.search import SEVERITY
@@ -43,9 +44,6 @@ ROUNDS = 5
 MOST_EVENTS, MOST_BYTES = 10_240, 10 * 1024 * 1024
 """Of a run's history: Temporal warns here, and ends a workflow at five times as much. A longer one is told nothing more
 of alerts that change nothing; they are its own in the store all the same."""
-
-Page = Callable[[str], str]
-"""The link to an incident, by its id: the Temporal UI shows it with the workflow."""
 
 MEMO = "incident"
 """The memo under which a run says which incident it is."""
@@ -65,35 +63,44 @@ class Handed:
     at: datetime = field(default_factory=partial(datetime.now, UTC))
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """How this gateway begins an incident."""
+
+    argument: Callable[[Sequence[StoredAlert]], IncidentStart]
+    page: Callable[[str], str]
+    """The link to an incident, by its id: the Temporal UI shows it with the workflow."""
+    build: str
+    """Our own, current or not: the worker in this process can always run what we begin (decision 0011)."""
+
+
 class Restless(SternwayError):
     """Incidents of this correlation began and ended faster than alerts could be handed to them."""
 
 
+class Unknown(SternwayError):
+    """Temporal has not met our build yet: that takes about a second from the very first poll of a build."""
+
+
 async def hand_over(
-    client: Client,
-    key: str,
-    alerts: Sequence[StoredAlert],
-    begin: Callable[[Sequence[StoredAlert]], IncidentStart],
-    page: Page,
-    *,
-    suspect: bool,
+    client: Client, key: str, alerts: Sequence[StoredAlert], beginning: Beginning, *, suspect: bool
 ) -> list[Handed]:
-    """Give *alerts*, oldest first, to the incident under *key*; *begin* makes the argument of a new one,
-    *page* the link under which people see it.
+    """Give *alerts*, oldest first, to the incident under *key*, which is begun where none runs.
 
     Raises :class:`~temporalio.service.RPCError` where Temporal did not answer: what became of the call is unknown, and
-    the next attempt must say *suspect*.
+    the next attempt must say *suspect*; so must it after :class:`Unknown`, to be made a moment later.
     """
     handed: list[Handed] = []
     left = list(alerts)
     for _ in range(ROUNDS):
         if suspect and (seen := await _seen(client, key, left)):
             handed.append(seen)
-            left = [stored for stored in left if stored not in seen.alerts]
+            had = {stored.id for stored in seen.alerts}
+            left = [stored for stored in left if stored.id not in had]
         first = first_firing(left)
         if first is not None:
             chosen = tuple(left[first : first + IN_ONE_MESSAGE])
-            if opened := await _open(client, key, begin(chosen), chosen, page):
+            if opened := await _open(client, key, chosen, beginning):
                 # Resolved before the incident began: it must not take them for news about itself.
                 handed += [opened, *_set_aside(left[:first])]
                 left = left[first + IN_ONE_MESSAGE :]
@@ -108,27 +115,31 @@ async def hand_over(
     raise Restless(f"the incidents of {key} end faster than alerts can be handed to them; the alerts stay pending")
 
 
-async def _open(
-    client: Client, key: str, start: IncidentStart, alerts: tuple[StoredAlert, ...], page: Page
-) -> Handed | None:
+async def _open(client: Client, key: str, alerts: tuple[StoredAlert, ...], beginning: Beginning) -> Handed | None:
     """Begin the incident; none where one runs already."""
+    start = beginning.argument(alerts)
     try:
         handle = await client.start_workflow(
             "Incident",
             start,
             id=key,
             task_queue=WORKFLOWS,
-            # The first task of what is critical is this process's own, and at once; others' go to whoever has time.
-            request_eager_start=start.severity is Severity.CRITICAL,
+            # A first task that protects is this process's own, and at once; others' go to whoever has time.
+            request_eager_start=protects(start),
+            versioning_override=PinnedVersioningOverride(WorkerDeploymentVersion(DEPLOYMENT, beginning.build)),
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             task_timeout=TASK_TIMEOUT,
             memo={MEMO: start.incident},
             static_summary=f"{start.service} in {start.region}: {start.reason}"[:200],
-            static_details=f"[{start.incident} at the gateway]({page(start.incident)})",
+            static_details=f"[{start.incident} at the gateway]({beginning.page(start.incident)})",
             rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         return None
+    except RPCError as error:
+        if error.status is RPCStatusCode.FAILED_PRECONDITION:
+            raise Unknown(f"no incident can begin on build {beginning.build} yet: {error.message}") from error
+        raise
     return Handed(alerts, start.incident, run=handle.first_execution_run_id, opened=True)
 
 

@@ -72,6 +72,11 @@ def opening(incident: str, alerts: Sequence[StoredAlert], pinned: LoadedCatalog)
     return start.model_copy(update={"coordination": report.coordination, "modules": report.modules, "impact": stated})
 
 
+def protects(start: IncidentStart) -> bool:
+    """Whether the incident's first step may be to protect the service's callers."""
+    return start.policy.protect is not None and start.level is not Level.ADVISE and start.modules.breaker
+
+
 def references(alerts: Sequence[StoredAlert]) -> tuple[AlertReference, ...]:
     """What the workflow is given of the alerts; the rest stays in the store."""
     return tuple(_shortened(stored.reference()) for stored in alerts)
