@@ -69,7 +69,9 @@ class Sample:
 class Acknowledgements:
     """The control plane's log: a line for each lease once every expected proxy has acknowledged it."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, service: str) -> None:
+        """Those of *service* from now on."""
+        self._service = service
         self._log = log.open()
         self._log.seek(0, 2)
 
@@ -80,6 +82,8 @@ class Acknowledgements:
                 line = self._log.readline()
                 if '"protection taken"' in line and line.endswith("\n"):
                     taken = json.loads(line)
+                    if taken["service"] != self._service:
+                        continue
                     assert not taken["pending"], f"not acknowledged by {taken['pending']}"
                     return datetime.fromisoformat(taken["timestamp"]).timestamp()
                 if not line:
@@ -97,7 +101,7 @@ class Way:
         self._sender = Sender(int(world.gateway.rpartition(":")[2]), "/v1/alerts/alertmanager", TOKEN)
         self._users = Pool(f"http://127.0.0.1:{world.port('payments')}")
         self._store = open_store(world.store)
-        self._acknowledgements = Acknowledgements(world.processes.log("mesh"))
+        self._acknowledgements = Acknowledgements(world.processes.log("mesh"), "payments")
 
     async def measure(self, number: int) -> Sample:
         """One fresh incident, and everything it did taken back."""
@@ -125,11 +129,18 @@ class Way:
         await until(self._noted, 30, "the gateway has noted the incident")
         key = correlation_key(REGION, "payments", Level.PROTECT)
         await self._client.get_workflow_handle(key).terminate("the sample is taken")
-        leases = (await self._http.get(f"{self._world.urls['MESH']}/v1/status")).json()["leases"]
-        assert len(leases) == 1, f"one incident took {len(leases)} leases"
-        url = f"{self._world.urls['MESH']}/v1/leases/{leases[0]['id']}"
-        (await self._http.delete(url, headers={"authorization": f"Bearer {TOKEN}"})).raise_for_status()
+        released = await self.release("payments")
+        assert released == 1, f"one incident took {released} leases"
         assert await self._who_answers() == "payments", "the lease was released, and users still meet the fallback"
+
+    async def release(self, *services: str) -> int:
+        """Release the leases of *services*; how many there were."""
+        leases = (await self._http.get(f"{self._world.urls['MESH']}/v1/status")).json()["leases"]
+        of_these = [lease["id"] for lease in leases if lease["service"] in services]
+        for lease in of_these:
+            url = f"{self._world.urls['MESH']}/v1/leases/{lease}"
+            (await self._http.delete(url, headers={"authorization": f"Bearer {TOKEN}"})).raise_for_status()
+        return len(of_these)
 
     def close(self) -> None:
         self._sender.close()
