@@ -13,16 +13,19 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError
 
 from activities.analytics.store import migrate, open_store
 from activities.rollback.contract import lock_id
-from models.alert import Severity
+from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
 from models.identity import correlation_key, new_incident_id
 from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Phase
@@ -57,9 +60,28 @@ class Incident:
 
         await until(reached, PATIENCE, f"the incident {what}")
 
+    @property
+    def rollback(self) -> str:
+        return f"rollback:{self.start.incident}:payments"
+
     async def ends(self, phase: Phase) -> None:
         result = await self.handle.result()
         assert result.phase is phase, f"{result.phase}: {result.sentence}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of the service, as its history tells of it."""
+
+    handle: WorkflowHandle[Any, Any]
+
+    async def has(self, kind: EventType.ValueType, times: int, what: str) -> None:
+        async def had() -> bool:
+            with suppress(RPCError):  # nobody has asked for it yet
+                return [event.event_type async for event in self.handle.fetch_history_events()].count(kind) >= times
+            return False
+
+        await until(had, PATIENCE, f"the lock {what}")
 
 
 class Recorder:
@@ -68,26 +90,56 @@ class Recorder:
     def __init__(self, world: World, client: Client) -> None:
         self._world, self._client = world, client
 
-    async def record(self, name: str, play: Callable[[World, Incident], Awaitable[None]], level: Level) -> None:
+    async def record(
+        self,
+        name: str,
+        play: Callable[[World, Incident], Awaitable[None]],
+        level: Level,
+        severity: Severity = Severity.CRITICAL,
+    ) -> None:
         """One incident from an untouched world; its history and its rollback's."""
         print(f"recording {name}", file=sys.stderr, flush=True)
         self._world.mishaps.pending.clear()
         await self._world.serve_v2()
         async with self._world.users():
-            incident = await self._start(level)
+            incident = await self._start(level, severity)
             await play(self._world, incident)
         await self._keep(name, "incident", incident.handle.id)
         if level is not Level.ADVISE:
-            await self._keep(name, "rollback", f"rollback:{incident.start.incident}:payments")
+            await self._keep(name, "rollback", incident.rollback)
         if play is done:
             await self._keep(name, "lock", lock_id(REGION, "payments"))
 
-    async def _start(self, level: Level) -> Incident:
+    async def record_lock(self, name: str, play: Callable[[Client, Incident, Lock], Awaitable[None]]) -> None:
+        """Two rollbacks of one service: one has the lock and does not go on, the other one waits; then *play*."""
+        print(f"recording {name}", file=sys.stderr, flush=True)
+        await self._world.serve_v2()
+        async with self._world.users():
+            waiter = await self._start(Level.PROTECT, Severity.CRITICAL)
+            await waiter.reaches(lambda state: state.phase is Phase.AWAITING_APPROVAL, "waits for an approval")
+            holder = await self._start(Level.FULL, Severity.CRITICAL)
+            await holder.reaches(lambda state: state.phase is Phase.EXECUTING, "executes its plan")
+            await holder.handle.execute_update(IncidentWorkflow.pause, SOMEBODY)
+            lock = Lock(self._client.get_workflow_handle(lock_id(REGION, "payments")))
+            await lock.has(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, 1, "is asked for")
+            await waiter.handle.execute_update(IncidentWorkflow.approve, SOMEBODY)
+            await lock.has(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, 2, "is asked for by another one")
+            await play(self._client, holder, lock)
+            await self._client.get_workflow_handle(waiter.rollback).result()
+            await waiter.reaches(
+                lambda state: state.phase in (Phase.AWAITING_APPROVAL, Phase.HELD, Phase.RESOLVED), "has had the lock"
+            )
+            with suppress(WorkflowUpdateFailedError, RPCError):  # it has ended by itself
+                await waiter.handle.execute_update(IncidentWorkflow.abort, SOMEBODY)
+            await waiter.handle.result()
+        await self._keep(name, "lock", lock_id(REGION, "payments"))
+
+    async def _start(self, level: Level, severity: Severity) -> Incident:
         start = IncidentStart(
             incident=new_incident_id(),
             region=REGION,
             service="payments",
-            severity=Severity.CRITICAL,
+            severity=severity,
             level=level,
             catalog=self._world.catalog.digest,
             policy=self._world.catalog.catalog.policy_of("payments"),
@@ -166,6 +218,37 @@ async def paused(_world: World, incident: Incident) -> None:
     await incident.ends(Phase.RESOLVED)
 
 
+async def escalated(_world: World, incident: Incident) -> None:
+    """It begins as a warning, and a critical alert of the same trouble joins it."""
+    await incident.reaches(lambda state: state.phase is Phase.AWAITING_APPROVAL, "waits for an approval")
+    now = datetime.now(UTC)
+    alert = AlertReference(
+        id=1,
+        fingerprint="worse",
+        status=AlertStatus.FIRING,
+        severity=Severity.CRITICAL,
+        starts_at=now,
+        received_at=now,
+    )
+    await incident.handle.signal(IncidentWorkflow.alerts, [alert])
+    await incident.reaches(lambda state: state.severity is Severity.CRITICAL, "is critical")
+    await incident.handle.execute_update(IncidentWorkflow.approve, SOMEBODY)
+    await incident.ends(Phase.RESOLVED)
+
+
+async def contested(_client: Client, holder: Incident, lock: Lock) -> None:
+    """The lock sees that its holder still runs, and is released by it."""
+    await lock.has(EventType.EVENT_TYPE_MARKER_RECORDED, 1, "looks after its holder")
+    await holder.handle.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await holder.ends(Phase.RESOLVED)
+
+
+async def abandoned(client: Client, holder: Incident, _lock: Lock) -> None:
+    """The lock finds out that its holder is gone."""
+    await holder.handle.terminate("for the record")
+    await client.get_workflow_handle(holder.rollback).terminate("for the record")
+
+
 SCENARIOS = (
     (done, Level.FULL),
     (approved, Level.PROTECT),
@@ -175,6 +258,8 @@ SCENARIOS = (
     (resumed, Level.FULL),
     (paused, Level.FULL),
 )
+
+LOCKS = (contested, abandoned)
 
 
 @asynccontextmanager
@@ -204,6 +289,9 @@ async def main() -> None:
         async with recorder(Path(folder)) as recording:
             for play, level in SCENARIOS:
                 await recording.record(play.__name__, play, level)
+            await recording.record("escalated", escalated, Level.PROTECT, Severity.WARNING)
+            for contest in LOCKS:
+                await recording.record_lock(contest.__name__, contest)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def test_every_scenario_was_recorded() -> None:
     names = {file.stem for file in RECORDED}
     assert {f"{play.__name__}-incident" for play, _ in SCENARIOS} <= names
     assert {"done-rollback", "compensated-rollback", "aborted-rollback", "resumed-rollback", "done-lock"} <= names
+    assert {"escalated-incident", "escalated-rollback", "contested-lock", "abandoned-lock"} <= names
 
 
 async def test_another_order_of_commands_does_not_replay(monkeypatch: pytest.MonkeyPatch) -> None:
