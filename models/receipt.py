@@ -41,6 +41,25 @@ class Receipt(Frozen):
     """Who has not confirmed yet: proxies that have not acknowledged. Not empty means: the change is inconclusive."""
 
 
+class Receipts(Frozen):
+    """All that one control plane has done for one incident, and taken back again."""
+
+    receipts: tuple[Receipt, ...]
+    """Oldest first. The key's action tells a change from its undoing."""
+
+
+class Fence(Frozen):
+    """An incident of which a control plane takes no new change any more. What it has done can still be undone."""
+
+    incident: str
+    at: Time
+    """When it was fenced first."""
+    lifted: tuple[str, ...] = ()
+    """Ids of the incident's leases that were lifted with it."""
+    pending: tuple[str, ...] = ()
+    """Proxies that have not confirmed that yet; each drops the protection by itself when its lease is over."""
+
+
 class Conflict(Frozen):
     """The answer to a change whose expected generation has moved on."""
 

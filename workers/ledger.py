@@ -3,6 +3,7 @@
 Control planes keep their intent here. A change and its receipt are one SQLite transaction, so that a process killed at
 any instant has either made both or neither, and a repeated call finds the first one's receipt. Undoing restores only
 what is still ours, and fences the key of a change that never came, so that a late call from a dead worker loses.
+An incident that is fenced as a whole makes no new change at all, whoever calls in its name.
 Users put tables of their own into the same file and write them inside :meth:`Ledger.transaction`.
 """
 
@@ -29,15 +30,17 @@ CREATE TABLE IF NOT EXISTS ledger_resources (
 CREATE TABLE IF NOT EXISTS ledger_receipts (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, resource TEXT NOT NULL, receipt TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS ledger_fences (incident TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
 class Fenced(SternwayError):
-    """The change was taken back before it came: it is refused for ever."""
+    """The change was taken back before it came, or its incident was fenced: it is refused for ever."""
 
 
 class KeyMisused(SternwayError):
-    """The key is not one of ``models.identity.Key``, not that of a *do*, or belongs to another resource."""
+    """The key is not one of ``models.identity.Key``, not that of a *do*, or belongs to another resource; or what should
+    be the first part of a key is none."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,38 @@ class Ledger:
             rows = self.connection.execute("SELECT receipt FROM ledger_receipts ORDER BY sequence").fetchall()
         return tuple(Receipt.of_any_build(row[0]) for row in rows)
 
+    def receipts_of(self, incident: str) -> tuple[Receipt, ...]:
+        """Every receipt of the incident's changes and their undoing, oldest first. Raises :class:`KeyMisused`."""
+        query = "SELECT receipt FROM ledger_receipts WHERE key >= ? AND key < ? ORDER BY sequence"
+        _check_incident(incident)
+        with self._lock:
+            rows = self.connection.execute(query, (f"{incident}:", f"{incident};")).fetchall()  # ; comes after :
+        return tuple(Receipt.model_validate_json(row[0]) for row in rows)
+
+    def fence(self, incident: str, now: datetime) -> datetime:
+        """Refuse every new change of the incident from now on; when it was fenced first. Raises :class:`KeyMisused`."""
+        _check_incident(incident)
+        with self.transaction():
+            first = self.fenced_at(incident)
+            if first is None:
+                self.connection.execute("INSERT INTO ledger_fences VALUES (?, ?)", (incident, now.isoformat()))
+        return first or now
+
+    def fenced_at(self, incident: str) -> datetime | None:
+        """When the incident was fenced; None while it may change something."""
+        with self._lock:
+            query = "SELECT at FROM ledger_fences WHERE incident = ?"
+            row = self.connection.execute(query, (incident,)).fetchone()
+        return datetime.fromisoformat(row[0]) if row else None
+
+    def require_unfenced(self, incident: str) -> None:
+        """Raises :class:`Fenced`."""
+        if self.fenced_at(incident):
+            raise Fenced(
+                f"incident {incident} was ended from outside (undone, or begun again), so it changes nothing any more; "
+                "what it had changed can still be undone"
+            )
+
     def receipt(self, key: str) -> Receipt | None:
         """The receipt that was given for *key*, be it of a change or of an undoing."""
         with self._lock:
@@ -157,7 +192,8 @@ class Ledger:
     ) -> Receipt | Conflict:
         """Make *fields* so, if the generation is still *expected* (None: whatever it is).
 
-        A repeat of *key* returns the first receipt. Raises :class:`Fenced`, :class:`KeyMisused`.
+        A repeat of *key* returns the first receipt, be the change still in effect or not: whoever repeats it looks at
+        the world afterwards. Raises :class:`Fenced`, :class:`KeyMisused`.
         """
         undo_key = _undo_key(key)
         with self.transaction():
@@ -165,6 +201,7 @@ class Ledger:
                 return first
             if self._own(undo_key, resource):
                 raise Fenced(f"{key} was taken back before it came, so {resource} stays as it is; make a new attempt")
+            self.require_unfenced(Key.parse(key).incident)
             snapshot = self.read(resource)
             if expected is not None and expected != snapshot.generation:
                 return Conflict(
@@ -217,6 +254,13 @@ def _undo_key(key: str) -> str:
     if parsed.action != "do":
         raise KeyMisused(f"{key} is the key of an undoing; give the key of the change itself")
     return str(parsed.undo())
+
+
+def _check_incident(incident: str) -> None:
+    if not incident or ":" in incident:
+        raise KeyMisused(
+            f"{incident!r} is no incident: it is what the keys of its changes begin with, and has no colon"
+        )
 
 
 def _text(value: Fields) -> str:

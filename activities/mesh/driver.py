@@ -9,7 +9,7 @@ from typing import Protocol
 
 from models.base import Frozen
 from models.identity import Key
-from models.receipt import Fields, Receipt
+from models.receipt import Fence, Fields, Receipt
 
 
 class Routing(Frozen):
@@ -38,4 +38,16 @@ class Mesh(Protocol):
 
     async def undo(self, key: Key, service: str) -> Receipt:
         """Take back the change that *key* (of the *do*) made, if it is still ours; fence the key if it never came."""
+        ...
+
+    async def receipts(self, incident: str) -> tuple[Receipt, ...]:
+        """What was changed for the incident, and taken back, oldest first. A receipt's resource is the
+        service's name."""
+        ...
+
+    async def fence(self, incident: str) -> Fence:
+        """Refuse every new change of the incident from now on, and lift and refuse its leases.
+
+        A repeat of a change that was made still gets its first receipt, and undoing stays possible.
+        """
         ...

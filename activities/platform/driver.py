@@ -10,7 +10,7 @@ from typing import Protocol
 from models.base import Frozen
 from models.identity import Key
 from models.plan import Deployment
-from models.receipt import Fields, Receipt
+from models.receipt import Fence, Fields, Receipt
 
 
 class Workload(Frozen):
@@ -40,4 +40,16 @@ class Platform(Protocol):
 
     async def undo(self, key: Key, region: str, service: str) -> Receipt:
         """Take back the change that *key* (of the *do*) made, if it is still ours; fence the key if it never came."""
+        ...
+
+    async def receipts(self, incident: str) -> tuple[Receipt, ...]:
+        """What was changed for the incident, and taken back, oldest first. A receipt's resource reads
+        ``region/service``."""
+        ...
+
+    async def fence(self, incident: str) -> Fence:
+        """Refuse every new change of the incident from now on.
+
+        A repeat of a change that was made still gets its first receipt, and undoing stays possible.
+        """
         ...

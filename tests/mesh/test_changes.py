@@ -60,6 +60,29 @@ async def test_undoing_what_never_came_keeps_the_late_change_out(stage: Stage) -
     assert await ask(stage.port) == "200 v1"
 
 
+async def test_the_receipts_of_an_incident_are_its_own_and_in_the_order_of_its_changes(stage: Stage) -> None:
+    key, other = stage.key(), stage.key()
+    first = await stage.mesh.change(key, "payments", TO_V2, None)
+    await stage.mesh.change(other, "payments", TO_V1, None)
+    undone = await stage.mesh.undo(key, "payments")
+    assert await stage.mesh.receipts(key.incident) == (first, undone)
+    assert first.resource == "payments"
+    assert await stage.mesh.receipts("nobody") == ()
+
+
+async def test_a_fenced_incident_changes_nothing_more_and_can_still_be_undone(stage: Stage) -> None:
+    key = stage.key()
+    first = await stage.mesh.change(key, "payments", TO_V2, None)
+    fence = await stage.mesh.fence(key.incident)
+    assert await stage.mesh.fence(key.incident) == fence
+    assert await stage.mesh.change(key, "payments", TO_V2, None) == first
+    for late in ({"drain/v1": True}, {"weight/v1": 0, "weight/v3": 100}):
+        with pytest.raises(Refused, match="ended from outside"):
+            await stage.mesh.change(key.model_copy(update={"step": "late"}), "payments", dict(late), None)
+    assert (await stage.mesh.undo(key, "payments")).outcome is Outcome.RESTORED
+    assert await ask(stage.port) == "200 v1"
+
+
 @pytest.mark.parametrize(
     ("fields", "cure"),
     [

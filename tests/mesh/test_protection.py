@@ -22,8 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OVERFLOW = "503 upstream connect error or disconnect/reset before headers. reset reason: overflow"
 
 
-def request(protection: Protection, seconds: float = 60) -> LeaseRequest:
-    return LeaseRequest(id=str(ULID()), owner="01OWNER", service="payments", protection=protection, seconds=seconds)
+def request(protection: Protection, seconds: float = 60, owner: str = "01OWNER") -> LeaseRequest:
+    return LeaseRequest(id=str(ULID()), owner=owner, service="payments", protection=protection, seconds=seconds)
 
 
 async def under_load(stage: Stage) -> set[str]:
@@ -101,6 +101,17 @@ async def test_releasing_what_was_never_taken_keeps_a_late_take_out(stage: Stage
     assert (await stage.protector.release(wanted.id)).active is False
     with pytest.raises(Refused, match="410"):
         await stage.protector.take(wanted)
+
+
+async def test_fencing_an_incident_lifts_its_leases_and_keeps_new_ones_out(stage: Stage) -> None:
+    ours = await stage.protector.take(request(FallbackAction(share=100), owner="01FENCED"))
+    theirs = await stage.protector.take(request(LimitAction(max_requests=1000)))
+    assert (await stage.mesh.fence(ours.owner)).lifted == (ours.id,)
+    assert await answers(stage) == {"200 v1"}
+    assert (await stage.protector.renew(ours.id, 60)).active is False
+    with pytest.raises(Refused, match="ended from outside"):
+        await stage.protector.take(request(FallbackAction(share=100), owner="01FENCED"))
+    assert (await stage.protector.renew(theirs.id, 60)).active is True
 
 
 async def test_a_lease_outlives_the_control_plane_s_death_but_not_its_time(stage: Stage) -> None:

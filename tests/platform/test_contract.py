@@ -27,14 +27,21 @@ class Place:
     driver: Platform
     region: str
 
-    def key(self, step: str) -> Key:
-        return Key(incident="01J0000000000000000000TEST", step=f"{self.region}:{step}")
+    def key(self, step: str, incident: str = "01J0000000000000000000TEST") -> Key:
+        return Key(incident=incident, step=f"{self.region}:{step}")
 
     async def read(self, service: str = SERVICE) -> Workload:
         return await self.driver.read(self.region, service)
 
-    async def change(self, step: str, fields: Fields, expected: int | None = None, service: str = SERVICE) -> Receipt:
-        return await self.driver.change(self.key(step), self.region, service, fields, expected)
+    async def change(
+        self,
+        step: str,
+        fields: Fields,
+        expected: int | None = None,
+        service: str = SERVICE,
+        incident: str = "01J0000000000000000000TEST",
+    ) -> Receipt:
+        return await self.driver.change(self.key(step, incident), self.region, service, fields, expected)
 
     async def undo(self, step: str) -> Receipt:
         return await self.driver.undo(self.key(step), self.region, SERVICE)
@@ -106,6 +113,30 @@ async def test_a_change_that_comes_after_its_undoing_is_refused(platform: Place)
     with pytest.raises(Refused, match="taken back before it came"):
         await platform.change("late", {"replicas/v1": 1})
     assert (await platform.read()).replicas == {}
+
+
+async def test_the_receipts_of_an_incident_are_its_own_and_in_the_order_of_its_changes(platform: Place) -> None:
+    ours = f"{platform.region}-ours"
+    first = await platform.change("one", {"replicas/v1": 0}, incident=ours)
+    await platform.change("two", {"replicas/v2": 0}, incident=f"{ours}-and-more")
+    second = await platform.change("three", {"replicas/v1": 1}, incident=ours)
+    undone = await platform.driver.undo(platform.key("three", ours), platform.region, SERVICE)
+    assert await platform.driver.receipts(ours) == (first, second, undone)
+    assert {receipt.resource for receipt in (first, second)} == {f"{platform.region}/{SERVICE}"}
+    assert await platform.driver.receipts(f"{platform.region}-nobody") == ()
+
+
+async def test_a_fenced_incident_changes_nothing_more_and_can_still_be_undone(platform: Place) -> None:
+    ours = f"{platform.region}-fenced"
+    first = await platform.change("one", {"replicas/v1": 0}, incident=ours)
+    fence = await platform.driver.fence(ours)
+    assert await platform.driver.fence(ours) == fence
+    assert await platform.change("one", {"replicas/v1": 0}, incident=ours) == first
+    with pytest.raises(Refused, match="ended from outside"):
+        await platform.change("two", {"replicas/v1": 1}, incident=ours)
+    assert (await platform.change("theirs", {"replicas/v2": 0}, incident=f"{ours}-not")).outcome is Outcome.APPLIED
+    undone = await platform.driver.undo(platform.key("one", ours), platform.region, SERVICE)
+    assert undone.outcome is Outcome.RESTORED
 
 
 @pytest.mark.parametrize(

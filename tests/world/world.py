@@ -23,7 +23,7 @@ from activities.mesh.driver import Mesh
 from activities.platform.driver import Platform
 from models.identity import Key
 from models.lease import Lease
-from models.receipt import Receipt
+from models.receipt import Fence, Receipt
 from models.scope import Scope
 from workers.local.world import TOKEN, SmallWorld
 
@@ -101,6 +101,12 @@ class UnluckyDriver:
 
     async def undo(self, key: Key, *rest: Any) -> Receipt:
         return await self._perform("undo", key, rest)
+
+    async def receipts(self, incident: str) -> tuple[Receipt, ...]:
+        return await self._driver.receipts(incident)
+
+    async def fence(self, incident: str) -> Fence:
+        return await self._driver.fence(incident)
 
     async def _perform(self, action: str, key: Key, rest: tuple[Any, ...]) -> Receipt:
         mishap = self._mishaps.for_call(key, action)

@@ -14,7 +14,7 @@ from pydantic import Field
 from activities.mesh.driver import Routing
 from models.base import Frozen
 from models.lease import Lease, LeaseRequest
-from models.receipt import Conflict, Fields, Receipt
+from models.receipt import Conflict, Fence, Fields, Receipt, Receipts
 from models.settings import Settings
 from workers.ledger import Fenced, KeyMisused
 from workers.mesh.access import operator, protector
@@ -68,7 +68,7 @@ def application(plane: ControlPlane, leases: Leases, settings: Settings) -> Fast
     for error, status in _STATUS.items():
         app.add_exception_handler(error, _answer(status))
     _reading(app, plane)
-    _changing(app, plane, settings)
+    _changing(app, plane, leases, settings)
     _protecting(app, leases, settings)
     return app
 
@@ -81,6 +81,10 @@ def _reading(app: FastAPI, plane: ControlPlane) -> None:
     @app.get("/v1/services/{service}")
     async def read(service: str) -> Routing:  # pyright: ignore[reportUnusedFunction] -- FastAPI keeps it
         return plane.read(service)
+
+    @app.get("/v1/incidents/{incident}/receipts")
+    async def receipts(incident: str) -> Receipts:  # pyright: ignore[reportUnusedFunction] -- FastAPI keeps it
+        return Receipts(receipts=plane.ledger.receipts_of(incident))
 
     @app.get("/v1/status")
     async def status() -> Status:  # pyright: ignore[reportUnusedFunction] -- FastAPI keeps it
@@ -97,7 +101,7 @@ def _reading(app: FastAPI, plane: ControlPlane) -> None:
         )
 
 
-def _changing(app: FastAPI, plane: ControlPlane, settings: Settings) -> None:
+def _changing(app: FastAPI, plane: ControlPlane, leases: Leases, settings: Settings) -> None:
     allowed = [Depends(operator(settings))]
 
     @app.post("/v1/services/{service}/changes", dependencies=allowed, response_model=Receipt)
@@ -110,6 +114,10 @@ def _changing(app: FastAPI, plane: ControlPlane, settings: Settings) -> None:
     @app.post("/v1/services/{service}/undo", dependencies=allowed)
     async def undo(service: str, body: UndoBody) -> Receipt:  # pyright: ignore[reportUnusedFunction] -- FastAPI keeps it
         return await plane.undo(body.key, service)
+
+    @app.post("/v1/incidents/{incident}/fence", dependencies=allowed)
+    async def fence(incident: str) -> Fence:  # pyright: ignore[reportUnusedFunction] -- FastAPI keeps it
+        return await leases.fence(incident)
 
 
 def _protecting(app: FastAPI, leases: Leases, settings: Settings) -> None:

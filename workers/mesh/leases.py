@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from models.catalog import FallbackAction, WeightAction
 from models.lease import Lease, LeaseRequest
+from models.receipt import Fence
 from workers.mesh.errors import Invalid, Spent, Unknown
 from workers.mesh.plane import ControlPlane
 from workers.mesh.rows import spent
@@ -43,12 +44,13 @@ class Leases:
         self._gathering: asyncio.Task[None] | None = None
 
     async def take(self, request: LeaseRequest) -> Lease:
-        """Enforce it; the same id gets the same lease. Raises Invalid, Unknown, Spent."""
+        """Enforce it; the same id gets the same lease. Raises Invalid, Unknown, Spent, Fenced."""
         self._plane.require(request.service)
         _check_seconds(request.seconds)
         newest = await self._checked_newest(request) if self._find(request.id) is None else None
         lease = self._find(request.id)
         if lease is None:
+            self._plane.ledger.require_unfenced(request.owner)
             lease = Lease(
                 **request.model_dump(include={"id", "owner", "service"}),
                 protection=request.protection,
@@ -88,6 +90,24 @@ class Leases:
         self._serve()
         _log.info("protection lifted", lease=id, service=lease.service)
         return await self._enforced(lease.model_copy(update={"active": False}))
+
+    async def fence(self, incident: str) -> Fence:
+        """Take no new change and no lease of the incident any more, and lift those that it has. Raises KeyMisused."""
+        fenced_at = self._plane.ledger.fence(incident, datetime.now(UTC))
+        lifted = [term.lease for term in self._plane.terms.running(time.monotonic()) if term.lease.owner == incident]
+        for lease in lifted:
+            self._plane.terms.end(lease)
+        self._serve()
+        pending: list[str] = []
+        for service in {lease.service for lease in lifted}:
+            pending += await self._plane.confirmed(service, ACKNOWLEDGED_WITHIN)
+        _log.info("incident fenced", incident=incident, lifted=[lease.id for lease in lifted], pending=pending)
+        return Fence(
+            incident=incident,
+            at=fenced_at,
+            lifted=tuple(lease.id for lease in lifted),
+            pending=tuple(dict.fromkeys(pending)),
+        )
 
     def lapse(self) -> None:
         """Lift every protection whose time is over, then record it: lifting needs no disk."""

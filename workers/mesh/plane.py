@@ -198,10 +198,12 @@ class ControlPlane:
     def _is_new(self, key: str, service: str, expected: int | None) -> bool:
         """Whether the ledger would apply the change: neither a repeat, nor fenced, nor in conflict."""
         try:
-            undo = str(Key.parse(key).undo())
+            parsed = Key.parse(key)
         except ValueError:
             return False
-        if self.ledger.receipt(key) or self.ledger.receipt(undo):
+        if self.ledger.receipt(key) or self.ledger.receipt(str(parsed.undo())):
+            return False
+        if self.ledger.fenced_at(parsed.incident):
             return False
         return expected is None or expected == self.ledger.read(service).generation
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from activities.control_plane import ControlPlane
 from activities.mesh.driver import Routing
 from models.identity import Key
-from models.receipt import Fields, Receipt
+from models.receipt import Fence, Fields, Receipt, Receipts
 
 SECONDS = 8.0
 """That one call may take; the control plane waits 2 s for endpoints and 5 s for its proxies at the most."""
@@ -30,3 +32,13 @@ class EnvoyMesh:
 
     async def undo(self, key: Key, service: str) -> Receipt:
         return await self._plane.call("POST", f"/v1/services/{service}/undo", Receipt, {"key": str(key)})
+
+    async def receipts(self, incident: str) -> tuple[Receipt, ...]:
+        return (await self._plane.call("GET", f"{_incident(incident)}/receipts", Receipts)).receipts
+
+    async def fence(self, incident: str) -> Fence:
+        return await self._plane.call("POST", f"{_incident(incident)}/fence", Fence)
+
+
+def _incident(incident: str) -> str:
+    return f"/v1/incidents/{quote(incident, safe='')}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from activities.control_plane import ControlPlane
 from activities.platform.driver import Workload
 from models.identity import Key
-from models.receipt import Fields, Receipt
+from models.receipt import Fence, Fields, Receipt, Receipts
 
 SECONDS = 5.0
 """That one call may take; the agent answers once a change is durable."""
@@ -31,6 +33,16 @@ class LocalPlatform:
     async def undo(self, key: Key, region: str, service: str) -> Receipt:
         return await self._agent.call("POST", f"{_resource(region, service)}/undo", Receipt, {"key": str(key)})
 
+    async def receipts(self, incident: str) -> tuple[Receipt, ...]:
+        return (await self._agent.call("GET", f"{_incident(incident)}/receipts", Receipts)).receipts
+
+    async def fence(self, incident: str) -> Fence:
+        return await self._agent.call("POST", f"{_incident(incident)}/fence", Fence)
+
 
 def _resource(region: str, service: str) -> str:
     return f"/v1/regions/{region}/services/{service}"
+
+
+def _incident(incident: str) -> str:
+    return f"/v1/incidents/{quote(incident, safe='')}"

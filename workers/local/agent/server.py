@@ -16,7 +16,7 @@ from pydantic import Field
 from activities.platform.driver import Workload
 from models.base import Frozen, Name, Release
 from models.plan import Deployment
-from models.receipt import Conflict, Fields, Receipt
+from models.receipt import Conflict, Fence, Fields, Receipt, Receipts
 from models.settings import Settings
 from workers.ledger import Fenced, KeyMisused, Ledger
 from workers.local.agent.access import operator
@@ -95,6 +95,10 @@ def _reading(agent: Agent) -> APIRouter:
             deployments=await asyncio.to_thread(agent.rows.deployments, region, service),
         )
 
+    @routes.get("/v1/incidents/{incident}/receipts")
+    async def receipts(incident: str) -> Receipts:
+        return Receipts(receipts=await asyncio.to_thread(agent.ledger.receipts_of, incident))
+
     @routes.get("/v1/replicas")
     async def replicas(
         request: Request,
@@ -130,6 +134,11 @@ def _writing(agent: Agent) -> APIRouter:
         receipt = await asyncio.to_thread(agent.ledger.undo, body.key, f"{region}/{service}", datetime.now(UTC))
         agent.fleet.poke()
         return receipt
+
+    @routes.post("/v1/incidents/{incident}/fence")
+    async def fence(incident: str) -> Fence:
+        fenced_at = await asyncio.to_thread(agent.ledger.fence, incident, datetime.now(UTC))
+        return Fence(incident=incident, at=fenced_at)
 
     @routes.post(f"{service_url}/deployments")
     async def deploy(region: Name, service: Name, body: DeploymentBody) -> Deployment:
