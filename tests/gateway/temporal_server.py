@@ -19,6 +19,7 @@ from workers.local.temporal import argv
 class TemporalServer:
     def __init__(self, folder: Path) -> None:
         self.port, ui, metrics = free_ports(3)
+        self._folder = folder
         self._argv = argv(folder / "temporal.db", self.port, ui, metrics)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -32,6 +33,12 @@ class TemporalServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def lose(self) -> None:
+        """Kill it, and delete its database."""
+        self.stop()
+        for file in self._folder.glob("temporal.db*"):
+            file.unlink()
 
     async def client(self) -> Client:
         for _ in range(100):

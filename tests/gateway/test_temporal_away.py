@@ -15,6 +15,7 @@ from models.incident import IncidentState
 from tests.gateway.running_gateway import Gateway, a_gateway, alert, message, settings_for
 from tests.gateway.temporal_server import TemporalServer, polls
 from tests.waiting import until
+from workers.deployment.joining import build_of, current_build, describe
 from workers.gateway import dispatcher
 
 MANY = 12
@@ -151,3 +152,21 @@ async def test_what_was_taken_in_before_the_clock_was_set_back_begins_at_once(
 async def test_a_person_hears_that_temporal_is_away(alone: Gateway) -> None:
     answer = await alone.ask("POST", "/v1/incidents", json={"service": "ledger", "reason": "it is slow"})
     assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+
+
+async def test_a_temporal_that_has_lost_its_database_is_joined_again(
+    tmp_path: Path, own_server: TemporalServer
+) -> None:
+    """Without a current build nobody would run the locks that rollbacks wait for."""
+    own_server.start()
+    async with a_gateway(settings_for(tmp_path, own_server.port)) as gateway:
+        await gateway.parts.connection.client()
+        own_server.lose()
+        own_server.start()
+        temporal = await own_server.client()
+
+        async def current() -> str:
+            found = await describe(temporal)
+            return current_build(found) if found else ""
+
+        assert await until(current, 30, "a build is current") == build_of(gateway.parts.settings)

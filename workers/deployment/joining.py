@@ -32,6 +32,9 @@ DEPLOYMENT = "sternway"
 PAUSE, LONGEST_PAUSE = 0.2, 10.0
 """Seconds between two attempts to join; doubled while the server refuses for another reason than that others join."""
 
+LOOK = 5.0
+"""Seconds between two looks whether the deployment that was joined is still there."""
+
 TAKING_TURNS = (
     RPCStatusCode.ABORTED,
     RPCStatusCode.ALREADY_EXISTS,
@@ -98,6 +101,18 @@ def _say(error: RPCError, again_in: float) -> None:
         logger(__name__).debug("the deployment cannot be joined yet", **facts)
     else:
         logger(__name__).warning("the deployment cannot be joined yet", **facts)
+
+
+async def stay(client: Client, build: str) -> None:
+    """Join again, for ever, a Temporal that has lost its database: without a current build no lock would be given."""
+    while True:
+        await asyncio.sleep(LOOK)
+        try:
+            found = await describe(client)
+        except RPCError:  # away; it is asked again
+            continue
+        if found is None or not current_build(found):
+            await join(client, build)
 
 
 async def _joined(client: Client, build: str) -> bool:

@@ -15,7 +15,7 @@ from temporalio.client import Client
 from models.queues import WORKFLOWS
 from models.settings import Settings
 from workers import memory, worker
-from workers.deployment.joining import build_of, join
+from workers.deployment.joining import build_of, join, stay
 from workers.observability.logs import logger
 from workers.observability.tracing import Tracing
 from workers.temporal import IMPATIENT, connect_when_there
@@ -67,6 +67,13 @@ class Connection:
         registered = self._register(client)
         await join(client, self.build)
         memory.settle()
+        staying = asyncio.create_task(stay(client, self.build))
+        try:
+            await self._work(client, registered)
+        finally:
+            staying.cancel()
+
+    async def _work(self, client: Client, registered: Registered) -> None:
         while True:
             embedded = worker.build(
                 client,
