@@ -81,6 +81,8 @@ class Phase(StrEnum):
     ABORTED = "aborted"
     HELD = "held"
     """Stopped at a named place, a person is needed."""
+    ORPHANED = "orphaned"
+    """Its workflow is gone and has undone nothing: open until a person undoes it or begins it again."""
 
     @property
     def ended(self) -> bool:

@@ -75,6 +75,8 @@ class StepReported(Reported):
     status: Literal["registered", "done", "failed", "undone", "superseded", "nothing-to-undo"]
     detail: str = ""
     resource: str = ""
+    taken_by: str | None = None
+    """The source that took the step, where another one says what became of it."""
 
 
 class ReceiptKept(Reported):
@@ -82,6 +84,8 @@ class ReceiptKept(Reported):
 
     step: str
     receipt: Receipt
+    taken_by: str | None = None
+    """As in :class:`StepReported`."""
 
 
 class PlanMade(Reported):

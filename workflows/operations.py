@@ -39,12 +39,3 @@ def change_of(operation: Operation) -> Change:
 def generations(state: ServiceState) -> dict[str, int]:
     """The generation that each module was read at: what its first change expects."""
     return {"mesh": state.mesh_generation, "platform": state.platform_generation}
-
-
-def restored_replicas(receipt: Receipt) -> dict[str, int]:
-    """How many replicas an undone scaling has brought back, by release; they must be ready before traffic returns."""
-    return {
-        field.removeprefix("replicas/"): value
-        for field, value in receipt.after.items()
-        if field.startswith("replicas/") and isinstance(value, int) and value > 0
-    }

@@ -14,7 +14,7 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows.journal import Journal
-from workflows.operations import change_of, generations, restored_replicas
+from workflows.operations import change_of, generations
 from workflows.regions import Regions
 from workflows.saga import Saga, SagaStep, describe, kind_of
 from workflows.trouble import ABORT_ASKED, Trouble
@@ -32,9 +32,6 @@ with workflow.unsafe.imports_passed_through():
     from models.scope import Scope
     from models.verdict import Finding, Verdict
 
-
-UNDO_READY_TIMEOUT = 60.0
-"""Seconds to wait for replicas that an undo has brought back, before traffic is sent to them again."""
 
 LOCK_PATIENCE = timedelta(minutes=10)
 
@@ -185,16 +182,16 @@ class RollbackWorkflow:
             self._journal.record("receipt", {"step": step.id, "receipt": receipt})
             if receipt.pending:
                 raise ApplicationError(f"not acknowledged by {', '.join(receipt.pending)}", non_retryable=True)
-            if isinstance(step.operation, Scale) and receipt.outcome is Outcome.RESTORED:
-                for release, replicas in restored_replicas(receipt).items():
-                    await self._must_be_ready(release, replicas)
+            if isinstance(step.operation, Scale):
+                for gate in platform.ready_again(receipt):
+                    await self._must_be_ready(gate)
             return receipt.outcome
 
         resource = f"{change.module}/{self._start.region}/{self._start.service}"
         await self._saga.run(SagaStep(id=step.id, title=step.title, module=change.module, resource=resource), do, undo)
 
-    async def _must_be_ready(self, release: str, replicas: int) -> None:
-        verdict = await self._ask(Ready(release=release, replicas=replicas, timeout=UNDO_READY_TIMEOUT))
+    async def _must_be_ready(self, gate: Ready) -> None:
+        verdict = await self._ask(gate)
         if not verdict.passed:
             raise ApplicationError(verdict.sentence, non_retryable=True)
 

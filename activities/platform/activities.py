@@ -8,6 +8,7 @@ from activities.directory import Directory
 from activities.platform import contract
 from activities.polling import watch
 from models.change import ChangeRequest, UndoRequest
+from models.plan import Ready
 from models.receipt import Receipt
 from models.verdict import Finding, Verdict
 
@@ -32,10 +33,15 @@ class PlatformActivities:
         gate = request.gate
 
         async def look() -> Verdict:
-            ready = (await platform.read(request.region, request.service)).ready.get(gate.release, 0)
-            return Verdict(
-                finding=Finding.PASS if ready == gate.replicas else Finding.FAIL,
-                sentence=f"{ready} of {gate.replicas} replicas of {gate.release} are ready",
-            )
+            return judge_ready(gate, (await platform.read(request.region, request.service)).ready)
 
         return await watch(look, gate.timeout, Finding.FAIL)
+
+
+def judge_ready(gate: Ready, ready: dict[str, int]) -> Verdict:
+    """What was read back, by release, held against what was asked for."""
+    count = ready.get(gate.release, 0)
+    return Verdict(
+        finding=Finding.PASS if count == gate.replicas else Finding.FAIL,
+        sentence=f"{count} of {gate.replicas} replicas of {gate.release} are ready",
+    )

@@ -214,3 +214,16 @@ def test_what_was_answered_is_there_after_the_writer_was_killed(store: Store, st
         assert {stored.id for stored in deliveries.pending(opened, limit=100_000)} >= set(answered)
     finally:
         opened.close()
+
+
+def test_alerts_that_are_put_back_wait_again_as_if_they_had_just_come(store: Store) -> None:
+    theirs, ours = persist(store, "a", alert("a"), alert("b")), persist(store, "b", alert("c"))
+    deliveries.mark(store, theirs.alert_ids, AlertState.STARTED, incident="01THEIRS")
+    deliveries.mark(store, ours.alert_ids, AlertState.STARTED, incident="01OURS")
+    later = RECEIVED + timedelta(hours=1)
+    assert deliveries.put_back(store, "01THEIRS", later) == 2
+    waiting = deliveries.pending(store)
+    assert {(stored.id, stored.incident, stored.received_at) for stored in waiting} == {
+        (id, None, later) for id in theirs.alert_ids
+    }
+    assert deliveries.put_back(store, "01THEIRS", later) == 0

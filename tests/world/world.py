@@ -135,8 +135,8 @@ class UnluckyDirectory(Directory):
 class World(SmallWorld):
     """The small world with payments and its ledger, and a user who pays ten times in a second or more."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, CATALOG, SERVICES)
+    def __init__(self, folder: Path, catalog: str = CATALOG) -> None:
+        super().__init__(folder, catalog, SERVICES)
         self.mishaps = Mishaps()
         self.directory = UnluckyDirectory(Catalogs(self.catalog, lambda _digest: None), self.mishaps)
         self.failures: list[str] = []

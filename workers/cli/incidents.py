@@ -113,6 +113,31 @@ def abort(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> N
     _say("abort", incident, by, reason, None, as_json)
 
 
+@app.command()
+def orphans(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False) -> None:
+    """List every incident that is open in the store, whether its workflow lives, and what it has changed.
+
+    Read from the store, Temporal and the control planes themselves, so that it needs no gateway; and no Temporal, whose
+    answer is then unknown. One whose workflow is gone is for `sternway undo` or `sternway restart`.
+
+    Example: [bold]sternway incidents orphans[/bold]
+    """
+    import asyncio
+
+    from models.settings import Settings
+    from workers.recovery.orphans import survey
+
+    found = asyncio.run(survey(Settings()))
+    if as_json:
+        for one in found:
+            print(one.model_dump_json())
+        return
+    table = _table("incident", "service", "region", "phase", "workflow", "changes")
+    for one in found:
+        table.add_row(one.incident, one.service, one.region, one.phase, one.workflow, one.changes)
+    _print(table if found else "no incident is open")
+
+
 def _say(action: str, incident: str, by: str, reason: str, plan: str | None, as_json: bool) -> None:
     word = {"by": by, "reason": reason, "plan": plan}
     answer: dict[str, str] = _call("POST", f"/v1/incidents/{quote(incident, safe='')}/{action}", word)

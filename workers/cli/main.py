@@ -18,7 +18,9 @@ from workers.cli.incidents import app as incidents
 from workers.cli.mesh import envoy, mesh, mesh_bootstrap
 from workers.cli.plan import plan
 from workers.cli.pool import pool
+from workers.cli.restart import restart
 from workers.cli.store import audit, store
+from workers.cli.undo import undo
 from workers.cli.upgrade import app as upgrade
 from workers.cli.watch import watch
 
@@ -39,6 +41,8 @@ app.command("gateway")(gateway)
 app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
 app.add_typer(upgrade, name="upgrade")
+app.command("undo")(undo)
+app.command("restart")(restart)
 app.command("check")(check)
 app.command("plan")(plan)
 

@@ -189,6 +189,17 @@ def mark(
             connection.execute(change.where(_alerts.c.id.in_(chunk)))
 
 
+def put_back(store: Store, incident: str, now: datetime) -> int:
+    """Let the alerts of an incident that is over wait for another one, as if they came in *now*; how many there were.
+
+    With the time of their own they would be taken for alerts that the incident before has had.
+    """
+    with store.write() as connection:
+        of_incident = update(_alerts).where(_alerts.c.incident == incident, _alerts.c.state == AlertState.STARTED)
+        again = {"state": AlertState.PENDING, "incident": None, "received_at": now}
+        return connection.execute(of_incident.values(**again, reason=f"begun again after incident {incident}")).rowcount
+
+
 def unrouted(store: Store, limit: int = 100) -> list[StoredAlert]:
     """The newest alerts for which the catalog has no service or region."""
     query = select(AlertRow).where(col(AlertRow.state) == AlertState.UNROUTED)

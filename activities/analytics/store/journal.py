@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -17,8 +17,9 @@ from activities.analytics.store import chain
 from activities.analytics.store.engine import Store, serialise
 from activities.analytics.store.projection import project
 from models.base import Frozen, Time
+from models.incident import Phase
 from models.journal import JournalEntry
-from models.tables import metadata
+from models.tables import IncidentRow, metadata
 
 ENDED = "incident-ended"
 
@@ -59,6 +60,20 @@ def append(store: Store, entries: Sequence[JournalEntry]) -> int:
                 new += len(fresh)
                 _extend(session, incident, fresh)
     return new
+
+
+def append_to_open(store: Store, entry: JournalEntry, unless: Collection[Phase]) -> bool:
+    """Record *entry* if its incident is open and in none of the phases *unless*; whether it was so.
+
+    The look and the record are one: what ends in the meantime, or is told by another process, is not told anew.
+    """
+    with store.write() as connection, Session(connection) as session:
+        serialise(connection, f"sternway:journal:{entry.incident}")
+        row = session.get(IncidentRow, entry.incident)
+        if row is None or row.ended_at is not None or row.phase in unless:
+            return False
+        _extend(session, entry.incident, [entry])
+    return True
 
 
 def events(store: Store, incident: str) -> list[Event]:

@@ -110,6 +110,8 @@ def _recorded_before(session: Session, incident: str, seq: int) -> list[JournalE
 
 
 def _follow(incident: IncidentRow, entry: JournalEntry, payload: Payload) -> None:
+    if incident.phase is Phase.ABORTED and incident.ended_at:
+        return  # ended from outside: a workflow that comes back changes nothing, and what it says of itself is journal
     if isinstance(payload, PhaseEntered):
         incident.phase, incident.detail = payload.phase, payload.detail
     elif isinstance(payload, MilestoneReached):
@@ -132,10 +134,11 @@ def _follow(incident: IncidentRow, entry: JournalEntry, payload: Payload) -> Non
 
 
 def _report_step(session: Session, entry: JournalEntry, reported: StepReported, seq: int) -> None:
-    step = session.get(StepRow, (entry.incident, entry.source, reported.step))
-    values: dict[str, Any] = {**reported.model_dump(), "at": entry.at}
+    source = reported.taken_by or entry.source
+    step = session.get(StepRow, (entry.incident, source, reported.step))
+    values: dict[str, Any] = {**reported.model_dump(exclude={"taken_by"}), "at": entry.at}
     if step is None:
-        session.add(StepRow(incident=entry.incident, source=entry.source, first_seq=seq, **values))
+        session.add(StepRow(incident=entry.incident, source=source, first_seq=seq, **values))
         return
     for field, value in values.items():
         setattr(step, field, value)
@@ -147,7 +150,7 @@ def _keep_receipt(session: Session, entry: JournalEntry, kept: ReceiptKept) -> N
         ReceiptRow(
             key=receipt.key,
             incident=entry.incident,
-            source=entry.source,
+            source=kept.taken_by or entry.source,
             step=kept.step,
             at=receipt.at,
             receipt=receipt.model_dump(mode="json"),
