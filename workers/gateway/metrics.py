@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from activities.analytics.store.deliveries import Counts
 from activities.analytics.store.incidents import StoredIncident
 from models.alert import Severity
+from models.incident import Phase
 from workers.observability.metrics import INCIDENTS_ACTIVE, REGISTRY
 
 DELIVERIES = Counter(
@@ -44,6 +45,10 @@ OLDEST_PENDING = Gauge(
     registry=REGISTRY,
 )
 
+ORPHANED = Gauge(
+    "sternway_orphaned_incidents", "Incidents that are open and whose workflow is gone.", registry=REGISTRY
+)
+
 
 def show(counts: Counts | None, now: datetime) -> None:
     """Set the gauges to what the store says; to not-a-number where it cannot be asked: unknown is never zero."""
@@ -55,8 +60,10 @@ def show(counts: Counts | None, now: datetime) -> None:
     QUARANTINED.set(counts.quarantined if counts else math.nan)
 
 
-def show_incidents(open_ones: Iterable[StoredIncident] | None) -> None:
-    """Count the open incidents. Where the store cannot be asked the series are absent: unknown is never zero."""
+def show_incidents(open_ones: Sequence[StoredIncident] | None) -> None:
+    """Count the open incidents. Where the store cannot be asked the series are absent, or not a number."""
     INCIDENTS_ACTIVE.clear()
     for incident in open_ones or ():
         INCIDENTS_ACTIVE.labels(incident.severity, incident.phase).inc()
+    orphaned = None if open_ones is None else sum(incident.phase is Phase.ORPHANED for incident in open_ones)
+    ORPHANED.set(math.nan if orphaned is None else orphaned)

@@ -26,6 +26,7 @@ from workers.gateway.body import Room
 from workers.gateway.connection import Connection, Register
 from workers.gateway.dispatcher import Dispatcher
 from workers.gateway.parts import Parts
+from workers.gateway.reconciler import Reconciler
 from workers.gateway.writing import Writer
 from workers.observability import logs, tracing
 from workers.observability.tracing import Tracing
@@ -81,7 +82,7 @@ class _Server(uvicorn.Server):
 async def running(
     settings: Settings, loaded: LoadedCatalog, registering: Registering, traces: Tracing
 ) -> AsyncGenerator[Parts]:
-    """The gateway's parts, running: store, connection with its worker, dispatcher."""
+    """The gateway's parts, running: store, connection with its worker, dispatcher, reconciler."""
     store = open_store(settings.store_url)
     writer = Writer(store)
     connection = Connection(settings, registering(settings, loaded, store), traces)
@@ -90,10 +91,11 @@ async def running(
         await asyncio.to_thread(migrate, store)
         connecting = asyncio.create_task(connection.run())
         dispatching = asyncio.create_task(dispatcher.run())
+        reconciling = asyncio.create_task(Reconciler(settings, loaded, store, writer, connection).run())
         try:
             yield Parts(settings, store, writer, loaded, connection, dispatcher, Room())
         finally:
-            for task in (dispatching, connecting):
+            for task in (reconciling, dispatching, connecting):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
