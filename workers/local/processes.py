@@ -48,6 +48,7 @@ class Processes:
         self._list = folder / "processes.json"
         self._started: list[Started] = []
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {}
 
     def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> Started:
         """Start a process in a session of its own, so that Ctrl-C reaches nobody but us. Its output goes to its log."""
@@ -62,9 +63,25 @@ class Processes:
             )
         started = Started(name, child.pid, psutil.Process(child.pid).create_time())
         self._children[child.pid] = child
+        self._commands[name] = argv, environment
         self._started.append(started)
         self._write()
         return started
+
+    def start_again(self, name: str) -> Started:
+        """Start a process as it was started before: what whoever keeps it running would do after its death."""
+        return self.start(name, *self._commands[name])
+
+    def pid(self, name: str) -> int:
+        """Raises ``StopIteration`` where no process of that name was started."""
+        return next(started.pid for started in self._started if started.name == name)
+
+    def named(self, pid: int) -> str | None:
+        """The name of the process that leads the session of *pid*; none where it is not ours, or has ended."""
+        with suppress(ProcessLookupError):
+            session = os.getsid(pid)
+            return next((started.name for started in self._started if started.pid == session), None)
+        return None
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"

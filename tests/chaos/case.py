@@ -1,0 +1,106 @@
+"""The cases of the matrix: scenarios, the points that an undisturbed run comes to, and what may happen there."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import activities
+from activities.contract import Contract
+from tests.chaos.fault import FAULTS, Fault
+from tests.chaos.point import Point
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What an undisturbed incident comes to."""
+
+    name: str
+    ends: str
+    """Its phase then."""
+    abort_at: str | None = None
+    """The point at whose name a person aborts it."""
+
+
+RECOVERED = Scenario("recovered", "resolved")
+UNDONE = Scenario("undone", "aborted", abort_at="analytics.soak.v1 begins v1")
+"""A person aborts it when all traffic has been moved: every change so far is taken back."""
+
+SCENARIOS = (RECOVERED, UNDONE)
+
+IN_NO_CASE = {
+    "rollback.decide.v1": "only after a stage has failed, in the cases of refused calls; it reads and changes nothing",
+    "rollback.holder-runs.v1": "only where the holder of a lock was terminated; it reads and changes nothing",
+}
+"""Activities at which nothing is made to happen, and why. A run fails where another one is missing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    scenario: Scenario
+    point: Point
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name} | {self.fault.name} | {self.point}"
+
+
+def relevant(scenario: Scenario, trace: Sequence[Point]) -> list[Point]:
+    """The points at which something is to happen: each name once, and in the scenario with an abort those after it.
+
+    What a process comes to again (a batch of the journal, a renewal) is the same place in the code.
+    """
+    first = next((i for i, point in enumerate(trace) if point.name == scenario.abort_at), -1) + 1
+    return [point for point in trace[first:] if point.nth == 1]
+
+
+def generate(scenario: Scenario, trace: Sequence[Point]) -> Iterator[Case]:
+    """Every fault at every point to which it applies."""
+    for point in relevant(scenario, trace):
+        for fault in FAULTS:
+            if fault.applies(point):
+                yield Case(scenario, point, fault)
+
+
+def contracts() -> Iterator[str]:
+    """The name of every activity that there is."""
+    for folder in pkgutil.iter_modules(activities.__path__):
+        if folder.ispkg:
+            module = importlib.import_module(f"activities.{folder.name}.contract")
+            yield from (value.name for value in vars(module).values() if isinstance(value, Contract))
+
+
+def in_order(cases: Iterable[Case], seed: int) -> list[Case]:
+    """All of them, so that any beginning of the list covers as much as it can.
+
+    First every fault once, then every point once, then every fault at every kind of place; the rest follows. What comes
+    first within each is the seed's choice.
+    """
+    left = list(cases)
+    random.Random(seed).shuffle(left)  # noqa: S311 -- a sample, not a secret
+    ordered: list[Case] = []
+    for sight in (_fault, _point, _fault_and_place):
+        seen = {sight(case) for case in ordered}
+        for case in list(left):
+            if sight(case) not in seen:
+                seen.add(sight(case))
+                ordered.append(case)
+                left.remove(case)
+    return ordered + left
+
+
+def _fault(case: Case) -> object:
+    return case.scenario.name, case.fault.name
+
+
+def _point(case: Case) -> object:
+    return case.scenario.name, case.point
+
+
+def _fault_and_place(case: Case) -> object:
+    """A place in the code, whichever step it is at."""
+    place = case.point.name if case.point.step is None else case.point.name.rpartition(" ")[0]
+    return case.scenario.name, case.fault.name, case.point.part, place

@@ -1,0 +1,39 @@
+"""Clocks that jump: with Debian's libfaketime a process sees another time of day from one instant to the next.
+
+Only the wall clock jumps, as it does when somebody sets it; the monotonic one goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+"""None where it is not installed: then no clock jumps, and the run says so."""
+
+FAKED = ("pool", "gateway", "mesh", "agent")
+
+
+def environment(part: str, folder: Path) -> dict[str, str]:
+    """What a part needs so that :func:`set_clock` moves its clock."""
+    if LIBRARY is None or part not in FAKED:
+        return {}
+    set_clock(part, folder, 0)
+    return {
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(_file(part, folder)),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def set_clock(part: str, folder: Path, seconds: int) -> None:
+    """Seen by the part within a second."""
+    file = _file(part, folder)
+    draft = file.with_suffix(".draft")
+    draft.write_text(f"{seconds:+d}\n")
+    draft.replace(file)
+
+
+def _file(part: str, folder: Path) -> Path:
+    return folder / f"{part}.clock"

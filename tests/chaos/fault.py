@@ -1,0 +1,139 @@
+"""What may happen at a point: a part is killed, a call meets a mishap, or the ground under a part gives way."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+
+from tests.chaos import clock
+from tests.chaos.point import Point
+from tests.chaos.wire import Mishap, MishapKind
+from tests.chaos.world import PARTS, ChaosWorld
+
+Strike = Callable[[ChaosWorld, Point], Awaitable[None]]
+Word = Literal["resume", "abort"]
+
+LOCKED = 6.0
+"""Seconds for which somebody else holds the store's tables: longer than a write waits for them."""
+
+HOUR = 3600
+
+FULL = 4.0
+"""Seconds for which a disk has no room."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    applies: Callable[[Point], bool]
+    strike: Strike
+    """While everything that comes to the point stands still there."""
+    at_hold: Word = "resume"
+    """What a person says to an incident that is held because of it."""
+
+
+def everywhere(_point: Point) -> bool:
+    return True
+
+
+def before_a_change(point: Point) -> bool:
+    """A call that changes something is on its way and has not arrived."""
+    return point.part == "wire" and "is asked to change" in point.name
+
+
+def after_a_change(point: Point) -> bool:
+    """It has taken effect, and nobody knows yet."""
+    return point.part == "wire" and "was asked to change" in point.name
+
+
+def before_a_change_or_undoing(point: Point) -> bool:
+    return point.part == "wire" and "is asked to" in point.name and point.step is not None
+
+
+def kill(part: str) -> Fault:
+    async def strike(world: ChaosWorld, _point: Point) -> None:
+        await world.kill(part)
+
+    return Fault(f"kill -9 {part}", everywhere, strike)
+
+
+def mishap(kind: MishapKind, applies: Callable[[Point], bool], at_hold: Word) -> Fault:
+    """From this call on, whenever its key is on the wire."""
+
+    async def strike(world: ChaosWorld, point: Point) -> None:
+        name, _, subject = point.name.partition(" is asked to ")
+        world.wires[name].mishap = Mishap(subject, kind)
+
+    return Fault(f"call {kind}", applies, strike, at_hold)
+
+
+async def _meddle(world: ChaosWorld, point: Point) -> None:
+    """What the step has made so is not ours any more when it is taken back."""
+    part, _, call = point.name.partition(" was asked to ")
+    world.wires[part].mishap = Mishap(call, "answer lost")
+    await world.meddle(point.step or "")
+
+
+async def _fill_disk(world: ChaosWorld, part: str) -> None:
+    """No file of the part may grow; afterwards there is room again."""
+    limited = world.processes.pid(part)
+    resource.prlimit(limited, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    def room() -> None:
+        with suppress(ProcessLookupError):
+            resource.prlimit(limited, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    asyncio.get_running_loop().call_later(FULL, room)
+
+
+def full_disk(part: str) -> Fault:
+    async def strike(world: ChaosWorld, _point: Point) -> None:
+        await _fill_disk(world, part)
+
+    return Fault(f"full disk at the {part}", before_a_change_or_undoing, strike)
+
+
+async def _lock_store(world: ChaosWorld, _point: Point) -> None:
+    def hold() -> psycopg.Connection[object]:
+        somebody = psycopg.connect(world.store, autocommit=False)
+        somebody.execute("LOCK TABLE events, alerts, deliveries IN ACCESS EXCLUSIVE MODE")
+        return somebody
+
+    somebody = await asyncio.to_thread(hold)
+    asyncio.get_running_loop().call_later(LOCKED, somebody.close)
+
+
+async def _second_delivery(world: ChaosWorld, _point: Point) -> None:
+    await world.same_alert_at_a_second_gateway()
+
+
+def jumping_clock(part: str, seconds: int) -> Fault:
+    async def strike(world: ChaosWorld, _point: Point) -> None:
+        clock.set_clock(part, world.folder, seconds)
+
+    return Fault(f"clock of the {part} jumps {seconds:+d} s", before_a_change_or_undoing, strike)
+
+
+def at_the_gateway(point: Point) -> bool:
+    return point.part == "gateway"
+
+
+FAULTS: tuple[Fault, ...] = (
+    *(kill(part) for part in PARTS),
+    mishap("refused", before_a_change, "abort"),
+    mishap("answer lost", before_a_change, "abort"),
+    Fault("somebody else changes it, and the answer is lost", after_a_change, _meddle, "abort"),
+    mishap("sent twice", before_a_change_or_undoing, "resume"),
+    mishap("sent late", before_a_change_or_undoing, "resume"),
+    full_disk("mesh"),
+    full_disk("agent"),
+    Fault("locked store", before_a_change_or_undoing, _lock_store),
+    *(jumping_clock(part, seconds) for part in clock.FAKED for seconds in (-HOUR, HOUR) if clock.LIBRARY),
+    Fault("same delivery at a second gateway", at_the_gateway, _second_delivery),
+)

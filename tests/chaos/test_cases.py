@@ -1,0 +1,66 @@
+"""The matrix is generated from the code: every activity is in it, or has its reason, and any sample covers it."""
+
+from __future__ import annotations
+
+from tests.chaos.case import RECOVERED, UNDONE, contracts, generate, in_order, relevant
+from tests.chaos.fault import FAULTS
+from tests.chaos.point import Counting, Point
+
+TRACE = [
+    Point("gateway", "store commit begins", 1),
+    Point("pool", "rollback.plan.v1 begins", 1),
+    Point("pool", "rollback.plan.v1 begins", 2),
+    Point("wire", "mesh is asked to change payments.switch:do:1", 1),
+    Point("mesh", "receipt is durable payments.switch:do:1", 1),
+    Point("wire", "mesh was asked to change payments.switch:do:1", 1),
+    Point("pool", "analytics.soak.v1 begins v1", 1),
+    Point("wire", "mesh is asked to undo payments.switch:do:1", 1),
+]
+
+
+def test_points_are_counted_without_the_incident_and_without_what_the_run_does_itself() -> None:
+    counting = Counting()
+    said = "receipt is durable 01J9Z3ABCDEFGHJKMNPQRSTVWX:payments.switch:do:1"
+    other = said.replace("01J9Z3ABC", "01J9Z3XYZ")
+    assert counting.point("mesh", said) == Point("mesh", "receipt is durable payments.switch:do:1", 1)
+    assert counting.point("mesh", other) == Point("mesh", "receipt is durable payments.switch:do:1", 2)
+    assert counting.point("agent", said) == Point("agent", "receipt is durable payments.switch:do:1", 1)
+    assert counting.point("mesh", "receipt is durable somebody-else:01J9Z3ABCDEFGHJKMNPQRSTVWX:do:1") is None
+
+
+def test_a_point_knows_its_step() -> None:
+    assert [point.step for point in TRACE if point.step] == ["switch"] * 4
+
+
+def test_a_place_counts_once_and_what_comes_before_the_abort_belongs_to_the_other_scenario() -> None:
+    assert len(relevant(RECOVERED, TRACE)) == len(TRACE) - 1
+    assert relevant(UNDONE, TRACE) == TRACE[-1:]
+
+
+def test_every_kill_is_at_every_point_and_a_mishap_where_there_is_a_call() -> None:
+    cases = list(generate(RECOVERED, TRACE))
+    for fault in FAULTS:
+        at = {case.point for case in cases if case.fault is fault}
+        assert at, f"{fault.name} is nowhere"
+        if fault.name.startswith("kill"):
+            assert at == set(relevant(RECOVERED, TRACE))
+        if fault.name == "call refused":
+            assert at == {TRACE[3]}
+
+
+def test_a_sample_begins_with_every_fault_then_has_every_point_and_no_case_is_lost() -> None:
+    cases = list(generate(RECOVERED, TRACE))
+    for seed in range(5):
+        ordered = in_order(cases, seed)
+        assert len(ordered) == len(cases) == len(set(ordered))
+        assert {case.fault.name for case in ordered[: len(FAULTS)]} == {fault.name for fault in FAULTS}
+        covering = ordered[: len(FAULTS) + len(relevant(RECOVERED, TRACE))]
+        assert {case.point for case in covering} == set(relevant(RECOVERED, TRACE))
+    assert in_order(cases, 1) != in_order(cases, 2)
+    assert in_order(cases, 1) == in_order(cases, 1)
+
+
+def test_all_activities_are_known_to_the_matrix() -> None:
+    names = set(contracts())
+    assert {"mesh.change.v1", "platform.undo.v1", "breaker.protect.v1", "rollback.lock.v1"} <= names
+    assert len(names) == len(list(contracts()))

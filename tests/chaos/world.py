@@ -1,0 +1,338 @@
+"""The small world in which the matrix is run: every part is a process of its own, and can be killed.
+
+The store is PostgreSQL, because a file cannot be killed. Between the pool and the control planes stands a
+:class:`~tests.chaos.wire.Wire`; control planes, proxies and replicas speak to each other without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+from ulid import ULID
+
+from activities.analytics.store import Store, StoreUnavailable, migrate, open_store
+from activities.analytics.store.incidents import StoredIncident, incidents
+from activities.fault_points import VARIABLE
+from models.lease import Lease
+from models.receipt import Fields, Receipt
+from tests.chaos import clock
+from tests.chaos.point import HARNESS, Counting, Point
+from tests.chaos.rendezvous import Rendezvous
+from tests.chaos.wire import Wire
+from tests.postgres import Postgres
+from workers.local.agent.process import REPLICA_VARIABLE
+from workers.local.ports import free_ports
+from workers.local.readiness import answers, until
+from workers.local.world import REGION, TOKEN, UP_WITHIN, SmallWorld
+
+SERVICES = ("payments", "ledger")
+
+CATALOG = """
+version: 1
+regions:
+  eu:
+    mesh: {envoy: {kind: envoy, url: "${MESH}", proxies: [envoy-eu]}}
+    platform: {local: {kind: local, url: "${AGENT}"}}
+    telemetry: {envoy: {kind: envoy, url: "${ENVOY}"}}
+defaults: {mesh: envoy, platform: local, telemetry: envoy}
+policies:
+  quick:
+    protect: {action: fallback, share: 50}
+    lease: 6
+    hold_timeout: 120
+    rollback: {ready_timeout: 20, drain_timeout: 10, soak: 1, soak_extension: 4, min_requests: 10}
+services:
+  payments:
+    tier: 1
+    regions: [eu]
+    port: ${PAYMENTS}
+    depends_on: [ledger]
+    fallback: ledger
+    slos: {availability: {objective: 95}, latency: {objective: 50, threshold_ms: 1000}}
+    releases: [v1]
+    policy: quick
+  ledger: {tier: 2, regions: [eu], port: "${LEDGER}", slos: {availability: {objective: 95}}, releases: [v1]}
+"""
+
+PARTS = ("pool", "gateway", "mesh", "envoy", "agent", "temporal", "store")
+"""What can be killed."""
+
+PAYMENTS_EVERY = 0.03
+"""Seconds between two payments of the world's one user."""
+
+MEDDLING: dict[str, tuple[str, Fields]] = {
+    "scale-target": ("agent", {"replicas/v1": 2}),
+    "switch": ("mesh", {"weight/v1": 60, "weight/v2": 40}),
+    "drain": ("mesh", {"drain/v2": None}),
+    "retire": ("agent", {"replicas/v2": 2}),
+}
+"""What somebody else makes of the fields that a step has changed."""
+
+
+@dataclass(frozen=True)
+class Meddled:
+    part: str
+    fields: Fields
+
+
+Picture = tuple[object, ...]
+Met = Callable[[Point], Awaitable[None]]
+
+
+class ChaosWorld(SmallWorld):
+    """Start it as an async context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, CATALOG, SERVICES)
+        self._direct = {name: self.urls[name] for name in ("MESH", "AGENT")}
+        mesh, agent = free_ports(2)
+        self.wires = {
+            "mesh": Wire("mesh", mesh, self._direct["MESH"], self._said_on_the_wire),
+            "agent": Wire("agent", agent, self._direct["AGENT"], self._said_on_the_wire),
+        }
+        self.wired = {**self.urls, "MESH": f"http://127.0.0.1:{mesh}", "AGENT": f"http://127.0.0.1:{agent}"}
+        self.postgres = Postgres("fsync=off", "max_connections=60")
+        self.met: Met | None = None
+        self.meddled: Meddled | None = None
+        self._counting = Counting()
+        self._rendezvous = Rendezvous(folder / "points", self._said_by_a_process)
+        self._exit = AsyncExitStack()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, **self.wired, VARIABLE: str(self._rendezvous.socket)}
+
+    async def __aenter__(self) -> ChaosWorld:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self.postgres.start)
+        self._exit.push_async_callback(asyncio.to_thread, self.postgres.stop)
+        self.store = self.postgres.new_database()
+        self.journal: Store = open_store(self.store)
+        self._exit.callback(self.journal.close)
+        await asyncio.to_thread(migrate, self.journal)
+        for connected in (self._rendezvous, *self.wires.values()):
+            await self._exit.enter_async_context(connected)
+        self._exit.push_async_callback(asyncio.to_thread, self.stop)
+        await self.start_temporal()
+        await self.start()
+        await self.start_gateway()
+        await self.start_pool(2)
+        self.client = await Client.connect(self.temporal, data_converter=pydantic_data_converter)
+        await self.deploy(("ledger", "v1"), ("payments", "v1"), ("payments", "v2"))
+        await self.serve("ledger", "v1")
+        self.http = await self._exit.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=5))
+        paying = asyncio.create_task(self._pay())
+        self._exit.callback(paying.cancel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exit.aclose()
+
+    # What befalls it
+
+    async def kill(self, part: str) -> None:
+        """kill -9 of the part and of all that it has started but for replicas; and what keeps it starts it again."""
+        if part == "store":
+            await asyncio.to_thread(self.postgres.kill)
+            self.postgres.start_again()
+        else:
+            await asyncio.to_thread(self.processes.kill_named, part)
+            self.processes.start_again(part)
+
+    def start_part(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> None:
+        super().start_part(name, *argv, environment={**clock.environment(name, self.folder), **(environment or {})})
+
+    async def whole(self) -> None:
+        """Wait until every part is up."""
+        for part in ("mesh", "agent"):
+            await until(lambda part=part: answers(f"{self._direct[part.upper()]}/healthz"), UP_WITHIN, f"{part} is up")
+        await until(lambda: answers(f"{self.urls['ENVOY']}/ready"), UP_WITHIN, "Envoy is up")
+        await until(self._gateway_is_whole, UP_WITHIN, "the gateway, Temporal and the store are up")
+
+    async def _gateway_is_whole(self) -> bool:
+        with suppress(httpx.HTTPError):
+            answer = await self.http.get(f"{self.gateway}/readyz")
+            return answer.status_code == 200 and answer.json()["temporal"] == "there"
+        return False
+
+    async def _said_by_a_process(self, pid: int, said: str) -> None:
+        part = self.processes.named(pid)
+        if part is not None:
+            await self._met(part, said)
+
+    async def _said_on_the_wire(self, said: str) -> None:
+        await self._met("wire", said)
+
+    async def _met(self, part: str, said: str) -> None:
+        point = self._counting.point(part, said)
+        if point is not None and self.met is not None:
+            await self.met(point)
+
+    # What people and senders do
+
+    async def set_up(self) -> None:
+        """As after the deployment of v2, with nothing left of any incident."""
+        self.met = None
+        self.meddled = None
+        self.processes.stop_named("gateway-2")
+        for part in clock.FAKED:
+            clock.set_clock(part, self.folder, 0)
+        for wire in self.wires.values():
+            wire.mishap = None
+        await self.whole()
+        await self.serve("payments", "v2")
+        self._counting.begin()
+
+    async def alert(self, group: str) -> None:
+        """What Alertmanager sends, as often as it sends it: until it is told that it was accepted."""
+        self._message = webhook(group)
+        deadline = time.monotonic() + UP_WITHIN
+        while time.monotonic() < deadline:
+            if await self._send(self.gateway):
+                return
+            await asyncio.sleep(0.5)
+        raise AssertionError("the gateway accepted no alert")
+
+    async def same_alert_at_a_second_gateway(self) -> None:
+        """Alertmanager's peer sends the same message elsewhere. Returns once it has been accepted."""
+        [port] = free_ports(1)
+        url = f"http://127.0.0.1:{port}"
+        self.start_part("gateway-2", "gateway", environment={"STERNWAY_GATEWAY_PORT": str(port)})
+        await until(lambda: self._send(url), UP_WITHIN, "the second gateway has accepted the alert")
+
+    async def _send(self, gateway: str) -> bool:
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        with suppress(httpx.HTTPError):
+            answer = await self.http.post(f"{gateway}/v1/alerts/alertmanager", json=self._message, headers=headers)
+            return answer.status_code == 202
+        return False
+
+    async def meddle(self, step: str) -> None:
+        """Somebody else changes what *step* has just changed."""
+        part, fields = MEDDLING[step]
+        url = f"{self._direct[part.upper()]}/v1/{'services' if part == 'mesh' else f'regions/{REGION}/services'}"
+        body = {"key": f"{HARNESS}meddle-{ULID()}:do:1", "fields": fields}
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        (await self.http.post(f"{url}/payments/changes", json=body, headers=headers)).raise_for_status()
+        self.meddled = Meddled(part, fields)
+
+    async def meddling_stands(self) -> bool:
+        """Whether what somebody else changed is as they left it."""
+        if self.meddled is None:
+            return True
+        state = (await self.routing() if self.meddled.part == "mesh" else await self.workload()).state
+        return all(state.get(name) == value for name, value in self.meddled.fields.items())
+
+    async def say(self, incident: str, action: str) -> str:
+        """A person's word, said until somebody hears it. What the incident answers, also where it refuses."""
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        deadline = time.monotonic() + UP_WITHIN
+        while time.monotonic() < deadline:
+            with suppress(httpx.HTTPError):
+                answer = await self.http.post(
+                    f"{self.gateway}/v1/incidents/{incident}/{action}",
+                    json={"by": "the run", "reason": "chaos"},
+                    headers=headers,
+                )
+                if answer.status_code in (200, 409):
+                    return answer.text
+            await asyncio.sleep(0.3)
+        raise AssertionError(f"nobody heard {action}")
+
+    async def _pay(self) -> None:
+        """A user, so that there is something to judge a release by."""
+        async with httpx.AsyncClient(trust_env=False, timeout=3) as user:
+            while True:
+                with suppress(httpx.HTTPError):
+                    await user.post(f"http://127.0.0.1:{self.port('payments')}/pay")
+                await asyncio.sleep(PAYMENTS_EVERY)
+
+    # What there is
+
+    async def picture(self) -> Picture:
+        """All that a rollback may change, as it is."""
+        routing, workload = await self.routing(), await self.workload()
+        drains = tuple(sorted(routing.draining))
+        return routing.weights, drains, {release: n for release, n in workload.replicas.items() if n}
+
+    async def generations(self) -> dict[str, int]:
+        return {"mesh": (await self.routing()).generation, "agent": (await self.workload()).generation}
+
+    async def recorded(self, since: datetime) -> list[StoredIncident]:
+        """Incidents of payments that were received since then; none while the store does not answer."""
+        with suppress(StoreUnavailable):
+            found = await asyncio.to_thread(incidents, self.journal, limit=20)
+            return [one for one in found if one.service == "payments" and one.received_at >= since]
+        return []
+
+    def receipts(self, incident: str) -> dict[str, list[Receipt]]:
+        """What each ledger has of the incident, oldest first."""
+        files = {"mesh": self.folder / "mesh" / "mesh.db", "agent": self.folder / "agent" / "agent.db"}
+        return {part: _receipts(file, incident) for part, file in files.items()}
+
+    async def leases(self, incident: str) -> list[Lease]:
+        """The active ones that it owns."""
+        status = (await self.http.get(f"{self._direct['MESH']}/v1/status")).raise_for_status().json()
+        return [lease for lease in map(Lease.model_validate, status["leases"]) if lease.owner == incident]
+
+    async def running(self, workflow: str) -> bool:
+        try:
+            description = await self.client.get_workflow_handle(workflow).describe()
+        except RPCError:
+            return False
+        return description.status is WorkflowExecutionStatus.RUNNING
+
+    async def replicas(self) -> tuple[dict[str, int], int]:
+        """Ready replicas of payments by release as the agent lists them, and how many processes of it there are."""
+        listed: list[dict[str, Any]] = (await self.http.get(f"{self._direct['AGENT']}/v1/replicas")).json()["replicas"]
+        ready: dict[str, int] = {}
+        for replica in listed:
+            if replica["service"] == "payments" and replica["status"] == "ready":
+                ready[replica["release"]] = ready.get(replica["release"], 0) + 1
+        return ready, await asyncio.to_thread(self._processes_of_payments)
+
+    def _processes_of_payments(self) -> int:
+        ours = f":{self.port('ledger')}".encode()
+        found = 0
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                environment = entry.read_bytes()
+                found += all(
+                    part in environment for part in (REPLICA_VARIABLE.encode(), ours, b"STERNWAY_SERVICE=payments")
+                )
+        return found
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def webhook(group: str) -> dict[str, Any]:
+    labels = {"alertname": "Burn", "service": "payments", "region": REGION, "severity": "critical"}
+    alert = {
+        "status": "firing",
+        "labels": labels,
+        "annotations": {"summary": "payments fails"},
+        "startsAt": "2026-01-31T12:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": group,
+    }
+    return {"version": "4", "groupKey": group, "receiver": "chaos", "status": "firing", "alerts": [alert]}
+
+
+def _receipts(file: Path, incident: str) -> list[Receipt]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as ledger:
+        query = "SELECT receipt FROM ledger_receipts WHERE key LIKE ? ORDER BY sequence"
+        return [Receipt.model_validate_json(row[0]) for row in ledger.execute(query, (f"{incident}:%",))]
