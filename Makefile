@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint requirements clean
+.PHONY: help setup demo test chaos chaos-full lint requirements clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,12 @@ demo: setup ## one bad release, from the alert to the verified recovery (ARGS="-
 
 test: setup ## the tests, on two processes (ARGS="-n 0 -k saga" for some of them, on one)
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: setup ## every part killed at every point: a sample of 15 minutes (ARGS="--seed 7 --only 'kill -9 mesh'")
+	@$(BIN)/python -m tests.chaos --minutes 15 $(ARGS)
+
+chaos-full: setup ## all of the matrix, an hour or two; writes docs/reference/chaos.md
+	@$(BIN)/python -m tests.chaos --full --report docs/reference/chaos.md $(ARGS)
 
 lint: setup ## formatting, types and the arrows between the rooms
 	@$(BIN)/ruff check .

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
+import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ LOCKED = 6.0
 """Seconds for which somebody else holds the store's tables: longer than a write waits for them."""
 
 HOUR = 3600
+
+DOWN = 12.0
+"""Seconds without a store: longer than an undisturbed incident takes."""
 
 FULL = 4.0
 """Seconds for which a disk has no room."""
@@ -99,6 +104,16 @@ def full_disk(part: str) -> Fault:
     return Fault(f"full disk at the {part}", before_a_change_or_undoing, strike)
 
 
+async def _kill_one(world: ChaosWorld, point: Point) -> None:
+    """Only the process that has come to the point; its supervisor replaces it, and the others of the pool go on."""
+    with suppress(ProcessLookupError):
+        os.kill(world.standing[point], signal.SIGKILL)
+
+
+async def _stop_store(world: ChaosWorld, _point: Point) -> None:
+    await world.kill_store(DOWN)
+
+
 async def _lock_store(world: ChaosWorld, _point: Point) -> None:
     def hold() -> psycopg.Connection[object]:
         somebody = psycopg.connect(world.store, autocommit=False)
@@ -120,12 +135,17 @@ def jumping_clock(part: str, seconds: int) -> Fault:
     return Fault(f"clock of the {part} jumps {seconds:+d} s", before_a_change_or_undoing, strike)
 
 
+def in_the_pool(point: Point) -> bool:
+    return point.part == "pool"
+
+
 def at_the_gateway(point: Point) -> bool:
     return point.part == "gateway"
 
 
 FAULTS: tuple[Fault, ...] = (
     *(kill(part) for part in PARTS),
+    Fault("kill -9 one process of the pool", in_the_pool, _kill_one),
     mishap("refused", before_a_change, "abort"),
     mishap("answer lost", before_a_change, "abort"),
     Fault("somebody else changes it, and the answer is lost", after_a_change, _meddle, "abort"),
@@ -133,6 +153,7 @@ FAULTS: tuple[Fault, ...] = (
     mishap("sent late", before_a_change_or_undoing, "resume"),
     full_disk("mesh"),
     full_disk("agent"),
+    Fault("store down for a while", before_a_change_or_undoing, _stop_store),
     Fault("locked store", before_a_change_or_undoing, _lock_store),
     *(jumping_clock(part, seconds) for part in clock.FAKED for seconds in (-HOUR, HOUR) if clock.LIBRARY),
     Fault("same delivery at a second gateway", at_the_gateway, _second_delivery),

@@ -106,6 +106,8 @@ class ChaosWorld(SmallWorld):
         self.postgres = Postgres("fsync=off", "max_connections=60")
         self.met: Met | None = None
         self.meddled: Meddled | None = None
+        self.standing: dict[Point, int] = {}
+        """Which process has come to a point."""
         self._counting = Counting()
         self._rendezvous = Rendezvous(folder / "points", self._said_by_a_process)
         self._exit = AsyncExitStack()
@@ -145,11 +147,15 @@ class ChaosWorld(SmallWorld):
     async def kill(self, part: str) -> None:
         """kill -9 of the part and of all that it has started but for replicas; and what keeps it starts it again."""
         if part == "store":
-            await asyncio.to_thread(self.postgres.kill)
-            self.postgres.start_again()
+            await self.kill_store(down_for=0)
         else:
             await asyncio.to_thread(self.processes.kill_named, part)
             self.processes.start_again(part)
+
+    async def kill_store(self, down_for: float) -> None:
+        """*down_for*: seconds until it is started again; this does not wait for them."""
+        await asyncio.to_thread(self.postgres.kill)
+        asyncio.get_running_loop().call_later(down_for, self.postgres.start_again)
 
     def start_part(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> None:
         super().start_part(name, *argv, environment={**clock.environment(name, self.folder), **(environment or {})})
@@ -170,14 +176,16 @@ class ChaosWorld(SmallWorld):
     async def _said_by_a_process(self, pid: int, said: str) -> None:
         part = self.processes.named(pid)
         if part is not None:
-            await self._met(part, said)
+            await self._come_to(part, said, pid)
 
     async def _said_on_the_wire(self, said: str) -> None:
-        await self._met("wire", said)
+        await self._come_to("wire", said, None)
 
-    async def _met(self, part: str, said: str) -> None:
+    async def _come_to(self, part: str, said: str, pid: int | None) -> None:
         point = self._counting.point(part, said)
         if point is not None and self.met is not None:
+            if pid is not None:
+                self.standing[point] = pid
             await self.met(point)
 
     # What people and senders do
@@ -186,6 +194,7 @@ class ChaosWorld(SmallWorld):
         """As after the deployment of v2, with nothing left of any incident."""
         self.met = None
         self.meddled = None
+        self.standing.clear()
         self.processes.stop_named("gateway-2")
         for part in clock.FAKED:
             clock.set_clock(part, self.folder, 0)
