@@ -22,7 +22,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from ulid import ULID
 
-from activities.analytics.store import Store, StoreUnavailable, migrate, open_store
+from activities.analytics.store import Store, StoreUnavailable, open_store
 from activities.analytics.store.incidents import StoredIncident, incidents
 from activities.fault_points import VARIABLE
 from models.lease import Lease
@@ -123,7 +123,6 @@ class ChaosWorld(SmallWorld):
         self.store = self.postgres.new_database()
         self.journal: Store = open_store(self.store)
         self._exit.callback(self.journal.close)
-        await asyncio.to_thread(migrate, self.journal)
         for connected in (self._rendezvous, *self.wires.values()):
             await self._exit.enter_async_context(connected)
         self._exit.push_async_callback(asyncio.to_thread, self.stop)
