@@ -47,12 +47,18 @@ class Execution:
         self._stopped = False
         self._word: Control | None = None
         self._attempts = 0
+        self._done: set[str] = set()
         self._met_trouble = False
         self.paused = False
         self.verdict: Verdict | None = None
         self.steps: tuple[StepRecord, ...] = ()
         self.unfinished: tuple[str, ...] = ()
         """What an abort can no longer undo."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether steps of the plan are done: then a person's *resume* runs the rest of it, and nothing twice."""
+        return bool(self._done)
 
     async def tell(self, word: Control) -> None:
         """Pass a person's word on to what runs, and keep it for what has not begun."""
@@ -72,16 +78,15 @@ class Execution:
             workflow.logger.info("the rollback had ended before it could be told to %s", word.action)
 
     async def run(self, plan: Plan, assessment: Assessment, reach: Reach, enter: Enter) -> Trouble | None:
-        """Every step of the plan, or the first trouble once nothing runs any more."""
-        done: set[str] = set()
+        """Every step of the plan that is not done, or the first trouble once nothing runs any more."""
         running: dict[str, asyncio.Task[Trouble | None]] = {}
         trouble: Trouble | None = None
-        while len(done) < len(plan.steps):
+        while len(self._done) < len(plan.steps):
             await workflow.wait_condition(lambda: not self.paused or self._stopped)
             if trouble is None and self._stopped:
                 trouble = ABORT_ASKED
             if trouble is None:
-                for step in startable(plan.steps, done, running, self._start.coordination, self._met_trouble):
+                for step in startable(plan.steps, self._done, running, self._start.coordination, self._met_trouble):
                     running[step.id] = asyncio.create_task(self._run_step(step, assessment, reach, enter))
             if not running:
                 return trouble
@@ -89,7 +94,7 @@ class Execution:
             for step_id in [step_id for step_id, task in running.items() if task.done()]:
                 found = await running.pop(step_id)
                 if found is None:
-                    done.add(step_id)
+                    self._done.add(step_id)
                 elif trouble is None:
                     self._met_trouble = True
                     trouble = found

@@ -99,7 +99,10 @@ class IncidentWorkflow:
         trouble: Trouble | None = None
         try:
             for _ in range(MAX_PLANS):
-                plan = await self._unless_aborted(self._assess_and_plan())
+                if self._execution.under_way:
+                    plan = self._plan
+                else:
+                    plan = await self._unless_aborted(self._assess_and_plan())
                 if plan is None:
                     break
                 if self._start.level is Level.ADVISE:
@@ -158,7 +161,7 @@ class IncidentWorkflow:
         if not (self._start.modules.rollback and self._start.modules.mesh):
             return Trouble("the plan needs the modules rollback and mesh, and one of them is switched off")
         needs_person = self._start.level is Level.PROTECT or self._start.policy.approval == "always"
-        if needs_person and not await self._wait_for_approval():
+        if needs_person and not self._approved and not await self._wait_for_approval():
             return Trouble("nobody approved the plan in time")
         if self._abort:
             return ABORT_ASKED

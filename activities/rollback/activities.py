@@ -18,7 +18,8 @@ from models.plan import Plan, Routed
 from models.queues import WORKFLOWS
 from models.verdict import Finding, Verdict
 
-READ_BACK_SECONDS = 5.0
+READ_BACK_SECONDS = 15.0
+"""A proxy whose control plane was killed comes back within these, also on a busy machine."""
 
 
 class RollbackActivities:

@@ -60,7 +60,7 @@ class LockRequest(Frozen):
 
 PLAN = Contract("rollback.plan.v1", PlanRequest, Plan, timeout=timedelta(seconds=15))
 PRECHECK = Contract("rollback.precheck.v1", PrecheckRequest, Precheck, timeout=timedelta(seconds=10))
-READ_BACK = Contract("rollback.readback.v1", ReadBackRequest, Verdict, timeout=timedelta(seconds=10))
+READ_BACK = Contract("rollback.readback.v1", ReadBackRequest, Verdict, timeout=timedelta(seconds=30))
 DECIDE = Contract("rollback.decide.v1", DecisionRequest, Decision, timeout=timedelta(seconds=20))
 LOCK = Contract("rollback.lock.v1", LockRequest, bool, timeout=timedelta(seconds=10), attempts=30)
 """Asks the service's lock workflow, which answers with the signal ``lock_granted``."""

@@ -53,6 +53,7 @@ async def shared_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerat
 async def world(shared_world: World) -> AsyncGenerator[World]:
     """As after the deployment of v2, which is healthy; with users."""
     shared_world.mishaps.pending.clear()
+    shared_world.users_are_away = False
     await shared_world.serve_v2()
     async with shared_world.users():
         yield shared_world

@@ -81,6 +81,25 @@ async def test_an_incident_protects_rolls_back_lifts_and_confirms(
     assert world.failures == []
 
 
+async def test_an_incident_held_after_its_rollback_goes_on_from_there(world: World, rollbacks: Rollbacks) -> None:
+    incident = await start(rollbacks)
+
+    async def lifted() -> bool:
+        return Milestone.LIFTED in (await state(incident)).milestones
+
+    await until(lifted, 30, "the rollback is done and verified")
+    world.users_are_away = True
+    await until_phase(incident, "held")
+    held, generations = await state(incident), await world.generations()
+    world.users_are_away = False
+    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "resolved", result.sentence
+    assert (await state(incident)).plan == held.plan, "what is done is not planned again"
+    assert await world.generations() == generations
+
+
 async def test_level_advise_changes_nothing(world: World, rollbacks: Rollbacks) -> None:
     before = await picture(world), await world.generations()
 

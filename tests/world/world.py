@@ -139,6 +139,7 @@ class World(SmallWorld):
         super().__init__(folder, catalog, SERVICES)
         self.mishaps = Mishaps()
         self.directory = UnluckyDirectory(Catalogs(self.catalog, lambda _digest: None), self.mishaps)
+        self.users_are_away = False
         self.failures: list[str] = []
         self.served = 0
 
@@ -185,6 +186,8 @@ class World(SmallWorld):
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while True:
                 await asyncio.sleep(0.02)
+                if self.users_are_away:
+                    continue
                 try:
                     status = (await client.post(url)).status_code
                 except httpx.HTTPError as error:
