@@ -43,8 +43,9 @@ class Fault:
     """What a person says to an incident that is held because of it."""
 
 
-def everywhere(_point: Point) -> bool:
-    return True
+def everywhere(point: Point) -> bool:
+    """But for calls that have not arrived: nothing is different then from the begin of their activity."""
+    return not (point.part == "wire" and " is asked to " in point.name)
 
 
 def before_a_change(point: Point) -> bool:
