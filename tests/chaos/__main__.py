@@ -17,13 +17,14 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.chaos.case import IN_NO_CASE, SCENARIOS, Case, contracts, generate, in_order
 from tests.chaos.point import Point
 from tests.chaos.report import Report
 from tests.chaos.run import Result, run_case, trace
-from tests.chaos.world import ChaosWorld, Picture, now
+from tests.chaos.world import ChaosWorld, Picture
 
 EXAMPLES = """examples:
   python -m tests.chaos --minutes 20 --seed 7
@@ -149,7 +150,7 @@ async def listed(matrix: Matrix) -> Iterator[str]:
 
 def main() -> int:
     asked = arguments()
-    began, clock = now(), time.monotonic()
+    began, clock = datetime.now(UTC), time.monotonic()
     deadline = float("inf") if asked.full else clock + 60 * asked.minutes
     matrix = Matrix(asked.worlds, asked.seed, asked.only, deadline, asked.logs)
     try:

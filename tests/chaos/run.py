@@ -16,7 +16,7 @@ from models.tables import metadata
 from tests.chaos.case import Case, Scenario
 from tests.chaos.judge import Seen, wrongs
 from tests.chaos.point import Point
-from tests.chaos.world import ChaosWorld, Picture, now
+from tests.chaos.world import ChaosWorld, Picture
 
 WITHIN = 100.0
 """Seconds from the alert to the end of its incident."""
@@ -76,7 +76,6 @@ class _Run:
         """From the alert to the incident's end."""
         await self._world.set_up()
         self.before, self._generations = await self._world.picture(), await self._world.generations()
-        self._since = now()
         self._world.met = self._met
         try:
             await self._world.alert(self._group)
@@ -122,7 +121,7 @@ class _Run:
         await self._world.say(held.id, self._case.fault.at_hold if self._case else "resume")
 
     async def _incidents(self) -> list[StoredIncident]:
-        return await self._world.recorded(self._since)
+        return await self._world.recorded()
 
     async def seen(self, recovered: Picture) -> Seen:
         """What is there once every part is up again and nothing moves any more."""

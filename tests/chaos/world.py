@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +68,11 @@ services:
 PARTS = ("pool", "gateway", "mesh", "envoy", "agent", "temporal", "store")
 """What can be killed."""
 
+UNDER_WAY = 0.5
+"""Seconds after which a message is under way at a gateway."""
+
+MOST_INCIDENTS = 10_000
+
 PAYMENTS_EVERY = 0.03
 """Seconds between two payments of the world's one user."""
 
@@ -106,6 +110,8 @@ class ChaosWorld(SmallWorld):
         self.postgres = Postgres("fsync=off", "max_connections=60")
         self.met: Met | None = None
         self.meddled: Meddled | None = None
+        self._earlier: set[str] = set()
+        self._second: asyncio.Task[None] | None = None
         self.standing: dict[Point, int] = {}
         """Which process has come to a point."""
         self._counting = Counting()
@@ -165,6 +171,8 @@ class ChaosWorld(SmallWorld):
             await until(lambda part=part: answers(f"{self._direct[part.upper()]}/healthz"), UP_WITHIN, f"{part} is up")
         await until(lambda: answers(f"{self.urls['ENVOY']}/ready"), UP_WITHIN, "Envoy is up")
         await until(self._gateway_is_whole, UP_WITHIN, "the gateway, Temporal and the store are up")
+        if self._second:
+            await self._second
 
     async def _gateway_is_whole(self) -> bool:
         with suppress(httpx.HTTPError):
@@ -194,6 +202,7 @@ class ChaosWorld(SmallWorld):
         self.met = None
         self.meddled = None
         self.standing.clear()
+        self._second = None
         self.processes.stop_named("gateway-2")
         for part in clock.FAKED:
             clock.set_clock(part, self.folder, 0)
@@ -201,6 +210,7 @@ class ChaosWorld(SmallWorld):
             wire.mishap = None
         await self.whole()
         await self.serve("payments", "v2")
+        self._earlier |= {one.id for one in await self.recorded()}
         self._counting.begin()
 
     async def alert(self, group: str) -> None:
@@ -214,11 +224,18 @@ class ChaosWorld(SmallWorld):
         raise AssertionError("the gateway accepted no alert")
 
     async def same_alert_at_a_second_gateway(self) -> None:
-        """Alertmanager's peer sends the same message elsewhere. Returns once it has been accepted."""
+        """Alertmanager's peer sends the same message elsewhere, again and again until it is accepted.
+
+        Returns once it is under way there: where the first gateway stands still in the middle of its commit, the second
+        one has to wait for it.
+        """
         [port] = free_ports(1)
         url = f"http://127.0.0.1:{port}"
         self.start_part("gateway-2", "gateway", environment={"STERNWAY_GATEWAY_PORT": str(port)})
-        await until(lambda: self._send(url), UP_WITHIN, "the second gateway has accepted the alert")
+        await until(lambda: answers(f"{url}/readyz"), UP_WITHIN, "the second gateway is up")
+        sending = until(lambda: self._send(url), UP_WITHIN, "the second gateway has accepted the alert")
+        self._second = asyncio.create_task(sending)
+        await asyncio.wait([self._second], timeout=UNDER_WAY)
 
     async def _send(self, gateway: str) -> bool:
         headers = {"authorization": f"Bearer {TOKEN}"}
@@ -278,11 +295,11 @@ class ChaosWorld(SmallWorld):
     async def generations(self) -> dict[str, int]:
         return {"mesh": (await self.routing()).generation, "agent": (await self.workload()).generation}
 
-    async def recorded(self, since: datetime) -> list[StoredIncident]:
-        """Incidents of payments that were received since then; none while the store does not answer."""
+    async def recorded(self) -> list[StoredIncident]:
+        """Incidents of payments, but for those of earlier cases; none while the store does not answer."""
         with suppress(StoreUnavailable):
-            found = await asyncio.to_thread(incidents, self.journal, limit=20)
-            return [one for one in found if one.service == "payments" and one.received_at >= since]
+            found = await asyncio.to_thread(incidents, self.journal, limit=MOST_INCIDENTS)
+            return [one for one in found if one.service == "payments" and one.id not in self._earlier]
         return []
 
     def receipts(self, incident: str) -> dict[str, list[Receipt]]:
@@ -321,10 +338,6 @@ class ChaosWorld(SmallWorld):
                     part in environment for part in (REPLICA_VARIABLE.encode(), ours, b"STERNWAY_SERVICE=payments")
                 )
         return found
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def webhook(group: str) -> dict[str, Any]:
