@@ -58,9 +58,9 @@ class Report:
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
-        yield "# Chaos: the last full run"
+        yield "# Chaos: the last run of the matrix"
         yield ""
-        yield "Written by the run itself: `make chaos-full`."
+        yield "Written by the run itself, with `--report`; `make chaos-full` runs everything."
         yield "[What is guaranteed](../explanation/guarantees.md) says how to read it."
         yield ""
         yield f"{self.began:%Y-%m-%d %H:%M} UTC, revision {self.revision}, seed {self.seed}, {self.machine}:"
