@@ -13,7 +13,10 @@ import socket
 
 VARIABLE = "STERNWAY_FAULT_POINTS"
 
-_listener = os.environ.get(VARIABLE)
+LONGEST = 60.0
+"""Seconds that a process stands still at the most: whoever listens may have been stopped himself."""
+
+_listener = os.environ.get(VARIABLE) or None
 
 
 def asked() -> bool:
@@ -30,6 +33,7 @@ def reached(point: str, subject: str = "") -> None:
         return
     try:
         with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(LONGEST)
             connection.connect(_listener)
             connection.sendall(f"{os.getpid()} {point} {subject}\n".encode())
             connection.recv(1)

@@ -25,11 +25,11 @@ class Scenario:
     """The point at whose name a person aborts it."""
 
 
-RECOVERED = Scenario("recovered", "resolved")
-UNDONE = Scenario("undone", "aborted", abort_at="analytics.soak.v1 begins v1")
+LEFT_ALONE = Scenario("left alone", "resolved")
+ABORTED = Scenario("aborted", "aborted", abort_at="analytics.soak.v1 begins v1")
 """A person aborts it when all traffic has been moved: every change so far is taken back."""
 
-SCENARIOS = (RECOVERED, UNDONE)
+SCENARIOS = (LEFT_ALONE, ABORTED)
 
 IN_NO_CASE = {
     "rollback.decide.v1": "only after a stage has failed, in the cases of refused calls; it reads and changes nothing",
@@ -43,6 +43,11 @@ class Case:
     scenario: Scenario
     point: Point
     fault: Fault
+
+    @property
+    def ends(self) -> str:
+        """The phase in which the incident ought to end."""
+        return self.scenario.ends if self.scenario.abort_at else self.fault.ends
 
     def __str__(self) -> str:
         return f"{self.scenario.name} | {self.fault.name} | {self.point}"

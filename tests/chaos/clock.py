@@ -21,14 +21,14 @@ def environment(part: str, folder: Path) -> dict[str, str]:
     return {
         "LD_PRELOAD": str(LIBRARY),
         "FAKETIME_TIMESTAMP_FILE": str(_file(part, folder)),
-        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
 
 
 def set_clock(part: str, folder: Path, seconds: int) -> None:
-    """Seen by the part within a second."""
+    """Seen by the part at once."""
     file = _file(part, folder)
     draft = file.with_suffix(".draft")
     draft.write_text(f"{seconds:+d}\n")

@@ -41,6 +41,12 @@ class Fault:
     """While everything that comes to the point stands still there."""
     at_hold: Word = "resume"
     """What a person says to an incident that is held because of it."""
+    ends: str = "resolved"
+    """The phase in which an incident ends that nobody has aborted before."""
+    loses_answers: bool = False
+    """Receipts may not have come to the journal."""
+    available: bool = True
+    """False where this machine lacks what it needs: then its cases are left out, and the report says so."""
 
 
 def everywhere(point: Point) -> bool:
@@ -58,8 +64,9 @@ def after_a_change(point: Point) -> bool:
     return point.part == "wire" and "was asked to change" in point.name
 
 
-def before_a_change_or_undoing(point: Point) -> bool:
-    return point.part == "wire" and "is asked to" in point.name and point.step is not None
+def before_a_call(point: Point) -> bool:
+    """Of a change, an undoing or a lease."""
+    return point.part == "wire" and " is asked to " in point.name
 
 
 def kill(part: str) -> Fault:
@@ -69,14 +76,22 @@ def kill(part: str) -> Fault:
     return Fault(f"kill -9 {part}", everywhere, strike)
 
 
-def mishap(kind: MishapKind, applies: Callable[[Point], bool], at_hold: Word) -> Fault:
-    """From this call on, whenever its key is on the wire."""
-
+def _strike_call(kind: MishapKind) -> Strike:
     async def strike(world: ChaosWorld, point: Point) -> None:
-        name, _, subject = point.name.partition(" is asked to ")
-        world.wires[name].mishap = Mishap(subject, kind)
+        name, _, call = point.name.partition(" is asked to ")
+        world.wires[name].mishap = Mishap(call, kind)
 
-    return Fault(f"call {kind}", applies, strike, at_hold)
+    return strike
+
+
+def once(kind: MishapKind) -> Fault:
+    """The call befalls it one time, and its repetition goes through."""
+    return Fault(f"call {kind}", before_a_call, _strike_call(kind))
+
+
+def for_good(kind: MishapKind) -> Fault:
+    """Every repetition befalls it too, so that the stage fails; a person aborts what is held then."""
+    return Fault(f"call {kind}", before_a_change, _strike_call(kind), "abort", "aborted", loses_answers=True)
 
 
 async def _meddle(world: ChaosWorld, point: Point) -> None:
@@ -95,14 +110,17 @@ async def _fill_disk(world: ChaosWorld, part: str) -> None:
         with suppress(ProcessLookupError):
             resource.prlimit(limited, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
-    asyncio.get_running_loop().call_later(FULL, room)
+    world.later(FULL, room)
 
 
 def full_disk(part: str) -> Fault:
     async def strike(world: ChaosWorld, _point: Point) -> None:
         await _fill_disk(world, part)
 
-    return Fault(f"full disk at the {part}", before_a_change_or_undoing, strike)
+    def applies(point: Point) -> bool:
+        return before_a_call(point) and point.name.startswith(part)
+
+    return Fault(f"full disk at the {part}", applies, strike)
 
 
 async def _kill_one(world: ChaosWorld, point: Point) -> None:
@@ -122,7 +140,7 @@ async def _lock_store(world: ChaosWorld, _point: Point) -> None:
         return somebody
 
     somebody = await asyncio.to_thread(hold)
-    asyncio.get_running_loop().call_later(LOCKED, somebody.close)
+    world.later(LOCKED, somebody.close)
 
 
 async def _second_delivery(world: ChaosWorld, _point: Point) -> None:
@@ -133,7 +151,8 @@ def jumping_clock(part: str, seconds: int) -> Fault:
     async def strike(world: ChaosWorld, _point: Point) -> None:
         clock.set_clock(part, world.folder, seconds)
 
-    return Fault(f"clock of the {part} jumps {seconds:+d} s", before_a_change_or_undoing, strike)
+    name = f"clock of the {part} jumps {seconds:+d} s"
+    return Fault(name, before_a_call, strike, available=clock.LIBRARY is not None)
 
 
 def in_the_pool(point: Point) -> bool:
@@ -147,15 +166,17 @@ def at_the_gateway(point: Point) -> bool:
 FAULTS: tuple[Fault, ...] = (
     *(kill(part) for part in PARTS),
     Fault("kill -9 one process of the pool", in_the_pool, _kill_one),
-    mishap("refused", before_a_change, "abort"),
-    mishap("answer lost", before_a_change, "abort"),
-    Fault("somebody else changes it, and the answer is lost", after_a_change, _meddle, "abort"),
-    mishap("sent twice", before_a_change_or_undoing, "resume"),
-    mishap("sent late", before_a_change_or_undoing, "resume"),
+    for_good("refused"),
+    for_good("answer lost"),
+    for_good("delivered after its undoing"),
+    Fault("somebody else changes it, and the answer is lost", after_a_change, _meddle, "abort", "held", True),
+    once("answered late"),
+    once("sent twice"),
+    once("sent late"),
     full_disk("mesh"),
     full_disk("agent"),
-    Fault("store down for a while", before_a_change_or_undoing, _stop_store),
-    Fault("locked store", before_a_change_or_undoing, _lock_store),
-    *(jumping_clock(part, seconds) for part in clock.FAKED for seconds in (-HOUR, HOUR) if clock.LIBRARY),
+    Fault("store down for a while", before_a_call, _stop_store),
+    Fault("locked store", before_a_call, _lock_store),
+    *(jumping_clock(part, seconds) for part in clock.FAKED for seconds in (-HOUR, HOUR)),
     Fault("same delivery at a second gateway", at_the_gateway, _second_delivery),
 )

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.identity import Key
 from models.receipt import Outcome, Receipt
 from tests.chaos.world import Picture
+
+SOMEBODY_ELSE = "somebody else changed it"
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Seen:
     incidents: int
     """How many the alert has opened."""
     phase: str
+    expected: str
+    """The phase in which it ought to have ended."""
     sentence: str
     holds: tuple[str, ...]
     """Why it was held on its way, each time."""
@@ -41,6 +46,14 @@ class Seen:
     """Workflows that still run."""
     broken_chains: tuple[str, ...]
     alert_states: tuple[str, ...]
+    unconfirmed: tuple[str, ...]
+    """Proxies that do not have what is wanted."""
+    answering: frozenset[str]
+    """The releases that answer users."""
+    serving: frozenset[str]
+    """Those that have a share of the traffic."""
+    answers_lost: bool
+    """So that a receipt may be in a ledger and not in the journal."""
     meddling_stands: bool
     meddled: bool
     """Somebody else has changed something in the middle."""
@@ -72,10 +85,14 @@ def _final_state(seen: Seen) -> Iterator[str]:
         yield f"resolved, and not as an undisturbed run leaves it: {seen.after}"
     if seen.phase == "aborted" and not seen.meddled and seen.after != seen.before:
         yield f"aborted, and not as before: {seen.after} instead of {seen.before}"
-    if seen.phase == "held" and not (seen.meddled and seen.sentence):
-        yield f"ended held: {seen.sentence or 'nobody knows why'}"
-    if seen.phase not in ("resolved", "aborted", "held"):
-        yield f"ended {seen.phase}: {seen.sentence}"
+    if seen.phase != seen.expected:
+        yield f"ended {seen.phase} instead of {seen.expected}: {seen.sentence or 'nobody knows why'}"
+    if seen.phase == "held" and not any(SOMEBODY_ELSE in said for said in (*seen.holds, seen.sentence)):
+        yield f"ended held, and does not say whose change stands in the way: {seen.sentence}"
+    if seen.unconfirmed:
+        yield f"not confirmed by {', '.join(seen.unconfirmed)}"
+    if seen.answering != seen.serving:
+        yield f"users are answered by {sorted(seen.answering)}, and {sorted(seen.serving)} have a share"
     if seen.replicas_ready != seen.replicas_wanted or seen.processes != sum(seen.replicas_wanted.values()):
         yield f"{seen.processes} processes, ready {seen.replicas_ready}, where {seen.replicas_wanted} are wanted"
 
@@ -88,10 +105,25 @@ def _effects_once(seen: Seen) -> Iterator[str]:
         effects = sum(receipt.outcome in (Outcome.APPLIED, Outcome.RESTORED) for receipt in receipts)
         if seen.moved[ledger] - seen.others[ledger] != effects:
             yield f"the {ledger} moved {seen.moved[ledger]} times, and {effects} effects are accounted for"
-    applied = {r.key for receipts in seen.receipts.values() for r in receipts if r.outcome is Outcome.APPLIED}
+        yield from (f"the {ledger} was changed twice by {step}" for step in _doubled(receipts))
+    needed = {Outcome.RESTORED} if seen.answers_lost else {Outcome.APPLIED, Outcome.RESTORED}
+    effective = {r.key for receipts in seen.receipts.values() for r in receipts if r.outcome in needed}
     if len(seen.recorded) != len(set(seen.recorded)):
         yield "the journal has a receipt twice"
     if not set(seen.recorded) <= {r.key for receipts in seen.receipts.values() for r in receipts}:
         yield "the journal has a receipt that no ledger has"
-    if seen.phase == "resolved" and not applied <= set(seen.recorded):
-        yield f"the journal lacks receipts: {', '.join(sorted(applied - set(seen.recorded)))}"
+    if not effective <= set(seen.recorded):
+        yield f"the journal lacks receipts: {', '.join(sorted(effective - set(seen.recorded)))}"
+
+
+def _doubled(receipts: list[Receipt]) -> Iterator[str]:
+    """Steps that took effect again without having been taken back in between, whatever the attempt."""
+    in_effect: set[str] = set()
+    for receipt in receipts:
+        step = Key.parse(receipt.key).step
+        if receipt.outcome is Outcome.APPLIED and step in in_effect:
+            yield step
+        elif receipt.outcome is Outcome.APPLIED:
+            in_effect.add(step)
+        elif receipt.outcome is Outcome.RESTORED:
+            in_effect.discard(step)

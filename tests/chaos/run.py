@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from activities.analytics.store import audit
 from activities.analytics.store.incidents import StoredIncident, steps
-from models.base import SternwayError
 from models.tables import metadata
 from tests.chaos.case import Case, Scenario
 from tests.chaos.judge import Seen, wrongs
@@ -52,13 +51,13 @@ async def run_case(world: ChaosWorld, case: Case, recovered: Picture, group: str
     run = _Run(world, case.scenario, case, group)
     try:
         await run.through()
-        if not run.struck:
-            return Result("not reached", (), (), time.monotonic() - began)
         seen = await run.seen(recovered)
-    except (AssertionError, SternwayError, OSError) as failure:
+    except Exception as failure:  # noqa: BLE001 -- whatever it is, this case has not shown what it was to show
         return Result("wrong", tuple(run.holds), (str(failure) or repr(failure),), time.monotonic() - began)
-    found = tuple(wrongs(seen))
+    found = (*run.failures, *wrongs(seen))
     came_to = {"resolved": "recovered", "aborted": "undone"}.get(seen.phase, seen.phase)
+    if not run.struck and not run.failures:
+        came_to = "not reached"
     return Result("wrong" if found else came_to, seen.holds, found, time.monotonic() - began)
 
 
@@ -69,8 +68,9 @@ class _Run:
         self.struck = False
         self.holds: list[str] = []
         self.ended: StoredIncident | None = None
-        self._words: list[asyncio.Task[str]] = []
-        self._aborted = False
+        self.failures: list[str] = []
+        """Why the fault did not strike, or the person's word was not heard."""
+        self._word: asyncio.Task[None] | None = None
 
     async def through(self) -> None:
         """From the alert to the incident's end."""
@@ -82,21 +82,26 @@ class _Run:
             await self._until_ended()
         finally:
             self._world.met = None
-            for word in self._words:
-                word.cancel()
+            if self._word:
+                self._word.cancel()
 
     async def _met(self, point: Point) -> None:
         self.points.append(point)
-        if self._case and point == self._case.point and not self.struck:
+        if self._case and point == self._case.point:
+            try:
+                await self._case.fault.strike(self._world, point)
+            except Exception as failure:  # noqa: BLE001 -- who stands at the point goes on, and the case has failed
+                self.failures.append(f"the fault did not strike: {failure!r}")
             self.struck = True
-            await self._case.fault.strike(self._world, point)
-        if point.name == self._scenario.abort_at and not self._aborted:
-            self._aborted = True
-            self._words.append(asyncio.create_task(self._abort()))
+        if point.name == self._scenario.abort_at and self._word is None:
+            self._word = asyncio.create_task(self._abort())
 
-    async def _abort(self) -> str:
-        [incident] = await self._incidents()
-        return await self._world.say(incident.id, "abort")
+    async def _abort(self) -> None:
+        try:
+            [incident] = await self._incidents()
+            await self._world.say(incident.id, "abort")
+        except Exception as failure:  # noqa: BLE001 -- the same
+            self.failures.append(f"the abort was not heard: {failure!r}")
 
     async def _until_ended(self) -> None:
         deadline = time.monotonic() + WITHIN
@@ -137,6 +142,7 @@ class _Run:
         return Seen(
             incidents=len(found),
             phase=self.ended.phase,
+            expected=self._case.ends if self._case and self.struck else self._scenario.ends,
             sentence=self.ended.sentence,
             holds=tuple(self.holds),
             before=self.before,
@@ -152,6 +158,10 @@ class _Run:
             replicas_wanted={release: n for release, n in workload.replicas.items() if n},
             running=await self._running(found),
             broken_chains=tuple(str(broken) for broken in chains.broken),
+            unconfirmed=await world.unconfirmed(),
+            answering=await world.answering(),
+            serving=frozenset(release for release, weight in (await world.routing()).weights.items() if weight),
+            answers_lost=self._case is not None and self._case.fault.loses_answers,
             alert_states=await asyncio.to_thread(self._alert_states),
             meddling_stands=await world.meddling_stands(),
             meddled=world.meddled is not None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.case import RECOVERED, UNDONE, contracts, generate, in_order, relevant
+from tests.chaos.case import ABORTED, LEFT_ALONE, contracts, generate, in_order, relevant
 from tests.chaos.fault import FAULTS
 from tests.chaos.point import Counting, Point
 from tests.chaos.world import PARTS
@@ -14,6 +14,7 @@ TRACE = [
     Point("wire", "mesh is asked to change payments.switch:do:1", 1),
     Point("mesh", "receipt is durable payments.switch:do:1", 1),
     Point("wire", "mesh was asked to change payments.switch:do:1", 1),
+    Point("wire", "agent is asked to change payments.retire:do:1", 1),
     Point("pool", "analytics.soak.v1 begins v1", 1),
     Point("wire", "mesh is asked to undo payments.switch:do:1", 1),
 ]
@@ -30,33 +31,37 @@ def test_points_are_counted_without_the_incident_and_without_what_the_run_does_i
 
 
 def test_a_point_knows_its_step() -> None:
-    assert [point.step for point in TRACE if point.step] == ["switch"] * 4
+    assert [point.step for point in TRACE if point.step] == ["switch"] * 3 + ["retire", "switch"]
 
 
 def test_a_place_counts_once_and_what_comes_before_the_abort_belongs_to_the_other_scenario() -> None:
-    assert len(relevant(RECOVERED, TRACE)) == len(TRACE) - 1
-    assert relevant(UNDONE, TRACE) == TRACE[-1:]
+    assert len(relevant(LEFT_ALONE, TRACE)) == len(TRACE) - 1
+    assert relevant(ABORTED, TRACE) == TRACE[-1:]
 
 
 def test_every_kill_is_at_every_point_and_a_mishap_where_there_is_a_call() -> None:
-    cases = list(generate(RECOVERED, TRACE))
+    cases = list(generate(LEFT_ALONE, TRACE))
+    arriving = {point for point in TRACE if " is asked to " in point.name}
+    changes = {point for point in arriving if " change " in point.name}
     for fault in FAULTS:
         at = {case.point for case in cases if case.fault is fault}
         assert at, f"{fault.name} is nowhere"
         if fault.name.removeprefix("kill -9 ") in PARTS:
-            assert at == set(relevant(RECOVERED, TRACE)) - {TRACE[3], TRACE[7]}
+            assert at == set(relevant(LEFT_ALONE, TRACE)) - arriving
         if fault.name == "call refused":
-            assert at == {TRACE[3]}
+            assert at == changes
+        if fault.name == "call sent twice":
+            assert at == arriving
 
 
 def test_a_sample_begins_with_every_fault_then_has_every_point_and_no_case_is_lost() -> None:
-    cases = list(generate(RECOVERED, TRACE))
+    cases = list(generate(LEFT_ALONE, TRACE))
     for seed in range(5):
         ordered = in_order(cases, seed)
         assert len(ordered) == len(cases) == len(set(ordered))
         assert {case.fault.name for case in ordered[: len(FAULTS)]} == {fault.name for fault in FAULTS}
-        covering = ordered[: len(FAULTS) + len(relevant(RECOVERED, TRACE))]
-        assert {case.point for case in covering} == set(relevant(RECOVERED, TRACE))
+        covering = ordered[: len(FAULTS) + len(relevant(LEFT_ALONE, TRACE))]
+        assert {case.point for case in covering} == set(relevant(LEFT_ALONE, TRACE))
     assert in_order(cases, 1) != in_order(cases, 2)
     assert in_order(cases, 1) == in_order(cases, 1)
 

@@ -23,9 +23,12 @@ def receipt(key: str, outcome: Outcome = Outcome.APPLIED) -> Receipt:
 MESH = [receipt("I:payments.switch:do:1"), receipt("I:payments.drain:do:1")]
 AGENT = [receipt("I:payments.scale-target:do:1"), receipt("I:payments.retire:do:1")]
 
+AGAIN = receipt("I:payments.switch:do:2")
+
 RIGHT = Seen(
     incidents=1,
     phase="resolved",
+    expected="resolved",
     sentence="payments is verified healthy",
     holds=(),
     before=BEFORE,
@@ -42,6 +45,10 @@ RIGHT = Seen(
     running=(),
     broken_chains=(),
     alert_states=("started",),
+    unconfirmed=(),
+    answering=frozenset({"v1"}),
+    serving=frozenset({"v1"}),
+    answers_lost=False,
     meddling_stands=True,
     meddled=False,
 )
@@ -59,8 +66,13 @@ def test_nothing_is_wrong_with_an_undisturbed_run() -> None:
         ({"alert_states": ()}, "its alerts are gone"),
         ({"after": BEFORE}, "not as an undisturbed run leaves it"),
         ({"phase": "aborted"}, "not as before"),
-        ({"phase": "held", "sentence": "somewhere"}, "ended held"),
-        ({"phase": "executing"}, "ended executing"),
+        ({"phase": "held", "sentence": "somewhere"}, "ended held instead of resolved"),
+        ({"phase": "held", "expected": "held", "sentence": "somewhere"}, "does not say whose change"),
+        ({"phase": "executing"}, "ended executing instead of resolved"),
+        ({"expected": "aborted"}, "ended resolved instead of aborted"),
+        ({"unconfirmed": ("envoy-eu",)}, "not confirmed by envoy-eu"),
+        ({"answering": frozenset({"v1", "failed"})}, "users are answered by ['failed', 'v1']"),
+        ({"receipts": {"mesh": [*MESH, AGAIN], "agent": AGENT}}, "changed twice by payments.switch"),
         ({"moved": {"mesh": 3, "agent": 2}}, "the mesh moved 3 times, and 2 effects"),
         ({"receipts": {"mesh": MESH + MESH[:1], "agent": AGENT}}, "more than one receipt of I:payments.switch:do:1"),
         ({"recorded": RIGHT.recorded + RIGHT.recorded[:1]}, "a receipt twice"),
@@ -84,5 +96,19 @@ def test_what_was_undone_is_two_effects_and_the_state_before() -> None:
         "mesh": [MESH[0], receipt("I:payments.switch:undo:1", Outcome.RESTORED)],
         "agent": [receipt("I:payments.retire:undo:1", Outcome.NEVER_HAPPENED)],
     }
-    seen = replace(RIGHT, phase="aborted", after=BEFORE, receipts=undone, moved={"mesh": 2, "agent": 0}, recorded=())
+    seen = replace(
+        RIGHT,
+        phase="aborted",
+        expected="aborted",
+        after=BEFORE,
+        receipts=undone,
+        moved={"mesh": 2, "agent": 0},
+        recorded=(MESH[0].key, "I:payments.switch:undo:1"),
+        answering=frozenset({"v2"}),
+        serving=frozenset({"v2"}),
+    )
     assert list(wrongs(seen)) == []
+    assert any("lacks receipts: I:payments.switch:undo:1" in w for w in wrongs(replace(seen, recorded=(MESH[0].key,))))
+    only_undoings = replace(seen, recorded=("I:payments.switch:undo:1",))
+    assert any("lacks receipts: I:payments.switch:do:1" in wrong for wrong in wrongs(only_undoings))
+    assert list(wrongs(replace(only_undoings, answers_lost=True))) == []

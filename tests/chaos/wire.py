@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,11 +19,22 @@ import uvicorn
 from tests.chaos.point import INCIDENT
 from tests.waiting import until
 
-MishapKind = Literal["refused", "answer lost", "sent twice", "sent late"]
+MishapKind = Literal[
+    "refused", "answer lost", "answered late", "sent twice", "sent late", "delivered after its undoing"
+]
+
+ONCE = ("answered late", "sent twice", "sent late")
+"""What befalls a call the first time only; the others go on until a person has had his word."""
 Said = Callable[[str], Awaitable[None]]
 
 LATE = 6.0
-"""Seconds after which a late call arrives: by then its caller has long tried again, or has taken it back."""
+"""Seconds after which a late call arrives: by then its caller has long tried again."""
+
+ANSWERED_LATE = 9.0
+"""Seconds after which a late answer comes: the caller waits for 8 at the most."""
+
+
+Answer = tuple[int, bytes]
 
 
 @dataclass
@@ -53,11 +64,18 @@ class Wire:
         self._name, self._port, self._said = name, port, said
         self._client = httpx.AsyncClient(base_url=upstream, trust_env=False, timeout=90)
         self._late: set[asyncio.Task[None]] = set()
+        self._held: httpx.Request | None = None
         self.mishap: Mishap | None = None
 
     async def __aenter__(self) -> Wire:
         config = uvicorn.Config(
-            self._serve, host="127.0.0.1", port=self._port, log_config=None, lifespan="off", interface="asgi3"
+            self._serve,
+            host="127.0.0.1",
+            port=self._port,
+            log_config=None,
+            lifespan="off",
+            log_level="critical",
+            interface="asgi3",
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve())
@@ -80,48 +98,78 @@ class Wire:
         path = scope["path"] + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
         headers = {k.decode(): v.decode() for k, v in scope["headers"] if k not in (b"host", b"content-length")}
         request = self._client.build_request(scope["method"], path, headers=headers, content=body)
-        status, answer = await self._pass_on(request, _subject(request, body))
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
-        )
-        await send({"type": "http.response.body", "body": answer})
+        answer = await self._pass_on(request, _subject(request, body))
+        await _answer(answer, send)
 
-    async def _pass_on(self, request: httpx.Request, subject: str | None) -> tuple[int, bytes]:
-        if subject is None:
+    async def _pass_on(self, request: httpx.Request, call: str | None) -> Answer | None:
+        if call is None:
             return await self._forward(request)
-        await self._said(f"{self._name} is asked to {subject}")
-        kind = self._befalls(subject)
+        await self._said(f"{self._name} is asked to {call}")
+        kind = self._befalls(call)
         if kind == "refused":
             return 403, b'{"detail": "refused by the run"}'
-        if kind == "sent late":
-            task = asyncio.create_task(self._send_late(request))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
-            return 504, b'{"detail": "on its way"}'
+        if kind in ("sent late", "delivered after its undoing"):
+            if kind == "sent late":
+                self._later(self._send_late(request))
+            self._held = request
+            return None
         if kind == "sent twice":
             await self._forward(request)
-        status, answer = await self._forward(request)
-        await self._said(f"{self._name} was asked to {subject}")
-        lost = self.mishap is not None and self.mishap.befalls(subject) and self.mishap.kind == "answer lost"
-        return (504, b'{"detail": "the answer is lost"}') if lost else (status, answer)
+        answer = await self._forward(request)
+        await self._said(f"{self._name} was asked to {call}")
+        await self._deliver_what_is_undone(call)
+        if kind == "answered late":
+            await asyncio.sleep(ANSWERED_LATE)
+        lost = self.mishap is not None and self.mishap.befalls(call) and self.mishap.kind == "answer lost"
+        return None if lost else answer
 
-    def _befalls(self, subject: str) -> MishapKind | None:
-        if self.mishap is None or not self.mishap.befalls(subject):
+    async def _deliver_what_is_undone(self, call: str) -> None:
+        """A call of a dead worker arrives when what it asks for was taken back already."""
+        mishap = self.mishap
+        if mishap and mishap.kind == "delivered after its undoing" and mishap.call == _without(call, "undo", "change"):
+            self.mishap, held = None, self._held
+            assert held is not None
+            await self._forward(held)
+
+    def _befalls(self, call: str) -> MishapKind | None:
+        if self.mishap is None or not self.mishap.befalls(call):
             return None
         self.mishap.times += 1
-        once = self.mishap.kind in ("sent twice", "sent late")
-        return None if once and self.mishap.times > 1 else self.mishap.kind
+        return None if self.mishap.kind in ONCE and self.mishap.times > 1 else self.mishap.kind
+
+    async def settled(self) -> None:
+        """Wait for the calls that are still under way by themselves."""
+        if self._late:
+            await asyncio.wait(self._late)
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     async def _send_late(self, request: httpx.Request) -> None:
         await asyncio.sleep(LATE)
         await self._forward(request)
 
-    async def _forward(self, request: httpx.Request) -> tuple[int, bytes]:
+    async def _forward(self, request: httpx.Request) -> Answer | None:
         try:
             response = await self._client.send(request)
-        except httpx.HTTPError as error:
-            return 502, json.dumps({"detail": f"{self._name} does not answer: {error!r}"}).encode()
+        except httpx.HTTPError:
+            return None
         return response.status_code, response.content
+
+
+async def _answer(answer: Answer | None, send: Any) -> None:
+    """None: the connection breaks before the answer is whole, as when whoever answers is killed."""
+    status, body = answer or (200, b"")
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body) if answer else 1).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    if answer:
+        await send({"type": "http.response.body", "body": body})
+
+
+def _without(call: str, verb: str, instead: str) -> str:
+    return INCIDENT.sub("", call).replace(f"{verb} ", f"{instead} ", 1)
 
 
 def _subject(request: httpx.Request, body: bytes) -> str | None:

@@ -65,6 +65,9 @@ services:
   ledger: {tier: 2, regions: [eu], port: "${LEDGER}", slos: {availability: {objective: 95}}, releases: [v1]}
 """
 
+ASKED = 10
+"""Requests of a user at the end, to see who answers."""
+
 PARTS = ("pool", "gateway", "mesh", "envoy", "agent", "temporal", "store")
 """What can be killed."""
 
@@ -112,6 +115,7 @@ class ChaosWorld(SmallWorld):
         self.meddled: Meddled | None = None
         self._earlier: set[str] = set()
         self._second: asyncio.Task[None] | None = None
+        self._ending: list[asyncio.Task[None]] = []
         self.standing: dict[Point, int] = {}
         """Which process has come to a point."""
         self._counting = Counting()
@@ -123,9 +127,17 @@ class ChaosWorld(SmallWorld):
         return {**super().environment, **self.wired, VARIABLE: str(self._rendezvous.socket)}
 
     async def __aenter__(self) -> ChaosWorld:
+        try:
+            await self._start_everything()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        return self
+
+    async def _start_everything(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(self.postgres.start)
         self._exit.push_async_callback(asyncio.to_thread, self.postgres.stop)
+        await asyncio.to_thread(self.postgres.start)
         self.store = self.postgres.new_database()
         self.journal: Store = open_store(self.store)
         self._exit.callback(self.journal.close)
@@ -142,7 +154,6 @@ class ChaosWorld(SmallWorld):
         self.http = await self._exit.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=5))
         paying = asyncio.create_task(self._pay())
         self._exit.callback(paying.cancel)
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
@@ -160,19 +171,32 @@ class ChaosWorld(SmallWorld):
     async def kill_store(self, down_for: float) -> None:
         """*down_for*: seconds until it is started again; this does not wait for them."""
         await asyncio.to_thread(self.postgres.kill)
-        asyncio.get_running_loop().call_later(down_for, self.postgres.start_again)
+        self.later(down_for, self.postgres.start_again)
+
+    def later(self, seconds: float, end: Callable[[], object]) -> None:
+        """What a fault has taken away comes back. The case waits for it."""
+
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            end()
+
+        self._ending.append(asyncio.create_task(wait()))
 
     def start_part(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> None:
         super().start_part(name, *argv, environment={**clock.environment(name, self.folder), **(environment or {})})
 
     async def whole(self) -> None:
-        """Wait until every part is up."""
+        """Wait until every part is up, and nothing that a fault has begun is under way."""
+        await asyncio.gather(*self._ending)
+        self._ending.clear()
         for part in ("mesh", "agent"):
             await until(lambda part=part: answers(f"{self._direct[part.upper()]}/healthz"), UP_WITHIN, f"{part} is up")
         await until(lambda: answers(f"{self.urls['ENVOY']}/ready"), UP_WITHIN, "Envoy is up")
         await until(self._gateway_is_whole, UP_WITHIN, "the gateway, Temporal and the store are up")
         if self._second:
             await self._second
+        for wire in self.wires.values():
+            await wire.settled()
 
     async def _gateway_is_whole(self) -> bool:
         with suppress(httpx.HTTPError):
@@ -203,7 +227,7 @@ class ChaosWorld(SmallWorld):
         self.meddled = None
         self.standing.clear()
         self._second = None
-        self.processes.stop_named("gateway-2")
+        await asyncio.to_thread(self.processes.stop_named, "gateway-2")
         for part in clock.FAKED:
             clock.set_clock(part, self.folder, 0)
         for wire in self.wires.values():
@@ -285,6 +309,21 @@ class ChaosWorld(SmallWorld):
                 await asyncio.sleep(PAYMENTS_EVERY)
 
     # What there is
+
+    async def unconfirmed(self) -> tuple[str, ...]:
+        """Proxies that do not have what is wanted now."""
+        return (await self.routing()).missing
+
+    async def answering(self) -> frozenset[str]:
+        """The releases that answer a user's requests; ``failed`` for one that is not answered."""
+        return frozenset([await self._who_answers() for _ in range(ASKED)])
+
+    async def _who_answers(self) -> str:
+        try:
+            answer = await self.http.get(f"http://127.0.0.1:{self.port('payments')}/healthz")
+        except httpx.HTTPError:
+            return "failed"
+        return str(answer.json().get("release")) if answer.status_code == 200 else "failed"
 
     async def picture(self) -> Picture:
         """All that a rollback may change, as it is."""

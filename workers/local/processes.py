@@ -72,10 +72,6 @@ class Processes:
         """Start a process as it was started before: what whoever keeps it running would do after its death."""
         return self.start(name, *self._commands[name])
 
-    def pid(self, name: str) -> int:
-        """Raises ``StopIteration`` where no process of that name was started."""
-        return next(started.pid for started in self._started if started.name == name)
-
     def named(self, pid: int) -> str | None:
         """The name of the process that leads the session of *pid*; none where it is not ours, or has ended."""
         with suppress(ProcessLookupError):
