@@ -235,14 +235,14 @@ class Dispatcher:
             for part in parts:  # only now: whoever hears of an incident may ask for it at once
                 self._tell(part)
         except Unknown as error:
-            self._lanes.put_back(lane)
             self._wait_for_temporal(str(error))
+            self._put_back(lane)
         except RPCError as error:
             if error.status in AWAY:
                 # A server that is only slow, as in a storm, was not away: nothing has to be begun in its order.
                 self._in_order = self._in_order or error.status is RPCStatusCode.UNAVAILABLE
-                self._lanes.put_back(lane)
                 self._wait_for_temporal(error.message)
+                self._put_back(lane)
             else:
                 self._set_aside(lane, error, LONGEST_ASIDE)
         except StoreUnavailable as error:  # like every lane's, and over for all of them at once
@@ -289,6 +289,8 @@ class Dispatcher:
         asyncio.get_running_loop().call_later(delay, self._put_back, lane)
 
     def _put_back(self, lane: Lane) -> None:
+        """Its next attempt belongs to the same trace."""
+        self._traces[lane.key] = traces.get_current()
         self._lanes.put_back(lane)
         self._pump()
 

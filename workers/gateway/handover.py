@@ -93,12 +93,14 @@ async def hand_over(
     handed: list[Handed] = []
     left = list(alerts)
     for _ in range(ROUNDS):
-        if suspect and (seen := await _seen(client, key, left)):
+        # One that runs is told again and none is begun: should it end meanwhile, the next round asks what it had.
+        runs = suspect and await _running(client, key) is not None
+        if suspect and not runs and (seen := await _seen(client, key, left)):
             handed.append(seen)
             had = {stored.id for stored in seen.alerts}
             left = [stored for stored in left if stored.id not in had]
         first = first_firing(left)
-        if first is not None:
+        if first is not None and not runs:
             chosen = tuple(left[first : first + IN_ONE_MESSAGE])
             if opened := await _open(client, key, chosen, beginning):
                 # Resolved before the incident began: it must not take them for news about itself.
