@@ -34,7 +34,8 @@ def prometheus_configuration(envoy_admin: str, alertmanager_url: str) -> str:
     configuration["rule_files"] = [str(DEPLOY / "prometheus" / "sternway-rules.yml")]
     [peers] = configuration["alerting"]["alertmanagers"]
     peers["static_configs"] = [{"targets": [alertmanager_url.removeprefix("http://")]}]
-    [job] = configuration["scrape_configs"]
+    [job] = [job for job in configuration["scrape_configs"] if job["job_name"] == "envoy"]
+    configuration["scrape_configs"] = [job]
     job["static_configs"] = [{"targets": [envoy_admin.removeprefix("http://")], "labels": {"region": "eu"}}]
     return yaml.safe_dump(configuration)
 
