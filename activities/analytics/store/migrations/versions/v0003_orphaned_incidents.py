@@ -10,6 +10,9 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+oldest_code = "0002"
+"""Pools of the build before go on: they write rows of incidents that run, and one that is orphaned does not run."""
+
 BEFORE = (
     "protecting",
     "assessing",
