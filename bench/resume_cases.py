@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -39,7 +40,7 @@ IN_HAND = 0.1
 Rollback = WorkflowHandle[RollbackWorkflow, RollbackResult]
 
 
-class Case:
+class Case(ABC):
     """One kind of kill; *until* says where the time ends."""
 
     name: ClassVar[str]
@@ -55,13 +56,17 @@ class Case:
         """The same with another kill, told besides."""
         self.extra_seconds: dict[str, list[float]] = {}
 
-    async def prepare(self) -> None: ...
+    async def prepare(self) -> None:
+        """Before the first sample. Most need nothing."""
+        return
 
+    @abstractmethod
     async def sample(self) -> float:
-        raise NotImplementedError
+        """Seconds from one kill to *until*."""
 
+    @abstractmethod
     async def floor(self) -> float:
-        raise NotImplementedError
+        """The same of a bare worker."""
 
     @contextmanager
     def _frozen_mesh(self) -> Any:

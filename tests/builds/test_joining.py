@@ -36,7 +36,7 @@ class Refusing(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         connects = handler_call_details.method.endswith("/GetSystemInfo")
         answer = self._connect if connects else self._answer
-        return grpc.unary_unary_rpc_method_handler(answer)  # pyright: ignore[reportUnknownMemberType]
+        return grpc.unary_unary_rpc_method_handler(answer)  # pyright: ignore[reportUnknownMemberType] -- grpc has no types
 
     async def _connect(self, _request: bytes, _context: Any) -> bytes:
         return b""

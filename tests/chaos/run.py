@@ -100,7 +100,7 @@ class _Run:
         try:
             [incident] = await self._incidents()
             await self._world.say(incident.id, "abort")
-        except Exception as failure:  # noqa: BLE001 -- the same
+        except Exception as failure:  # noqa: BLE001 -- nobody awaits this task, and the case has failed
             self.failures.append(f"the abort was not heard: {failure!r}")
 
     async def _until_ended(self) -> None:
