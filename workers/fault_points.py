@@ -1,4 +1,4 @@
-"""The fault points of everything that goes through Temporal: each activity's begin and end, each start and signal."""
+"""The fault points of what goes through Temporal: each activity's begin and end, each start, signal and update."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ class _Sending(client.OutboundInterceptor):
         fault_points.reached(f"signal {input.signal} begins")
         await super().signal_workflow(input)
         fault_points.reached(f"signal {input.signal} ends")
+
+    async def start_workflow_update(self, input: client.StartWorkflowUpdateInput) -> client.WorkflowUpdateHandle[Any]:
+        fault_points.reached(f"update {input.update} begins")
+        handle = await super().start_workflow_update(input)
+        fault_points.reached(f"update {input.update} ends")
+        return handle
 
 
 def _subject(arguments: Any) -> str:

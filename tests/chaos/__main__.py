@@ -66,9 +66,9 @@ class Matrix:
         found: list[Point] = []
         cases: list[Case] = []
         for scenario in SCENARIOS:
-            say(f"listening to an undisturbed run that ends {scenario.ends}")
+            say(f"listening to an undisturbed run: {scenario.name}")
             points, left = await trace(world, scenario, f"undisturbed-{scenario.name}")
-            if scenario.abort_at is None:
+            if scenario.after is None:
                 self.recovered = left
             found += points
             cases += generate(scenario, points)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import activities
 from activities.contract import Contract
-from tests.chaos.fault import FAULTS, Fault
+from tests.chaos.fault import FAULTS, Fault, Word
 from tests.chaos.point import Point
 
 
@@ -23,13 +23,25 @@ class Scenario:
     """Its phase then."""
     abort_at: str | None = None
     """The point at whose name a person aborts it."""
+    refused: str | None = None
+    """The point at whose name a call is refused, however often it is made."""
+    at_hold: Word = "resume"
+    """What a person says where it is held."""
+
+    @property
+    def after(self) -> str | None:
+        """The point up to which it is as an incident that is left alone."""
+        return self.abort_at or self.refused
 
 
 LEFT_ALONE = Scenario("left alone", "resolved")
 ABORTED = Scenario("aborted", "aborted", abort_at="analytics.soak.v1 begins v1")
 """A person aborts it when all traffic has been moved: every change so far is taken back."""
 
-SCENARIOS = (LEFT_ALONE, ABORTED)
+COMPENSATED = Scenario("compensated", "aborted", refused="mesh is asked to change payments.drain:do:1", at_hold="abort")
+"""A stage fails when all traffic has been moved: every change so far is taken back by itself, and a person ends it."""
+
+SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED)
 
 IN_NO_CASE = {
     "rollback.decide.v1": "only after a stage has failed, in the cases of refused calls; it reads and changes nothing",
@@ -47,18 +59,23 @@ class Case:
     @property
     def ends(self) -> str:
         """The phase in which the incident ought to end."""
-        return self.scenario.ends if self.scenario.abort_at else self.fault.ends
+        return self.scenario.ends if self.scenario.after else self.fault.ends
+
+    @property
+    def at_hold(self) -> Word:
+        """What a person says where it is held."""
+        return self.scenario.at_hold if self.scenario.after else self.fault.at_hold
 
     def __str__(self) -> str:
         return f"{self.scenario.name} | {self.fault.name} | {self.point}"
 
 
 def relevant(scenario: Scenario, trace: Sequence[Point]) -> list[Point]:
-    """The points at which something is to happen: each name once, and in the scenario with an abort those after it.
+    """The points at which something is to happen: each name once, and of a scenario those that are its own.
 
     What a process comes to again (a batch of the journal, a renewal) is the same place in the code.
     """
-    first = next((i for i, point in enumerate(trace) if point.name == scenario.abort_at), -1) + 1
+    first = next((i for i, point in enumerate(trace) if point.name == scenario.after), -1) + 1
     return [point for point in trace[first:] if point.nth == 1]
 
 

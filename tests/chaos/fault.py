@@ -45,6 +45,8 @@ class Fault:
     """The phase in which an incident ends that nobody has aborted before."""
     loses_answers: bool = False
     """Receipts may not have come to the journal."""
+    clock_of: str | None = None
+    """The part whose clock jumps."""
     available: bool = True
     """False where this machine lacks what it needs: then its cases are left out, and the report says so."""
 
@@ -79,7 +81,7 @@ def kill(part: str) -> Fault:
 def _strike_call(kind: MishapKind) -> Strike:
     async def strike(world: ChaosWorld, point: Point) -> None:
         name, _, call = point.name.partition(" is asked to ")
-        world.wires[name].mishap = Mishap(call, kind)
+        world.wires[name].mishaps.append(Mishap(call, kind))
 
     return strike
 
@@ -97,7 +99,7 @@ def for_good(kind: MishapKind) -> Fault:
 async def _meddle(world: ChaosWorld, point: Point) -> None:
     """What the step has made so is not ours any more when it is taken back."""
     part, _, call = point.name.partition(" was asked to ")
-    world.wires[part].mishap = Mishap(call, "answer lost")
+    world.wires[part].mishaps.append(Mishap(call, "answer lost"))
     await world.meddle(point.step or "")
 
 
@@ -152,7 +154,7 @@ def jumping_clock(part: str, seconds: int) -> Fault:
         clock.set_clock(part, world.folder, seconds)
 
     name = f"clock of the {part} jumps {seconds:+d} s"
-    return Fault(name, before_a_call, strike, available=clock.LIBRARY is not None)
+    return Fault(name, before_a_call, strike, clock_of=part, available=clock.LIBRARY is not None)
 
 
 def in_the_pool(point: Point) -> bool:

@@ -74,11 +74,20 @@ class Report:
         yield ""
         yield from self._by("point", lambda case: f"{case.scenario.name}: {case.point}")
         yield ""
-        yield from _listed("Held on the way", [f"{case}: {hold}" for case, r in self.results for hold in r.holds])
+        yield from _listed("Held on the way", self._holds())
         yield from _listed("Wrong", [f"{case}: {'; '.join(result.wrongs)}" for case, result in self.wrong])
         yield from _listed("Not reached", map(str, self.not_reached))
         yield from _listed("Left out", self.lines_of_left_out())
         yield from _listed("Activities in no case", [f"{name}: {why}" for name, why in IN_NO_CASE.items()])
+
+    def _holds(self) -> Iterator[str]:
+        """Each sentence once, with the first case that was held so."""
+        cases: dict[str, list[Case]] = {}
+        for case, result in self.results:
+            for hold in dict.fromkeys(result.holds):
+                cases.setdefault(hold, []).append(case)
+        for hold, held in sorted(cases.items(), key=lambda one: -len(one[1])):
+            yield f"{len(held)} of them, among which {held[0]}: {hold}"
 
     def _by(self, what: str, of: Callable[[Case], str]) -> Iterator[str]:
         columns = ("recovered", "undone", "held", "not reached", "wrong")

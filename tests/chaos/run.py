@@ -41,7 +41,7 @@ async def trace(world: ChaosWorld, scenario: Scenario, group: str) -> tuple[list
     """The points to which an undisturbed run comes, in their order, and what it leaves behind."""
     run = _Run(world, scenario, None, group)
     await run.through()
-    assert not run.holds, f"an undisturbed run was held: {run.holds}"
+    assert bool(run.holds) is bool(scenario.refused), f"an undisturbed run was held: {run.holds}"
     assert run.ended and run.ended.phase == scenario.ends, f"an undisturbed run ended {run.ended}"
     return run.points, await world.picture()
 
@@ -74,7 +74,9 @@ class _Run:
 
     async def through(self) -> None:
         """From the alert to the incident's end."""
-        await self._world.set_up()
+        await self._world.set_up(self._case.fault.clock_of if self._case else None)
+        if self._scenario.refused:
+            self._world.refuse(self._scenario.refused)
         self.before, self._generations = await self._world.picture(), await self._world.generations()
         self._world.met = self._met
         try:
@@ -93,8 +95,9 @@ class _Run:
             except Exception as failure:  # noqa: BLE001 -- who stands at the point goes on, and the case has failed
                 self.failures.append(f"the fault did not strike: {failure!r}")
             self.struck = True
-        if point.name == self._scenario.abort_at and self._word is None:
-            self._word = asyncio.create_task(self._abort())
+        if point.name == self._scenario.abort_at:
+            self._word = self._word or asyncio.create_task(self._abort())
+            await asyncio.wait([self._word])  # else the gate might pass before the word is heard
 
     async def _abort(self) -> None:
         try:
@@ -122,8 +125,8 @@ class _Run:
         self.holds.append(held.detail)
         assert len(self.holds) <= MOST_HOLDS, f"held again and again: {self.holds}"
         for wire in self._world.wires.values():
-            wire.mishap = None
-        await self._world.say(held.id, self._case.fault.at_hold if self._case else "resume")
+            wire.mishaps.clear()
+        await self._world.say(held.id, self._case.at_hold if self._case else self._scenario.at_hold)
 
     async def _incidents(self) -> list[StoredIncident]:
         return await self._world.recorded()

@@ -65,7 +65,7 @@ class Wire:
         self._client = httpx.AsyncClient(base_url=upstream, trust_env=False, timeout=90)
         self._late: set[asyncio.Task[None]] = set()
         self._held: httpx.Request | None = None
-        self.mishap: Mishap | None = None
+        self.mishaps: list[Mishap] = []
 
     async def __aenter__(self) -> Wire:
         config = uvicorn.Config(
@@ -120,22 +120,23 @@ class Wire:
         await self._deliver_what_is_undone(call)
         if kind == "answered late":
             await asyncio.sleep(ANSWERED_LATE)
-        lost = self.mishap is not None and self.mishap.befalls(call) and self.mishap.kind == "answer lost"
+        lost = any(mishap.befalls(call) and mishap.kind == "answer lost" for mishap in self.mishaps)
         return None if lost else answer
 
     async def _deliver_what_is_undone(self, call: str) -> None:
         """A call of a dead worker arrives when what it asks for was taken back already."""
-        mishap = self.mishap
-        if mishap and mishap.kind == "delivered after its undoing" and mishap.call == _without(call, "undo", "change"):
-            self.mishap, held = None, self._held
-            assert held is not None
-            await self._forward(held)
+        undone = Mishap(_without(call, "undo", "change"), "delivered after its undoing")
+        for mishap in [one for one in self.mishaps if (one.call, one.kind) == (undone.call, undone.kind)]:
+            self.mishaps.remove(mishap)
+            assert self._held is not None
+            await self._forward(self._held)
 
     def _befalls(self, call: str) -> MishapKind | None:
-        if self.mishap is None or not self.mishap.befalls(call):
+        mishap = next((mishap for mishap in self.mishaps if mishap.befalls(call)), None)
+        if mishap is None:
             return None
-        self.mishap.times += 1
-        return None if self.mishap.kind in ONCE and self.mishap.times > 1 else self.mishap.kind
+        mishap.times += 1
+        return None if mishap.kind in ONCE and mishap.times > 1 else mishap.kind
 
     async def settled(self) -> None:
         """Wait for the calls that are still under way by themselves."""

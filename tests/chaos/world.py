@@ -9,27 +9,29 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from ulid import ULID
 
 from activities.analytics.store import Store, StoreUnavailable, open_store
-from activities.analytics.store.incidents import StoredIncident, incidents
+from activities.analytics.store.incidents import StoredIncident, incident
 from activities.fault_points import VARIABLE
+from deploy.demo.fleet.client import Broken, Pool
 from models.lease import Lease
 from models.receipt import Fields, Receipt
 from tests.chaos import clock
 from tests.chaos.point import HARNESS, Counting, Point
 from tests.chaos.rendezvous import Rendezvous
-from tests.chaos.wire import Wire
+from tests.chaos.wire import Mishap, Wire
 from tests.postgres import Postgres
 from workers.local.agent.process import REPLICA_VARIABLE
 from workers.local.ports import free_ports
@@ -74,7 +76,8 @@ PARTS = ("pool", "gateway", "mesh", "envoy", "agent", "temporal", "store")
 UNDER_WAY = 0.5
 """Seconds after which a message is under way at a gateway."""
 
-MOST_INCIDENTS = 10_000
+POOL = 2
+"""Processes of the pool."""
 
 PAYMENTS_EVERY = 0.03
 """Seconds between two payments of the world's one user."""
@@ -114,6 +117,7 @@ class ChaosWorld(SmallWorld):
         self.met: Met | None = None
         self.meddled: Meddled | None = None
         self._earlier: set[str] = set()
+        self._clock_of: str | None = None
         self._second: asyncio.Task[None] | None = None
         self._ending: list[asyncio.Task[None]] = []
         self.standing: dict[Point, int] = {}
@@ -147,7 +151,7 @@ class ChaosWorld(SmallWorld):
         await self.start_temporal()
         await self.start()
         await self.start_gateway()
-        await self.start_pool(2)
+        await self.start_pool(POOL)
         self.client = await Client.connect(self.temporal, data_converter=pydantic_data_converter)
         await self.deploy(("ledger", "v1"), ("payments", "v1"), ("payments", "v2"))
         await self.serve("ledger", "v1")
@@ -182,8 +186,26 @@ class ChaosWorld(SmallWorld):
 
         self._ending.append(asyncio.create_task(wait()))
 
-    def start_part(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> None:
-        super().start_part(name, *argv, environment={**clock.environment(name, self.folder), **(environment or {})})
+    def refuse(self, call: str) -> None:
+        """*call* is refused however often it is made: ``mesh is asked to change payments.drain:do:1``."""
+        part, _, asked = call.partition(" is asked to ")
+        self.wires[part].mishaps.append(Mishap(asked, "refused"))
+
+    async def _give_clock(self, part: str | None) -> None:
+        """Let *part* be the only one whose clock can be made to jump."""
+        if part == self._clock_of:
+            return
+        for changed in (self._clock_of, part):
+            if changed is not None:
+                more = clock.environment(changed, self.folder) if changed == part else {}
+                await asyncio.to_thread(self.processes.stop_named, changed)
+                if changed == "pool":
+                    self.processes.log("pool").write_text("")  # of whoever has ended
+                self.processes.start_again(changed, {**self.environment, **more})
+                if changed == "pool":
+                    await until(self.polls(POOL), UP_WITHIN, "the pool polls again")
+        self._clock_of = part
+        await self.whole()
 
     async def whole(self) -> None:
         """Wait until every part is up, and nothing that a fault has begun is under way."""
@@ -221,18 +243,17 @@ class ChaosWorld(SmallWorld):
 
     # What people and senders do
 
-    async def set_up(self) -> None:
-        """As after the deployment of v2, with nothing left of any incident."""
+    async def set_up(self, clock_of: str | None = None) -> None:
+        """As after the deployment of v2, with nothing left of any incident; and whose clock can be made to jump."""
         self.met = None
         self.meddled = None
         self.standing.clear()
         self._second = None
         await asyncio.to_thread(self.processes.stop_named, "gateway-2")
-        for part in clock.FAKED:
-            clock.set_clock(part, self.folder, 0)
         for wire in self.wires.values():
-            wire.mishap = None
+            wire.mishaps.clear()
         await self.whole()
+        await self._give_clock(clock_of)
         await self.serve("payments", "v2")
         self._earlier |= {one.id for one in await self.recorded()}
         self._counting.begin()
@@ -302,11 +323,11 @@ class ChaosWorld(SmallWorld):
 
     async def _pay(self) -> None:
         """A user, so that there is something to judge a release by."""
-        async with httpx.AsyncClient(trust_env=False, timeout=3) as user:
-            while True:
-                with suppress(httpx.HTTPError):
-                    await user.post(f"http://127.0.0.1:{self.port('payments')}/pay")
-                await asyncio.sleep(PAYMENTS_EVERY)
+        user = Pool(f"http://127.0.0.1:{self.port('payments')}")
+        while True:
+            with suppress(Broken, TimeoutError):
+                await user.request("POST", "/pay", 3)
+            await asyncio.sleep(PAYMENTS_EVERY)
 
     # What there is
 
@@ -337,9 +358,13 @@ class ChaosWorld(SmallWorld):
     async def recorded(self) -> list[StoredIncident]:
         """Incidents of payments, but for those of earlier cases; none while the store does not answer."""
         with suppress(StoreUnavailable):
-            found = await asyncio.to_thread(incidents, self.journal, limit=MOST_INCIDENTS)
-            return [one for one in found if one.service == "payments" and one.id not in self._earlier]
+            return await asyncio.to_thread(self._read_recorded)
         return []
+
+    def _read_recorded(self) -> list[StoredIncident]:
+        with self.journal.read() as connection:
+            ids = set(connection.execute(text("SELECT id FROM incidents WHERE service = 'payments'")).scalars())
+        return [found for id in ids - self._earlier if (found := incident(self.journal, id))]
 
     def receipts(self, incident: str) -> dict[str, list[Receipt]]:
         """What each ledger has of the incident, oldest first."""

@@ -68,9 +68,13 @@ class Processes:
         self._write()
         return started
 
-    def start_again(self, name: str) -> Started:
-        """Start a process as it was started before: what whoever keeps it running would do after its death."""
-        return self.start(name, *self._commands[name])
+    def start_again(self, name: str, environment: Mapping[str, str] | None = None) -> Started:
+        """Start a process as it was started before: what whoever keeps it running would do after its death.
+
+        With another *environment* where one is given.
+        """
+        argv, before = self._commands[name]
+        return self.start(name, argv, before if environment is None else environment)
 
     def named(self, pid: int) -> str | None:
         """The name of the process that leads the session of *pid*; none where it is not ours, or has ended."""

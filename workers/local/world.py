@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -121,22 +122,27 @@ class SmallWorld:
         self.start_part("gateway", "gateway", environment=environment)
 
         async def ready() -> bool:
-            if not await answers(f"{self.gateway}/readyz"):
-                return False
-            async with httpx.AsyncClient(trust_env=False, timeout=1) as client:
-                return (await client.get(f"{self.gateway}/readyz")).json()["temporal"] == "there"
+            with suppress(httpx.HTTPError):  # a machine that starts several worlds may answer late
+                async with httpx.AsyncClient(trust_env=False, timeout=1) as client:
+                    answer = await client.get(f"{self.gateway}/readyz")
+                    return answer.status_code == 200 and answer.json()["temporal"] == "there"
+            return False
 
         await until(ready, UP_WITHIN, "the gateway is ready")
 
     async def start_pool(self, processes: int = 1, environment: Mapping[str, str] | None = None) -> None:
         """The region's pool; all of its processes poll. It wants the store to be there."""
         self.start_part("pool", "pool", "--region", REGION, "--processes", str(processes), environment=environment)
+        await until(self.polls(processes), UP_WITHIN, "the pool polls")
+
+    def polls(self, processes: int) -> Callable[[], Awaitable[bool]]:
+        """Whether so many processes of the pool have begun to poll since its log began."""
         log = self.processes.log("pool")
 
         async def polling() -> bool:
             return log.read_text().count('"event": "polling"') >= processes
 
-        await until(polling, UP_WITHIN, "the pool polls")
+        return polling
 
     def start_part(self, name: str, *argv: str, environment: Mapping[str, str] | None = None) -> None:
         """``sternway ARGV`` as a process of this world."""
