@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench import renewals
-from bench.footprint_world import Waiting, small_world
+from bench.footprint_world import RENEWING, Waiting, name, small_world
 from bench.memory import Footprint, footprints, gained, learned_models, named
 from bench.result import Benchmark, Outcome, Progress, at_least, at_most, median, percentile
 from workers.local.world import SmallWorld
@@ -50,7 +50,7 @@ async def measure(arguments: argparse.Namespace, folder: Path, progress: Progres
         waiting = Waiting(world, client)
         steps = {"idle": await _settled(world)}
         progress(f"idle: {steps['idle']}", now=True)
-        await waiting.tell_agent(arguments.incidents)
+        await world.register((*RENEWING, *map(name, range(arguments.incidents))))
         renewing = await _renewals(world, waiting, progress)
         cached = min(CACHED_WORKFLOWS, arguments.incidents)
         for count in sorted({FEW, cached, arguments.incidents}):

@@ -21,7 +21,6 @@ from workers.local.world import REGION, TOKEN, SmallWorld
 
 AT_A_TIME = 20
 """Incidents that are opened together: what a storm does to Temporal is another benchmark's subject."""
-AT_ONCE = 16
 PATIENCE = 1800.0
 AWAITING = "SternwayPhase = 'awaiting-approval' AND ExecutionStatus = 'Running'"
 
@@ -75,17 +74,6 @@ class Waiting:
         self._world, self._client = world, client
         self._http = httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {TOKEN}"}, timeout=30)
         self._opened = 0
-
-    async def tell_agent(self, services: int) -> None:
-        """The platform must know of a service before a plan can be made for it."""
-        room = asyncio.Semaphore(AT_ONCE)
-
-        async def register(service: str) -> None:
-            async with room:
-                url = f"{self._world.urls['AGENT']}/v1/services/{service}/releases/v1"
-                (await self._http.put(url, json={"command": ["/bin/true"]})).raise_for_status()
-
-        await asyncio.gather(*(register(service) for service in (*RENEWING, *map(name, range(services)))))
 
     async def open(self, count: int, progress: Progress) -> None:
         """Alerts for as many more as it takes until *count* incidents wait."""

@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHandle
 
 from activities.breaker.contract import RENEW
 from bench.killing import scheduled
+from bench.processor import used
 
 WATCHED = 30.0
 """Seconds."""
@@ -19,9 +20,9 @@ WATCHED = 30.0
 
 async def idle(processes: Callable[[], Mapping[str, psutil.Process]]) -> dict[str, float]:
     """Processor seconds that each process takes in a second."""
-    before, began = _times(processes()), time.monotonic()
+    before, began = used(processes()), time.monotonic()
     await asyncio.sleep(WATCHED)
-    return _since(before, _times(processes()), time.monotonic() - began)
+    return _since(before, used(processes()), time.monotonic() - began)
 
 
 async def cost(
@@ -31,10 +32,10 @@ async def cost(
 ) -> dict[str, Any]:
     """Of the incidents' renewals, while they do nothing else."""
     renewed = await _renewals(incidents)
-    before, began = _times(processes()), time.monotonic()
+    before, began = used(processes()), time.monotonic()
     await asyncio.sleep(WATCHED)
     seconds = time.monotonic() - began
-    busy = _since(before, _times(processes()), seconds)
+    busy = _since(before, used(processes()), seconds)
     renewals = await _renewals(incidents) - renewed
     assert renewals, "no lease was renewed: the machine is too busy to measure this"
     each = {name: (busy[name] - without[name]) * seconds * 1000 / renewals for name in busy}
@@ -47,10 +48,6 @@ async def cost(
 
 async def _renewals(incidents: Sequence[WorkflowHandle[Any, Any]]) -> int:
     return sum(await asyncio.gather(*(scheduled(incident, RENEW.name) for incident in incidents)))
-
-
-def _times(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
-    return {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
 
 
 def _since(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:

@@ -88,7 +88,9 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """The shares of a distribution that are shown."""
+    """The shares of a distribution that are shown; nothing of none."""
+    if not values:
+        return {}
     shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
     return {name: round(percentile(values, share), 2) for name, share in shares.items()}
 

@@ -147,8 +147,9 @@ class Execution:
             reach(Milestone.CONTAINED, result.contained_at)
         if result.outcome == "done":
             return None
-        if result.outcome != "held":
-            self.unfinished = tuple(sentence for sentence in self.unfinished if sentence != standing)
+        self.unfinished = tuple(sentence for sentence in self.unfinished if sentence != standing)
+        if result.outcome == "held":
+            self.unfinished += (f"{standing}: {result.sentence}",)
         return Trouble(result.sentence, stale=result.outcome == "stale")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:

@@ -142,6 +142,22 @@ async def test_an_abort_in_the_middle_undoes_everything_and_the_protection(world
     assert await world.leases("payments") == []
 
 
+async def test_an_abort_that_meets_somebody_elses_change_says_so(world: World, rollbacks: Rollbacks) -> None:
+    mishap = Mishap(step="retire", action="change", kind="silent-after-effect")
+    world.mishaps.pending.append(mishap)
+    incident = await start(rollbacks)
+    await until_phase(incident, "held")
+    world.mishaps.pending.clear()
+    await world.set_replicas("payments", {"replicas/v2": 2})
+
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "held"
+    assert "scale v2 from 1 to 0: somebody else changed it" in result.sentence
+    assert (await world.workload()).replicas == {"v1": 1, "v2": 2}
+
+
 async def test_a_cancellation_in_temporal_is_an_abort(world: World, rollbacks: Rollbacks) -> None:
     before = await picture(world)
     incident = await start(rollbacks)

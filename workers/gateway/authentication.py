@@ -22,9 +22,9 @@ def authenticate_source(request: Request, settings: Settings, source: str) -> No
     _authenticate(request, settings.alert_tokens.get(source), basic=True)
 
 
-def authenticate_person(request: Request) -> None:
+async def authenticate_person(request: Request) -> None:
     """Let a person or an application in by the gateway's Bearer token. A dependency of routes."""
-    _authenticate(request, parts(request).settings.gateway_token, basic=False)
+    _authenticate(request, (await parts(request)).settings.gateway_token, basic=False)
 
 
 def _authenticate(request: Request, secret: SecretStr | None, *, basic: bool) -> None:

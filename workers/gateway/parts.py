@@ -26,6 +26,10 @@ class Parts:
     room: Room
 
 
-def parts(request: Request) -> Parts:
-    """The parts of the application that answers *request*."""
+async def parts(request: Request) -> Parts:
+    """The parts of the application that answers *request*.
+
+    A coroutine, as every dependency here: FastAPI would send a function through a thread, which costs a storm's webhook
+    more than reading it.
+    """
     return request.app.state.parts

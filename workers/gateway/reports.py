@@ -40,7 +40,7 @@ async def post_incident(
 ) -> JSONResponse:
     """Take in a report. The same ``Idempotency-Key`` always gets the same incident."""
     with refusals(API):
-        authenticate_person(request)
+        await authenticate_person(request)
         return await _take_in(request, gateway, idempotency_key or str(ULID()))
 
 

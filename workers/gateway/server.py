@@ -56,6 +56,7 @@ async def serve(settings: Settings, registering: Registering) -> None:
                     timeout_graceful_shutdown=GRACE,
                     backlog=BACKLOG,
                     server_header=False,
+                    proxy_headers=False,
                 )
             )
             logs.logger(__name__).info("gateway listens", url=settings.gateway_url, sources=[*settings.alert_tokens])

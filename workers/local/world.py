@@ -6,6 +6,7 @@ benchmarks, for recording histories and for tests. Temporal, a gateway and a poo
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -33,6 +34,9 @@ from workers.local.readiness import answers, listens, until
 
 REGION = "eu"
 TOKEN = "everything-in-this-small-world"
+AT_ONCE = 16
+"""Requests in flight where many are sent."""
+
 UP_WITHIN = 30.0
 """Seconds for one part to come up, on a machine that does other things as well."""
 
@@ -165,6 +169,19 @@ class SmallWorld:
                 url = f"{self.urls['AGENT']}/v1/regions/{REGION}/services/{service}/deployments"
                 body = {"release": release, "key": f"deployment:{service}-{release}:do:1"}
                 (await client.post(url, json=body)).raise_for_status()
+
+    async def register(self, services: Sequence[str], release: str = "v1") -> None:
+        """Tell the agent of a release of each that nobody has started: without it no plan can be made for them."""
+        room = asyncio.Semaphore(AT_ONCE)
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=30) as client:
+
+            async def put(service: str) -> None:
+                async with room:
+                    url = f"{self.urls['AGENT']}/v1/services/{service}/releases/{release}"
+                    (await client.put(url, json={"command": ["/bin/true"]})).raise_for_status()
+
+            await asyncio.gather(*map(put, services))
 
     # The world as it is, and as somebody changes it
 

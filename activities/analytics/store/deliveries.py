@@ -42,7 +42,7 @@ class Prepared:
     @property
     def name(self) -> str:
         """Equal for equal deliveries."""
-        return f"{self.row['source']}:{self.row['digest']}"
+        return _name(self.row["source"], self.row["digest"])
 
 
 class Persisted(Frozen):
@@ -133,22 +133,45 @@ def persist(store: Store, prepared: Prepared) -> Persisted:
 
 
 def persist_together(store: Store, several: Sequence[Prepared]) -> list[Persisted]:
-    """:func:`persist` for several in one transaction: all of them are durable after it, or none."""
+    """:func:`persist` for several in one transaction: all of them are durable after it, or none.
+
+    In as many statements as one takes: in a storm those cost more than the rows.
+    """
     with store.write() as connection:
         for name in sorted({prepared.name for prepared in several}):  # in order: two writers never wait for each other
             serialise(connection, f"sternway:delivery:{name}")
-        return [_persist(connection, prepared) for prepared in several]
+        waiting = _waiting_twins(connection, several)
+        new = [prepared for prepared in _first_of_each(several) if prepared.name not in waiting]
+        stored = {id(prepared): row for prepared, row in zip(new, _insert(connection, new), strict=True)}
+        waiting |= {prepared.name: stored[id(prepared)] for prepared in new}
+        alerts = _alert_ids(connection, {*waiting.values(), *stored.values()})
+        return [
+            Persisted(
+                delivery_id=(delivery := stored.get(id(prepared)) or waiting[prepared.name]),
+                alert_ids=alerts[delivery],
+                duplicate=id(prepared) not in stored,
+            )
+            for prepared in several
+        ]
 
 
-def _persist(connection: Connection, prepared: Prepared) -> Persisted:
-    earlier = _pending_twin(connection, prepared.row["source"], prepared.row["digest"])
-    if earlier is not None:
-        return Persisted(delivery_id=earlier, alert_ids=_alert_ids(connection, earlier), duplicate=True)
-    inserting = insert(_deliveries).returning(_deliveries.c.id)
-    delivery: int = connection.execute(inserting, dict(prepared.row)).scalar_one()
-    rows = [(delivery, *bound) for bound in prepared.alerts]
+def _first_of_each(several: Sequence[Prepared]) -> list[Prepared]:
+    """Without those that repeat one before them. One without alerts has nothing that waits, and is always new."""
+    first: dict[str, Prepared] = {}
+    for prepared in several:
+        first.setdefault(prepared.name, prepared)
+    return [prepared for prepared in several if first[prepared.name] is prepared or not prepared.alerts]
+
+
+def _insert(connection: Connection, new: Sequence[Prepared]) -> Sequence[int]:
+    """The ids of the deliveries, in their order."""
+    if not new:
+        return ()
+    inserting = insert(_deliveries).returning(_deliveries.c.id, sort_by_parameter_order=True)
+    ids = connection.execute(inserting, [dict(prepared.row) for prepared in new]).scalars().all()
+    rows = [(delivery, *bound) for delivery, prepared in zip(ids, new, strict=True) for bound in prepared.alerts]
     insert_bound(connection, _alerts, rows, ("delivery_id", *OF_AN_ALERT))
-    return Persisted(delivery_id=delivery, alert_ids=_alert_ids(connection, delivery), duplicate=False)
+    return ids
 
 
 def pending(store: Store, limit: int = 100) -> list[StoredAlert]:
@@ -249,15 +272,31 @@ def answer(store: Store) -> None:
         connection.execute(select(_alerts.c.id).limit(1))
 
 
-def _pending_twin(connection: Connection, source: str, digest: str) -> int | None:
+def _waiting_twins(connection: Connection, several: Iterable[Prepared]) -> dict[str, int]:
+    """The deliveries that are equal to these and have pending alerts, by their names."""
+    digests: dict[str, set[str]] = {}
+    for prepared in several:
+        digests.setdefault(prepared.row["source"], set()).add(prepared.row["digest"])
     waiting = exists().where(_alerts.c.delivery_id == _deliveries.c.id, _alerts.c.state == AlertState.PENDING)
-    twin = select(_deliveries.c.id).where(_deliveries.c.source == source, _deliveries.c.digest == digest, waiting)
-    return connection.execute(twin.order_by(_deliveries.c.id.desc()).limit(1)).scalar_one_or_none()
+    newest = select(_deliveries.c.digest, func.max(_deliveries.c.id)).where(waiting).group_by(_deliveries.c.digest)
+    found: dict[str, int] = {}
+    for source, these in digests.items():
+        twins = newest.where(_deliveries.c.source == source, _deliveries.c.digest.in_(these))
+        found |= {_name(source, digest): delivery for digest, delivery in connection.execute(twins)}
+    return found
 
 
-def _alert_ids(connection: Connection, delivery_id: int) -> tuple[int, ...]:
-    ids = select(_alerts.c.id).where(_alerts.c.delivery_id == delivery_id).order_by(_alerts.c.position)
-    return tuple(connection.execute(ids).scalars())
+def _alert_ids(connection: Connection, delivery_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """The ids of each delivery's alerts, in its order."""
+    found: dict[int, list[int]] = {delivery: [] for delivery in delivery_ids}
+    of_these = select(_alerts.c.delivery_id, _alerts.c.id).where(_alerts.c.delivery_id.in_(list(found)))
+    for delivery, alert in connection.execute(of_these.order_by(_alerts.c.position)):
+        found[delivery].append(alert)
+    return {delivery: tuple(alerts) for delivery, alerts in found.items()}
+
+
+def _name(source: str, digest: str) -> str:
+    return f"{source}:{digest}"
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
