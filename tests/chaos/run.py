@@ -171,12 +171,12 @@ class _Run:
         )
 
     async def _settled(self, incident: str) -> None:
-        """A lease lapses, a replica starts or ends, a lock notices that nobody holds it."""
+        """A lease lapses, a replica starts or ends, a proxy reconnects, a lock notices that nobody holds it."""
         deadline = time.monotonic() + QUIET_WITHIN
         while time.monotonic() < deadline:
             wanted = {release: n for release, n in (await self._world.workload()).replicas.items() if n}
             ready, processes = await self._world.replicas()
-            quiet = ready == wanted and processes == sum(wanted.values())
+            quiet = ready == wanted and processes == sum(wanted.values()) and not await self._world.unconfirmed()
             if quiet and not await self._world.leases(incident) and not await self._running(await self._incidents()):
                 return
             await asyncio.sleep(0.1)

@@ -155,7 +155,8 @@ class ChaosWorld(SmallWorld):
         self.client = await Client.connect(self.temporal, data_converter=pydantic_data_converter)
         await self.deploy(("ledger", "v1"), ("payments", "v1"), ("payments", "v2"))
         await self.serve("ledger", "v1")
-        self.http = await self._exit.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=5))
+        anew = httpx.Limits(max_keepalive_connections=0)  # else a request might meet a part that was killed since
+        self.http = await self._exit.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=5, limits=anew))
         paying = asyncio.create_task(self._pay())
         self._exit.callback(paying.cancel)
 

@@ -44,7 +44,7 @@ async def get_metrics(gateway: Annotated[Parts, Depends(parts)]) -> Response:
     """For Prometheus, with the gateway's token as its bearer token."""
     try:
         counts = await asyncio.to_thread(deliveries.counts, gateway.store)
-        open_ones = await asyncio.to_thread(incidents.incidents, gateway.store, open_only=True, limit=MOST)
+        open_ones = await asyncio.to_thread(incidents.open_incidents, gateway.store, MOST)
     except StoreUnavailable:
         counts, open_ones = None, None
     metrics.show(counts, datetime.now(UTC))

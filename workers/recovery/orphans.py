@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.analytics.store import Store, incidents, open_store
-from activities.analytics.store.incidents import StoredIncident
+from activities.analytics.store.incidents import OpenIncident
 from models.base import Frozen
 from models.incident import Phase
 from models.settings import Settings
@@ -40,22 +40,23 @@ async def survey(settings: Settings) -> tuple[Open, ...]:
     """Every open incident. Raises :class:`~models.base.SternwayError` where the store cannot be read."""
     store = open_store(settings.store_url)
     try:
-        rows = await asyncio.to_thread(incidents.incidents, store, open_only=True, limit=MOST)
+        rows = await asyncio.to_thread(incidents.open_incidents, store, MOST)
         client = await connected(settings) if rows else None
         return tuple([await _look(store, client, row, settings) for row in rows])
     finally:
         store.close()
 
 
-async def changed(store: Store, row: StoredIncident, settings: Settings) -> str:
+async def changed(store: Store, row: OpenIncident, settings: Settings) -> str:
     """What of the incident's changes is still in effect, as the control planes of its catalog say."""
     known = await asyncio.to_thread(look_up, store, row.id)
-    gathered = await gather(planes(catalog_of(known, settings.catalog), operate=""), row.id)
+    catalog = await asyncio.to_thread(catalog_of, known, settings.catalog)
+    gathered = await gather(planes(catalog, operate=""), row.id)
     away = "".join(f"; unknown: {name} is away" for name in gathered.away)
     return left_behind(effects(gathered.receipts)) + away
 
 
-async def _look(store: Store, client: Client | None, row: StoredIncident, settings: Settings) -> Open:
+async def _look(store: Store, client: Client | None, row: OpenIncident, settings: Settings) -> Open:
     runs, workflow = None, "unknown: Temporal does not answer"
     if client is not None:
         try:

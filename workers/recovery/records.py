@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -65,7 +66,13 @@ def look_up(store: Store, incident: str) -> Known:
 
 def catalog_of(known: Known, file: Path) -> Catalog:
     """The catalog that the incident began with or, where nobody has it, that of *file*. Raises ``CatalogError``."""
-    return parse(known.catalog, "the incident's catalog", {}).catalog if known.catalog else load_catalog(file).catalog
+    return _parsed(known.catalog) if known.catalog else load_catalog(file).catalog
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> Catalog:
+    """Incidents that are lost together have mostly begun with the same catalog."""
+    return parse(text, "the incident's catalog", {}).catalog
 
 
 def tell(store: Store, incident: str, known: Known, found: Sequence[Effect], word: Word, end: Ended | None) -> bool:

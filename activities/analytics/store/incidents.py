@@ -13,22 +13,27 @@ from models.base import Frozen, Time
 from models.catalog import Level
 from models.incident import Impact, Phase, StepRecord
 from models.receipt import Receipt
-from models.tables import IncidentRow, ReceiptRow, StepRow
+from models.tables import IncidentRow, ReceiptRow, StepRow, metadata
 from models.verdict import Verdict
 
 
-class StoredIncident(Frozen):
+class OpenIncident(Frozen):
+    """As much of an incident as tells whether somebody works on it."""
+
     id: str
     workflow: str
     region: str
     service: str
     severity: Severity
+    phase: Phase
+
+
+class StoredIncident(OpenIncident):
     level: Level
     reason: str
     catalog: str
     """Digest of the catalog that it began with."""
     received_at: Time
-    phase: Phase
     detail: str
     ended_at: Time | None
     """None while it is open. A held incident is open: it waits for a person."""
@@ -59,6 +64,15 @@ def incidents(store: Store, *, open_only: bool = False, limit: int = 50) -> list
         query = query.where(col(IncidentRow.ended_at).is_(None))
     with store.read() as connection, Session(connection) as session:
         return [_stored(row) for row in session.scalars(query)]
+
+
+def open_incidents(store: Store, limit: int) -> list[OpenIncident]:
+    """The newest that have not ended, without what makes reading thousands dear: their plans, impacts, sentences."""
+    columns = [metadata.tables["incidents"].c[name] for name in OpenIncident.model_fields]
+    still_open = select(*columns).where(col(IncidentRow.ended_at).is_(None))
+    newest = still_open.order_by(col(IncidentRow.received_at).desc(), col(IncidentRow.id).desc()).limit(limit)
+    with store.read() as connection:
+        return [OpenIncident.model_validate(row, from_attributes=True) for row in connection.execute(newest)]
 
 
 def incident(store: Store, id: str) -> StoredIncident | None:
