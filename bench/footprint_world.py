@@ -42,7 +42,7 @@ policies:
     level: protect
     protect: {action: limit, max_requests: 100}
     lease: 20
-    approval_timeout: 86400
+    approval_timeout: 21600
     hold_timeout: 600
 services:
 """
