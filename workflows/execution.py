@@ -52,13 +52,18 @@ class Execution:
         self.paused = False
         self.verdict: Verdict | None = None
         self.steps: tuple[StepRecord, ...] = ()
-        self.unfinished: tuple[str, ...] = ()
-        """What an abort can no longer undo."""
+        self._standing: dict[str, str] = {}
+        """What is said of each rollback that an abort can no longer undo: the last word of its last attempt."""
 
     @property
     def under_way(self) -> bool:
         """Whether steps of the plan are done: then a person's *resume* runs the rest of it, and nothing twice."""
         return bool(self._done)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What an abort can no longer undo."""
+        return tuple(self._standing.values())
 
     async def tell(self, word: Control) -> None:
         """Pass a person's word on to what runs, and keep it for what has not begun."""
@@ -121,7 +126,7 @@ class Execution:
     async def _roll_back(self, chosen: RollbackPlan, assessment: Assessment, reach: Reach) -> Trouble | None:
         self._attempts += 1
         standing = f"the rollback of {chosen.state.service} to {chosen.target} stays in place"
-        self.unfinished += (standing,)
+        self._standing[standing] = standing
         self._child = await workflow.start_child_workflow(
             RollbackWorkflow.run,
             RollbackStart(
@@ -147,9 +152,10 @@ class Execution:
             reach(Milestone.CONTAINED, result.contained_at)
         if result.outcome == "done":
             return None
-        self.unfinished = tuple(sentence for sentence in self.unfinished if sentence != standing)
         if result.outcome == "held":
-            self.unfinished += (f"{standing}: {result.sentence}",)
+            self._standing[standing] = f"{standing}: {result.sentence}"
+        else:
+            del self._standing[standing]
         return Trouble(result.sentence, stale=result.outcome == "stale")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:

@@ -44,7 +44,6 @@ COMPENSATED = Scenario("compensated", "aborted", refused="mesh is asked to chang
 SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED)
 
 IN_NO_CASE = {
-    "rollback.decide.v1": "only after a stage has failed, in the cases of refused calls; it reads and changes nothing",
     "rollback.holder-runs.v1": "only where the holder of a lock was terminated; it reads and changes nothing",
 }
 """Activities at which nothing is made to happen, and why. A run fails where another one is missing."""

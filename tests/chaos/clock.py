@@ -34,5 +34,10 @@ def set_clock(part: str, folder: Path, seconds: int) -> None:
     draft.replace(file)
 
 
+def offset(part: str, folder: Path) -> int:
+    """Seconds by which the part's clock is ahead."""
+    return int(_file(part, folder).read_text())
+
+
 def _file(part: str, folder: Path) -> Path:
     return folder / f"{part}.clock"

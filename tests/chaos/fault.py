@@ -151,6 +151,7 @@ async def _second_delivery(world: ChaosWorld, _point: Point) -> None:
 
 def jumping_clock(part: str, seconds: int) -> Fault:
     async def strike(world: ChaosWorld, _point: Point) -> None:
+        assert clock.offset(part, world.folder) == 0, "it has jumped already"
         clock.set_clock(part, world.folder, seconds)
 
     name = f"clock of the {part} jumps {seconds:+d} s"

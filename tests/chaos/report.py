@@ -45,7 +45,7 @@ class Report:
         parts += [f"{len(self.wrong)} failed"] if self.wrong else []
         parts += [f"{len(self.not_reached)} not reached"] if self.not_reached else []
         parts += [f"{len(self.left_out)} left out"] if self.left_out else []
-        parts += [f"{len(self.unexplained)} activities in no case"] if self.unexplained else []
+        parts += [f"{len(self.unexplained)} activities unexplained"] if self.unexplained else []
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
     def lines_of_left_out(self) -> Iterator[str]:

@@ -254,6 +254,8 @@ class ChaosWorld(SmallWorld):
         for wire in self.wires.values():
             wire.mishaps.clear()
         await self.whole()
+        if self._clock_of:
+            clock.set_clock(self._clock_of, self.folder, 0)  # a case before may have moved it
         await self._give_clock(clock_of)
         await self.serve("payments", "v2")
         self._earlier |= {one.id for one in await self.recorded()}
