@@ -201,7 +201,8 @@ def main() -> int:
     for name in report.unexplained:
         say(f"WRONG: {name}: either a scenario comes to it, or IN_NO_CASE in tests/chaos/case.py says why none does")
     print(report.summary)
-    return 1 if report.wrong or report.not_reached or report.unexplained or not report.passed else 0
+    failed = report.wrong or report.not_reached or report.unexplained or report.untried() or not report.passed
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,17 @@ from itertools import groupby
 from tests.chaos.case import IN_NO_CASE, Case
 from tests.chaos.run import Result
 
+LEGEND = """\
+A case is a scenario, a fault and a point at which the fault strikes. The scenarios: *left alone* recovers by itself,
+*aborted* is aborted by a person after all traffic has moved, *compensated* has its next stage refused then. Points have
+the name of the process that comes to them; *wire* is the connection between a pool and a control plane.
+
+What a case came to: *recovered*: as an undisturbed incident that is left alone. *Undone*: as before it. *Held*: at a
+place with a name, because somebody else had changed what it would undo. *Not reached* and *wrong* fail the run. *Held
+on the way*: a person had to say *resume* or *abort* before it came to that; in *compensated* that is so without one.
+
+[What is guaranteed](../explanation/guarantees.md) has the faults, and what is judged."""
+
 RIGHT = ("recovered", "undone", "held")
 
 
@@ -45,6 +56,7 @@ class Report:
         parts += [f"{len(self.wrong)} failed"] if self.wrong else []
         parts += [f"{len(self.not_reached)} not reached"] if self.not_reached else []
         parts += [f"{len(self.left_out)} left out"] if self.left_out else []
+        parts += [f"{len(self.untried())} faults or points untried"] if self.untried() else []
         parts += [f"{len(self.unexplained)} activities unexplained"] if self.unexplained else []
         return f"{', '.join(parts)} in {self.seconds:.0f} s"
 
@@ -53,6 +65,13 @@ class Report:
         faults = Counter(f"{case.scenario.name} | {case.fault.name}" for case in self.left_out)
         tried = Counter(f"{case.scenario.name} | {case.fault.name}" for case, _ in self.results)
         yield from (f"{name}: {n} points of {n + tried[name]}" for name, n in sorted(faults.items()))
+        yield from (f"the whole of {name}" for name in self.untried())
+
+    def untried(self) -> tuple[str, ...]:
+        """Faults and points of a scenario at which nothing was tried: a covering sample has none."""
+        tried = {sight for case, _ in self.results for sight in _sights(case)}
+        missed = (sight for case in self.left_out if case.fault.available for sight in _sights(case))
+        return tuple(sorted({*missed} - tried))
 
     def markdown(self) -> str:
         return "\n".join(self._lines()) + "\n"
@@ -61,10 +80,11 @@ class Report:
         yield "# Chaos: the last run of the matrix"
         yield ""
         yield "Written by the run itself, with `--report`; `make chaos-full` runs everything."
-        yield "[What is guaranteed](../explanation/guarantees.md) says how to read it."
         yield ""
         yield f"{self.began:%Y-%m-%d %H:%M} UTC, revision {self.revision}, seed {self.seed}, {self.machine}:"
         yield f"**{self.summary}**."
+        yield ""
+        yield LEGEND
         yield ""
         yield "## By fault"
         yield ""
@@ -81,13 +101,14 @@ class Report:
         yield from _listed("Activities in no case", [f"{name}: {why}" for name, why in IN_NO_CASE.items()])
 
     def _holds(self) -> Iterator[str]:
-        """Each sentence once, with the first case that was held so."""
+        """Each sentence once, with the first case that was held so; without what the scenario itself brings about."""
         cases: dict[str, list[Case]] = {}
         for case, result in self.results:
-            for hold in dict.fromkeys(result.holds):
+            scripted = "refused by the run" if case.scenario.refused else None
+            for hold in dict.fromkeys(hold for hold in result.holds if not (scripted and scripted in hold)):
                 cases.setdefault(hold, []).append(case)
         for hold, held in sorted(cases.items(), key=lambda one: -len(one[1])):
-            yield f"{len(held)} of them, among which {held[0]}: {hold}"
+            yield f"{len(held)} {'case' if len(held) == 1 else 'cases'}, for example {held[0]}: {hold}"
 
     def _by(self, what: str, of: Callable[[Case], str]) -> Iterator[str]:
         columns = ("recovered", "undone", "held", "not reached", "wrong")
@@ -101,6 +122,10 @@ class Report:
             longest = max(result.seconds for result in results)
             counts = " | ".join(str(came[column]) for column in columns)
             yield f"| {name} | {len(results)} | {counts} | {held} | {longest:.0f} |"
+
+
+def _sights(case: Case) -> tuple[str, str]:
+    return f"{case.scenario.name} | {case.fault.name}", f"{case.scenario.name} | {case.point}"
 
 
 def _listed(title: str, lines: Iterable[str] | Sequence[str]) -> Iterator[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from tests.chaos.case import ABORTED, LEFT_ALONE, contracts, generate, in_order, relevant
 from tests.chaos.fault import FAULTS
 from tests.chaos.point import Counting, Point
+from tests.chaos.report import Report
+from tests.chaos.run import Result
 from tests.chaos.world import PARTS
 
 TRACE = [
@@ -70,3 +74,19 @@ def test_all_activities_are_known_to_the_matrix() -> None:
     names = set(contracts())
     assert {"mesh.change.v1", "platform.undo.v1", "breaker.protect.v1", "rollback.lock.v1"} <= names
     assert len(names) == len(list(contracts()))
+
+
+def test_a_run_says_which_faults_and_points_it_has_not_tried() -> None:
+    cases = in_order(generate(LEFT_ALONE, TRACE), seed=1)
+    came = Result("recovered", (), (), 1.0)
+
+    def report(number: int) -> Report:
+        done = tuple((case, came) for case in cases[:number])
+        return Report(datetime.now(UTC), 1.0, 1, "", "", done, tuple(cases[number:]), ())
+
+    covering = next(number for number in range(len(cases)) if not report(number).untried())
+    assert covering <= len(FAULTS) + len(relevant(LEFT_ALONE, TRACE))
+    missed = report(covering - 1)
+    assert missed.untried()
+    assert f"{len(missed.untried())} faults or points untried" in missed.summary
+    assert any("the whole of" in line for line in missed.lines_of_left_out())
