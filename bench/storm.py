@@ -15,7 +15,8 @@ already, that counts as at once.
 What a storm costs is counted until all of it is done: every alert durable, every incident begun, assessed, planned and
 waiting for a person. That is wall time, and processor time of everything together. When the last alert was handed over
 is told beside it and differs in kind with the size: the first incidents of a large storm work while its last ones
-begin, and those of a small one have all begun before any has worked.
+begin, and those of a small one have all begun before any has worked. The wall time of the smallest is the latency of
+its one incident; processor time is what tells of growth from there.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -30,7 +31,7 @@ from models.identity import correlation_key
 from models.incident import IncidentState, Phase
 from workers.local.readiness import until
 from workers.local.world import REGION, TOKEN, SmallWorld
-from workflows.search import PHASE
+from workflows.search import PHASE, SERVICE
 
 POSTS = 1_000
 REPEATED_AT_ONCE, REPEATED_LATER = 50, 50
@@ -176,12 +177,12 @@ class Weather:
         over = asyncio.Event()
         others = [asyncio.create_task(self._scrape(over))]
         others += [asyncio.create_task(self._critical(storm, over))] if critical else []
-        before, began = processor.used(self._processes), time.monotonic()
+        before, began, since = processor.used(self._processes), time.monotonic(), datetime.now(UTC)
         yield
         await until(self._handed_over, SETTLED, f"the storm {storm.name} has been handed over")
         storm.handed_over = time.monotonic() - began
         over.set()
-        await self._until_all_wait(services)
+        await self._until_all_wait(services, since)
         storm.settled = time.monotonic() - began
         after = processor.used(self._processes)
         storm.processor = {name: after[name] - before[name] for name in before}
@@ -207,9 +208,10 @@ class Weather:
         with self._store.read() as connection:
             return connection.execute(waiting).first() is None
 
-    async def _until_all_wait(self, services: Sequence[str]) -> None:
-        """For an approval."""
-        waiting = f"ExecutionStatus = 'Running' AND {PHASE.name} = '{Phase.AWAITING_APPROVAL}'"
+    async def _until_all_wait(self, services: Sequence[str], since: datetime) -> None:
+        """For an approval. Those of the storm before have been ended, of which Temporal's index may not know yet."""
+        new = f"ExecutionStatus = 'Running' AND StartTime >= '{since.isoformat()}' AND {SERVICE.name} != 'payments'"
+        waiting = f"{new} AND {PHASE.name} = '{Phase.AWAITING_APPROVAL}'"
         async with asyncio.timeout(SETTLED):
             while True:
                 if (await self._client.count_workflows(waiting)).count >= len(services):

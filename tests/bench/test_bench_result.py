@@ -54,6 +54,7 @@ def test_help_shows_an_example(name: str, monkeypatch: pytest.MonkeyPatch, capsy
     import runpy
 
     monkeypatch.setattr(sys, "argv", [name, "--help"])
+    monkeypatch.delitem(sys.modules, f"bench.{name}", raising=False)
     with pytest.raises(SystemExit):
         runpy.run_module(f"bench.{name}", run_name="__main__")
     assert f"python -m bench.{name} --json" in " ".join(capsys.readouterr().out.split())

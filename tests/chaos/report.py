@@ -10,6 +10,7 @@ from itertools import groupby
 
 from tests.chaos.case import IN_NO_CASE, Case
 from tests.chaos.run import Result
+from tests.chaos.wire import REFUSED
 
 LEGEND = """\
 A case is a scenario, a fault and a point at which the fault strikes. The scenarios: *left alone* recovers by itself,
@@ -104,8 +105,7 @@ class Report:
         """Each sentence once, with the first case that was held so; without what the scenario itself brings about."""
         cases: dict[str, list[Case]] = {}
         for case, result in self.results:
-            scripted = "refused by the run" if case.scenario.refused else None
-            for hold in dict.fromkeys(hold for hold in result.holds if not (scripted and scripted in hold)):
+            for hold in dict.fromkeys(hold for hold in result.holds if not (case.scenario.refused and REFUSED in hold)):
                 cases.setdefault(hold, []).append(case)
         for hold, held in sorted(cases.items(), key=lambda one: -len(one[1])):
             yield f"{len(held)} {'case' if len(held) == 1 else 'cases'}, for example {held[0]}: {hold}"

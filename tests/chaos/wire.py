@@ -33,6 +33,8 @@ LATE = 6.0
 ANSWERED_LATE = 9.0
 """Seconds after which a late answer comes: the caller waits for 8 at the most."""
 
+REFUSED = "refused by the run"
+"""What is answered to a call that is refused."""
 
 Answer = tuple[int, bytes]
 
@@ -107,7 +109,7 @@ class Wire:
         await self._said(f"{self._name} is asked to {call}")
         kind = self._befalls(call)
         if kind == "refused":
-            return 403, b'{"detail": "refused by the run"}'
+            return 403, json.dumps({"detail": REFUSED}).encode()
         if kind in ("sent late", "delivered after its undoing"):
             if kind == "sent late":
                 self._later(self._send_late(request))

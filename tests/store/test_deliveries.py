@@ -94,6 +94,34 @@ def test_the_same_digest_of_another_source_is_another_delivery(store: Store) -> 
     assert not other.duplicate
 
 
+def test_several_that_are_stored_together_get_what_each_would_have_got_alone(store: Store) -> None:
+    def prepared(name: str, *fingerprints: str, source: str = "alertmanager") -> deliveries.Prepared:
+        these = [alert(fingerprint, source=source) for fingerprint in fingerprints]
+        return deliveries.prepare(store, source, name.encode(), name, RECEIVED, these)
+
+    earlier = persist(store, "waits", alert("w"))
+    several = [
+        prepared("b", "b1", "b2", "b3"),
+        prepared("waits", "w"),
+        prepared("empty"),
+        prepared("a", "a1"),
+        prepared("a", "a1", source="api"),
+        prepared("b", "b1", "b2", "b3"),
+        prepared("empty"),
+    ]
+    kept = deliveries.persist_together(store, several)
+    found = {stored.id: stored for stored in deliveries.pending(store)}
+    told = [[found[id].alert.fingerprint for id in one.alert_ids] for one in kept]
+    assert told == [["b1", "b2", "b3"], ["w"], [], ["a1"], ["a1"], ["b1", "b2", "b3"], []]
+    assert all(found[id].delivery_id == one.delivery_id for one in kept for id in one.alert_ids)
+    assert [one.duplicate for one in kept] == [False, True, False, False, False, True, False]
+    assert (kept[1].delivery_id, kept[5].delivery_id) == (earlier.delivery_id, kept[0].delivery_id)
+    assert len({one.delivery_id for one in kept}) == 6
+    bodies = [stored.body for one in kept if (stored := deliveries.delivery(store, one.delivery_id))]
+    assert bodies[0] == b"b"
+    assert bodies[2:5] == [b"empty", b"a", b"a"]
+
+
 def test_senders_that_repeat_themselves_at_once_are_stored_once(store: Store) -> None:
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: persist(store, "d", alert()), range(8)))

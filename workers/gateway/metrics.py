@@ -9,7 +9,7 @@ from datetime import datetime
 from prometheus_client import Counter, Gauge, Histogram
 
 from activities.analytics.store.deliveries import Counts
-from activities.analytics.store.incidents import OpenIncident
+from activities.analytics.store.incidents import IncidentInBrief
 from models.alert import Severity
 from models.incident import Phase
 from workers.observability.metrics import INCIDENTS_ACTIVE, REGISTRY
@@ -60,7 +60,7 @@ def show(counts: Counts | None, now: datetime) -> None:
     QUARANTINED.set(counts.quarantined if counts else math.nan)
 
 
-def show_incidents(open_ones: Sequence[OpenIncident] | None) -> None:
+def show_incidents(open_ones: Sequence[IncidentInBrief] | None) -> None:
     """Count the open incidents. Where the store cannot be asked the series are absent, or not a number."""
     INCIDENTS_ACTIVE.clear()
     for incident in open_ones or ():

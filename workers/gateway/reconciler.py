@@ -18,7 +18,7 @@ from ulid import ULID
 from activities.analytics.store import Store, StoreUnavailable, incidents
 from activities.analytics.store.assignments import unrecorded
 from activities.analytics.store.deliveries import StoredAlert
-from activities.analytics.store.incidents import OpenIncident
+from activities.analytics.store.incidents import IncidentInBrief
 from activities.analytics.store.journal import append, append_to_open
 from models.base import SternwayError
 from models.catalog_file import LoadedCatalog
@@ -93,14 +93,14 @@ class Reconciler:
         except Exception:  # noqa: BLE001 -- see above
             logger(__name__).exception("nobody knows whether an incident is orphaned", incident=incident)
 
-    async def _settle(self, client: Client, row: OpenIncident) -> None:
+    async def _settle(self, client: Client, row: IncidentInBrief) -> None:
         run = await run_of(client, row.id, row.workflow, row.service)
         if run.runs and row.phase is Phase.ORPHANED:
             await self._take_back(client, row)
         elif not run.runs and row.phase is not Phase.ORPHANED:
             await self._raise(row, run)
 
-    async def _raise(self, row: OpenIncident, run: Run) -> None:
+    async def _raise(self, row: IncidentInBrief, run: Run) -> None:
         """A workflow closes only after its end is recorded, so one that ended has ended in the store by now."""
         cure = f"sternway undo {row.id}, or sternway restart {row.id}"
         try:
@@ -112,7 +112,7 @@ class Reconciler:
             facts = {"incident": row.id, "service": row.service, "region": row.region}
             logger(__name__).error("incident orphaned", detail=detail, cure=cure, **facts)
 
-    async def _take_back(self, client: Client, row: OpenIncident) -> None:
+    async def _take_back(self, client: Client, row: IncidentInBrief) -> None:
         """Its workflow runs again: Temporal's database was restored."""
         try:
             state = await client.get_workflow_handle(row.workflow).query(
@@ -124,7 +124,7 @@ class Reconciler:
         if await self._enter(row, entered, unless=set(Phase) - {Phase.ORPHANED}):
             logger(__name__).info("incident not orphaned any more", incident=row.id, phase=state.phase)
 
-    async def _enter(self, row: OpenIncident, entered: PhaseEntered, unless: Collection[Phase]) -> bool:
+    async def _enter(self, row: IncidentInBrief, entered: PhaseEntered, unless: Collection[Phase]) -> bool:
         entry = _entry(row.id, "phase", entered)
         return await self._writer.write(partial(append_to_open, self._store, entry, unless))
 

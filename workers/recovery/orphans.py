@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.analytics.store import Store, incidents, open_store
-from activities.analytics.store.incidents import OpenIncident
+from activities.analytics.store.incidents import IncidentInBrief
 from models.base import Frozen
 from models.incident import Phase
 from models.settings import Settings
@@ -47,7 +47,7 @@ async def survey(settings: Settings) -> tuple[Open, ...]:
         store.close()
 
 
-async def changed(store: Store, row: OpenIncident, settings: Settings) -> str:
+async def changed(store: Store, row: IncidentInBrief, settings: Settings) -> str:
     """What of the incident's changes is still in effect, as the control planes of its catalog say."""
     known = await asyncio.to_thread(look_up, store, row.id)
     catalog = await asyncio.to_thread(catalog_of, known, settings.catalog)
@@ -56,7 +56,7 @@ async def changed(store: Store, row: OpenIncident, settings: Settings) -> str:
     return left_behind(effects(gathered.receipts)) + away
 
 
-async def _look(store: Store, client: Client | None, row: OpenIncident, settings: Settings) -> Open:
+async def _look(store: Store, client: Client | None, row: IncidentInBrief, settings: Settings) -> Open:
     runs, workflow = None, "unknown: Temporal does not answer"
     if client is not None:
         try:

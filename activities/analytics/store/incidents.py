@@ -17,8 +17,8 @@ from models.tables import IncidentRow, ReceiptRow, StepRow, metadata
 from models.verdict import Verdict
 
 
-class OpenIncident(Frozen):
-    """As much of an incident as tells whether somebody works on it."""
+class IncidentInBrief(Frozen):
+    """As much of an incident as tells which it is and where it stands."""
 
     id: str
     workflow: str
@@ -28,7 +28,7 @@ class OpenIncident(Frozen):
     phase: Phase
 
 
-class StoredIncident(OpenIncident):
+class StoredIncident(IncidentInBrief):
     level: Level
     reason: str
     catalog: str
@@ -66,13 +66,13 @@ def incidents(store: Store, *, open_only: bool = False, limit: int = 50) -> list
         return [_stored(row) for row in session.scalars(query)]
 
 
-def open_incidents(store: Store, limit: int) -> list[OpenIncident]:
+def open_incidents(store: Store, limit: int) -> list[IncidentInBrief]:
     """The newest that have not ended, without what makes reading thousands dear: their plans, impacts, sentences."""
-    columns = [metadata.tables["incidents"].c[name] for name in OpenIncident.model_fields]
+    columns = [metadata.tables["incidents"].c[name] for name in IncidentInBrief.model_fields]
     still_open = select(*columns).where(col(IncidentRow.ended_at).is_(None))
     newest = still_open.order_by(col(IncidentRow.received_at).desc(), col(IncidentRow.id).desc()).limit(limit)
     with store.read() as connection:
-        return [OpenIncident.model_validate(row, from_attributes=True) for row in connection.execute(newest)]
+        return [IncidentInBrief.model_validate(row, from_attributes=True) for row in connection.execute(newest)]
 
 
 def incident(store: Store, id: str) -> StoredIncident | None:
