@@ -21,9 +21,10 @@ from activities.mesh.contract import CHANGE
 from activities.rollback.state import read_state
 from bench.bare_pool import BarePool
 from bench.killing import PATIENCE, Killed, at_rest, holder, in_activity, in_task, kill, scheduled
-from models.plan import RollbackPlan, Route, Routed, Stage, StageStep
+from models.plan import RollbackPlan, ServiceRollback
 from models.queues import WORKFLOWS
 from models.rollback import Control, RollbackResult, RollbackStart
+from models.stage import Route, Routed, Stage, StageStep
 from models.verdict import Finding, Verdict
 from workers.local.readiness import until
 from workers.local.world import REGION, TOKEN, UP_WITHIN, SmallWorld
@@ -94,7 +95,6 @@ class _OfThePool(Case):
                 attempt=1,
                 peers=(),
                 plan=await self._plan(),
-                before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
                 hold_timeout=5,
             ),
             id=f"rollback:{scope.incident}:payments",
@@ -115,15 +115,15 @@ class _OfThePool(Case):
         directory = Directory(Catalogs(self._world.catalog, lambda _digest: None), protect="", operate="")
         state = await read_state(directory, self._world.scope())
         policy = self._world.catalog.catalog.policy_of("payments").rollback
-        return RollbackPlan(
+        payments = ServiceRollback(
             strategy="immediate",
             target="v1",
             bad="v2",
-            stages=tuple(_stage(number) for number in range(STAGES)),
             state=state.model_copy(update={"deployments": ()}),
             policy=policy,
-            selected_because="it is measured",
+            before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
         )
+        return RollbackPlan.of_one(payments, tuple(_stage(number) for number in range(STAGES)), "it is measured")
 
     async def _resume(self, rollback: Rollback) -> None:
         await rollback.signal(RollbackWorkflow.control, Control(action="resume", by="bench", reason=""))
@@ -239,5 +239,6 @@ class GatewayInProtection(Case):
 def _stage(number: int) -> Stage:
     weights = {"v1": 10 * number + 10, "v2": 90 - 10 * number}
     name, title = f"route-{number}", f"route {weights}"
-    step = StageStep(id=name, title=title, operation=Route(weights=weights))
-    return Stage(name=name, title=title, steps=(step,), gate=Routed(weights=weights, timeout=10))
+    check = Routed(weights=weights, timeout=10)
+    step = StageStep(id=name, title=title, operation=Route(weights=weights), check=check)
+    return Stage(name=name, title=title, steps=(step,))

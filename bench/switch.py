@@ -12,17 +12,16 @@ from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from ulid import ULID
 
 from activities.analytics.store import Store, migrate, open_store
 from activities.analytics.store.journal import events
 from activities.catalogs import Catalogs
 from activities.directory import Directory
-from activities.rollback.plan import make_plan
 from activities.rollback.state import read_state
+from activities.rollback.strategies import immediate
 from bench.load import Load
 from bench.result import Benchmark, Outcome, Progress, at_least, at_most, median
-from models.plan import RollbackPlan
+from models.plan import RollbackPlan, ServiceRollback
 from models.queues import WORKFLOWS
 from models.rollback import RollbackResult, RollbackStart
 from models.verdict import Finding, Verdict
@@ -76,7 +75,6 @@ class Switching:
                 attempt=1,
                 peers=(),
                 plan=plan,
-                before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
                 hold_timeout=5,
             ),
             id=f"rollback:{scope.incident}:payments",
@@ -93,19 +91,24 @@ class Switching:
         directory = Directory(Catalogs(self._world.catalog, lambda _digest: None), protect="", operate="")
         state = await read_state(directory, self._world.scope())
         policy = self._world.catalog.catalog.policy_of("payments").rollback
-        # The newest deployment serves after every switch, whichever release that is: the history is not the demo's.
-        only_known = state.model_copy(update={"deployments": ()})
-        chosen = make_plan(str(ULID()), only_known, (target,), policy, protected=False).rollback
-        assert chosen is not None and chosen.target == target
-        return chosen
+        payments = ServiceRollback(
+            strategy=immediate.NAME,
+            target=target,
+            bad=next(release for release, weight in state.weights.items() if weight),
+            state=state,
+            policy=policy,
+            before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
+        )
+        stages = immediate.stages(state, target, payments.bad, policy)
+        return RollbackPlan.of_one(payments, stages, "it is measured")
 
     def _note_stages(self, incident: str, plan: RollbackPlan) -> None:
-        """A stage ends with the verdict of its gate; the first begins with its first step."""
+        """A stage ends with the verdict of its check or gate; the first begins with its first step."""
         journal = events(self._store, incident)
         begins = [next(event.at for event in journal if event.kind == "step")]
         ends = [event.at for event in journal if event.kind == "verdict"]
         begins += ends[:-1]
-        for stage, begin, end in zip(plan.stages, begins, ends, strict=False):
+        for stage, begin, end in zip(plan.stages_of("payments"), begins, ends, strict=False):
             self.stages.setdefault(stage.name, []).append((end - begin).total_seconds())
 
 

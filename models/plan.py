@@ -2,127 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from models.base import Frozen, Percent, Time
+from models.base import Frozen
 from models.catalog import RollbackPolicy
-
-
-class Deployment(Frozen):
-    """One release event of a service, as the platform knows it."""
-
-    release: str
-    at: Time
-
-
-class ServiceState(Frozen):
-    """One service in one region as it was read: what a plan is made for, and what undoing goes back to."""
-
-    region: str
-    service: str
-    weights: dict[str, Percent]
-    """By release; they sum to 100, or to 0 where nothing is routed."""
-    mesh_generation: int
-    replicas: dict[str, int]
-    """Wanted, by release."""
-    ready: dict[str, int]
-    """Ready to serve, by release."""
-    platform_generation: int
-    deployments: tuple[Deployment, ...] = ()
-    """Newest first."""
-
-    def fingerprint(self) -> str:
-        """Digest of what a plan relies on. Readiness moves by itself and is checked by gates instead."""
-        return _digest(self.model_dump(mode="json", exclude={"ready", "deployments"}))
-
-
-class Scale(Frozen):
-    """Have so many replicas of a release; undone by the number before."""
-
-    kind: Literal["scale"] = "scale"
-    release: str
-    replicas: int
-
-
-class Route(Frozen):
-    """Send these shares of the requests to the releases; undone by the shares before."""
-
-    kind: Literal["route"] = "route"
-    weights: dict[str, Percent]
-
-
-class Drain(Frozen):
-    """Let a release finish the requests that it has and give it no new ones; undone by admitting it again."""
-
-    kind: Literal["drain"] = "drain"
-    release: str
-
-
-Operation = Annotated[Scale | Route | Drain, Field(discriminator="kind")]
-
-
-class Ready(Frozen):
-    """Passes when so many replicas of the release are ready."""
-
-    kind: Literal["ready"] = "ready"
-    release: str
-    replicas: int
-    timeout: float
-
-
-class Routed(Frozen):
-    """Passes when the weights, read back from the mesh, are these and every expected proxy has them."""
-
-    kind: Literal["routed"] = "routed"
-    weights: dict[str, Percent]
-    timeout: float
-
-
-class Drained(Frozen):
-    """Passes when the release has no request in flight."""
-
-    kind: Literal["drained"] = "drained"
-    release: str
-    timeout: float
-
-
-class Soak(Frozen):
-    """Passes when the release has met its objectives on enough requests for the whole time."""
-
-    kind: Literal["soak"] = "soak"
-    release: str
-    seconds: float
-    extension: float
-    min_requests: int
-
-
-Gate = Annotated[Ready | Routed | Drained | Soak, Field(discriminator="kind")]
-
-
-class StageStep(Frozen):
-    """The smallest change that can be undone."""
-
-    id: str
-    """Stable across replays and releases: part of the idempotency key."""
-    title: str
-    operation: Operation
-
-
-class Stage(Frozen):
-    """Steps, and a gate behind them that must pass before the next stage begins."""
-
-    name: str
-    title: str
-    steps: tuple[StageStep, ...] = ()
-    gate: Gate | None = None
-    moves_traffic: bool = False
-    """From here on, undoing would send users back to the release that is rolled away from."""
-    point_of_no_return: bool = False
-    """Past this stage the way back is no longer lossless. The gate before it stands guard."""
+from models.digest import digest
+from models.service_state import ServiceState
+from models.stage import Stage
+from models.verdict import Verdict
 
 
 class Rejected(Frozen):
@@ -132,23 +21,62 @@ class Rejected(Frozen):
     reason: str
 
 
-class RollbackPlan(Frozen):
-    """The stages of one service's rollback, selected and explained."""
+class ServiceRollback(Frozen):
+    """One service's way back: from what to what, for which state of the world."""
 
     strategy: str
     target: str
     """The release to go back to."""
     bad: str
     """The release to go away from."""
-    stages: tuple[Stage, ...]
     state: ServiceState
     policy: RollbackPolicy
+    before: Verdict
+    """Health of the bad release as it was before anything was changed."""
+
+
+class Lane(Frozen):
+    """Stages of one service, one after the other."""
+
+    service: str
+    stages: tuple[Stage, ...]
+
+
+class Wave(Frozen):
+    """Lanes that run side by side; the next wave begins when every one of them has passed."""
+
+    lanes: tuple[Lane, ...]
+
+
+class RollbackPlan(Frozen):
+    """The rollback of one service, or of several in waves, selected and explained."""
+
+    strategy: str
+    services: Annotated[tuple[ServiceRollback, ...], Field(min_length=1)]
+    """The incident's own first."""
+    waves: tuple[Wave, ...]
     selected_because: str
-    rejected: tuple[Rejected, ...] = ()
+
+    @classmethod
+    def of_one(cls, service: ServiceRollback, stages: tuple[Stage, ...], because: str) -> Self:
+        """One service goes back by itself."""
+        lane = Lane(service=service.state.service, stages=stages)
+        return cls(
+            strategy=service.strategy, services=(service,), waves=(Wave(lanes=(lane,)),), selected_because=because
+        )
+
+    @property
+    def own(self) -> ServiceRollback:
+        """What happens to the incident's own service."""
+        return self.services[0]
+
+    def stages_of(self, service: str) -> tuple[Stage, ...]:
+        """All stages of one service, over all waves."""
+        return tuple(s for wave in self.waves for lane in wave.lanes if lane.service == service for s in lane.stages)
 
 
 class RollbackWork(Frozen):
-    """Roll one service back, as a child workflow with its own saga."""
+    """Roll back, as a child workflow with its own saga."""
 
     kind: Literal["rollback"] = "rollback"
     rollback: RollbackPlan
@@ -158,6 +86,7 @@ class VerifyWork(Frozen):
     """Read release, weights and readiness back and hold them against what the rollback was to reach."""
 
     kind: Literal["verify"] = "verify"
+    service: str
     release: str
     replicas: int
 
@@ -172,6 +101,7 @@ class ConfirmWork(Frozen):
     """Watch what users see, unprotected, until the objectives are met on enough requests."""
 
     kind: Literal["confirm"] = "confirm"
+    service: str
     seconds: float
     extension: float
     min_requests: int
@@ -212,8 +142,4 @@ class Plan(Frozen):
     @property
     def hash(self) -> str:
         """Digest over the steps and the state that they were made for: two equal plans have the same."""
-        return _digest(self.model_dump(mode="json", exclude={"preview": True}))
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+        return digest(self.model_dump(mode="json", exclude={"preview": True}))

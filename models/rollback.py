@@ -19,8 +19,6 @@ class RollbackStart(Scope):
     """Of the incident: a rollback that is planned anew, after one that was undone, has keys of its own."""
     peers: tuple[str, ...]
     plan: RollbackPlan
-    before: Verdict
-    """Health of the release that is rolled away from, measured before anything was changed."""
     hold_timeout: float
     """Seconds to wait for a person at a hold."""
 

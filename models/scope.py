@@ -13,3 +13,7 @@ class Scope(Frozen):
     service: str
     catalog: str
     """Digest."""
+
+    def at(self, service: str) -> Scope:
+        """The same for another service of the incident's region."""
+        return Scope(incident=self.incident, region=self.region, service=service, catalog=self.catalog)

@@ -29,8 +29,9 @@ from models.catalog import Catalog, Level
 from models.catalog_file import LoadedCatalog
 from models.incident import IncidentStart
 from models.observation import Observation
-from models.plan import Plan, ServiceState
+from models.plan import Plan
 from models.scope import Scope
+from models.service_state import ServiceState
 from models.telemetry import Window, WindowReading
 from workers.gateway.opening import correlation, opening
 from workers.gateway.placing import misplaced, place
@@ -113,12 +114,14 @@ async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alert
     start = opening(INCIDENT, [_as_stored(number, alert) for number, alert in enumerate(alerts)], loaded)
     scope = Scope(incident=INCIDENT, region=start.region, service=start.service, catalog=start.catalog)
     state = await read_state(directory, scope)
+    assessment = await _assess(directory, loaded.catalog, start, scope)
     protection = start.policy.protect if start.level is not Level.ADVISE else None
     plan = make_plan(
         INCIDENT,
         state,
         loaded.catalog.service(start.service).releases,
         start.policy.rollback,
+        assessment,
         protected=protection is not None,
     )
     return Forecast(
@@ -130,7 +133,7 @@ async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alert
         alerts=tuple(alert.name for alert in alerts),
         protection=describe(protection, start.service) if protection else None,
         lease=start.policy.lease,
-        assessment=await _assess(directory, loaded.catalog, start, scope),
+        assessment=assessment,
         plan=plan,
         state=state,
     )

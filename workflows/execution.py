@@ -20,7 +20,6 @@ from workflows.trouble import ABORT_ASKED, Trouble
 with workflow.unsafe.imports_passed_through():
     from activities.analytics import contract as analytics
     from activities.rollback import contract as rollback
-    from models.assessment import Assessment
     from models.incident import IncidentStart, Milestone, Phase, StepRecord
     from models.plan import ConfirmWork, LiftWork, Plan, PlanStep, RollbackPlan, RollbackWork, VerifyWork
     from models.rollback import Control, RollbackResult, RollbackStart
@@ -82,7 +81,7 @@ class Execution:
         except FailureError:
             workflow.logger.info("the rollback had ended before it could be told to %s", word.action)
 
-    async def run(self, plan: Plan, assessment: Assessment, reach: Reach, enter: Enter) -> Trouble | None:
+    async def run(self, plan: Plan, reach: Reach, enter: Enter) -> Trouble | None:
         """Every step of the plan that is not done, or the first trouble once nothing runs any more."""
         running: dict[str, asyncio.Task[Trouble | None]] = {}
         trouble: Trouble | None = None
@@ -92,7 +91,7 @@ class Execution:
                 trouble = ABORT_ASKED
             if trouble is None:
                 for step in startable(plan.steps, self._done, running, self._start.coordination, self._met_trouble):
-                    running[step.id] = asyncio.create_task(self._run_step(step, assessment, reach, enter))
+                    running[step.id] = asyncio.create_task(self._run_step(step, reach, enter))
             if not running:
                 return trouble
             await workflow.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -105,11 +104,11 @@ class Execution:
                     trouble = found
         return trouble
 
-    async def _run_step(self, step: PlanStep, assessment: Assessment, reach: Reach, enter: Enter) -> Trouble | None:
+    async def _run_step(self, step: PlanStep, reach: Reach, enter: Enter) -> Trouble | None:
         try:
             match step.work:
                 case RollbackWork(rollback=chosen):
-                    return await self._roll_back(chosen, assessment, reach)
+                    return await self._roll_back(chosen, reach)
                 case VerifyWork() as work:
                     enter(Phase.VERIFYING)
                     return await self._verify(work)
@@ -123,9 +122,10 @@ class Execution:
         except FailureError as failure:
             return Trouble(f"{step.title}: {describe(failure)}")
 
-    async def _roll_back(self, chosen: RollbackPlan, assessment: Assessment, reach: Reach) -> Trouble | None:
+    async def _roll_back(self, chosen: RollbackPlan, reach: Reach) -> Trouble | None:
         self._attempts += 1
-        standing = f"the rollback of {chosen.state.service} to {chosen.target} stays in place"
+        services = ", ".join(f"{one.state.service} to {one.target}" for one in chosen.services)
+        standing = f"the rollback of {services} stays in place"
         self._standing[standing] = standing
         self._child = await workflow.start_child_workflow(
             RollbackWorkflow.run,
@@ -134,12 +134,11 @@ class Execution:
                 attempt=self._attempts,
                 peers=self._start.peers,
                 plan=chosen,
-                before=assessment.health(chosen.bad),
                 hold_timeout=self._start.policy.hold_timeout,
             ),
-            id=f"rollback:{self._start.incident}:{chosen.state.service}",
+            id=f"rollback:{self._start.incident}:{chosen.own.state.service}",
             parent_close_policy=ParentClosePolicy.ABANDON,
-            static_summary=f"{chosen.strategy} rollback of {chosen.state.service} to {chosen.target}",
+            static_summary=f"{chosen.strategy} rollback of {services}",
         )
         if self._word is not None and self._word.action != "resume":
             await self._pass_on(self._word)  # said while the rollback was being started
@@ -159,19 +158,21 @@ class Execution:
         return Trouble(result.sentence, stale=result.outcome == "stale")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:
-        request = rollback.ReadBackRequest(**self._scope.model_dump(), work=work)
+        request = rollback.ReadBackRequest(**self._scope.at(work.service).model_dump(), work=work)
         verdict = await self._regions.call(rollback.READ_BACK, request, f"read back: {work.release} is what runs")
         return self._judge(verdict)
 
     async def _confirm(self, work: ConfirmWork) -> Trouble | None:
         request = analytics.SoakRequest(
-            **self._scope.model_dump(),
+            **self._scope.at(work.service).model_dump(),
             arm=USERS,
             seconds=work.seconds,
             extension=work.extension,
             min_requests=work.min_requests,
         )
-        verdict = await self._regions.call(analytics.SOAK, request, "users are served within the objectives")
+        verdict = await self._regions.call(
+            analytics.SOAK, request, f"users of {work.service} are served within the objectives"
+        )
         return self._judge(verdict)
 
     def _judge(self, verdict: Verdict) -> Trouble | None:

@@ -136,7 +136,9 @@ class IncidentWorkflow:
         self._assessment = await assess(self._start, self._scope, self._regions)
         self._journal.record("assessment", self._assessment)
         self._enter(Phase.PLANNING)
-        request = rollback.PlanRequest(**self._scope.model_dump(), protected=self._protection.active)
+        request = rollback.PlanRequest(
+            **self._scope.model_dump(), assessment=self._assessment, protected=self._protection.active
+        )
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._plan = plan
         self._approved = False
@@ -148,11 +150,11 @@ class IncidentWorkflow:
                 **dict(plan),
                 "hash": plan.hash,
                 "strategy": chosen.strategy if chosen else None,
-                "target": chosen.target if chosen else None,
+                "target": chosen.own.target if chosen else None,
             },
         )
         if chosen:
-            tag({STRATEGY: chosen.strategy, RELEASE: chosen.bad})
+            tag({STRATEGY: chosen.strategy, RELEASE: chosen.own.bad})
         return plan
 
     async def _run(self, plan: Plan) -> Trouble | None:
@@ -166,8 +168,7 @@ class IncidentWorkflow:
         if self._abort:
             return ABORT_ASKED
         self._enter(Phase.EXECUTING)
-        assert self._assessment is not None  # noqa: S101 -- made just before the plan
-        trouble = await self._execution.run(plan, self._assessment, self._reach, self._enter)
+        trouble = await self._execution.run(plan, self._reach, self._enter)
         if trouble is None:
             self._reach(Milestone.RECOVERED)
         return trouble
@@ -222,7 +223,7 @@ class IncidentWorkflow:
             phase=phase,
             sentence=sentence,
             strategy=chosen.strategy if chosen else None,
-            target=chosen.target if chosen else None,
+            target=chosen.own.target if chosen else None,
             verdict=self._execution.verdict,
             steps=self._saga.records + self._execution.steps,
             milestones=self._milestones,

@@ -60,7 +60,9 @@ class ServiceLockWorkflow:
 
     async def _grant(self, request: rollback.LockRequest) -> bool:
         try:
-            await workflow.get_external_workflow_handle(request.holder, run_id=request.run).signal("lock_granted")
+            await workflow.get_external_workflow_handle(request.holder, run_id=request.run).signal(
+                "lock_granted", request.service
+            )
         except FailureError:
             return False
         return True

@@ -11,8 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.mesh import contract as mesh
     from activities.platform import contract as platform
     from models.change import ChangeRequest, UndoRequest
-    from models.plan import Drain, Operation, Route, Scale, ServiceState
     from models.receipt import Fields, Receipt
+    from models.service_state import ServiceState
+    from models.stage import Drain, Freeze, Mirror, Operation, Route, Scale
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ def change_of(operation: Operation) -> Change:
             return Change("mesh", fields, mesh.CHANGE, mesh.UNDO)
         case Drain(release=release):
             return Change("mesh", {f"drain/{release}": True}, mesh.CHANGE, mesh.UNDO)
+        case Mirror(release=release, percent=percent):
+            return Change("mesh", {f"mirror/{release}": percent or None}, mesh.CHANGE, mesh.UNDO)
+        case Freeze(frozen=frozen):
+            return Change("platform", {"frozen": frozen or None}, platform.CHANGE, platform.UNDO)
 
 
 def generations(state: ServiceState) -> dict[str, int]:

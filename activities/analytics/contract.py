@@ -9,6 +9,7 @@ from models.base import Frozen
 from models.journal import JournalEntry
 from models.observation import Observation
 from models.scope import Scope
+from models.stage import Compare
 from models.verdict import Verdict
 
 
@@ -25,12 +26,17 @@ class SoakRequest(Scope):
     min_requests: int
 
 
+class CompareRequest(Scope):
+    gate: Compare
+
+
 class JournalBatch(Frozen):
     entries: tuple[JournalEntry, ...]
 
 
 OBSERVE = Contract("analytics.observe.v1", ObserveRequest, Observation, timeout=timedelta(seconds=30))
 SOAK = Contract("analytics.soak.v1", SoakRequest, Verdict, timeout=timedelta(hours=6))
+COMPARE = Contract("analytics.compare.v1", CompareRequest, Verdict, timeout=timedelta(hours=6))
 RECORD = Contract(
     "analytics.record.v1",
     JournalBatch,

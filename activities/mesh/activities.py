@@ -8,8 +8,8 @@ from activities.directory import Directory
 from activities.mesh import contract
 from activities.polling import watch
 from models.change import ChangeRequest, UndoRequest
-from models.plan import Routed
 from models.receipt import Receipt
+from models.stage import Routed
 from models.telemetry import NoData
 from models.verdict import Finding, Verdict
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from activities.contract import Contract
 from models.change import ChangeRequest, UndoRequest
-from models.plan import Drained, Routed
 from models.receipt import Receipt
 from models.scope import Scope
+from models.stage import Drained, Routed
 from models.verdict import Verdict
 
 

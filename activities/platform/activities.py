@@ -8,8 +8,8 @@ from activities.directory import Directory
 from activities.platform import contract
 from activities.polling import watch
 from models.change import ChangeRequest, UndoRequest
-from models.plan import Ready
 from models.receipt import Receipt
+from models.stage import Ready
 from models.verdict import Finding, Verdict
 
 

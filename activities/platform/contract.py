@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from activities.contract import Contract
 from models.change import ChangeRequest, UndoRequest
-from models.plan import Ready
 from models.receipt import Outcome, Receipt
 from models.scope import Scope
+from models.stage import Ready
 from models.verdict import Verdict
 
 UNDO_READY_TIMEOUT = 60.0

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from models.base import Frozen
 from models.identity import Key
-from models.plan import Deployment
 from models.receipt import Fence, Fields, Receipt
+from models.service_state import Deployment
 
 
 class Workload(Frozen):

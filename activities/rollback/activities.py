@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
@@ -14,8 +17,10 @@ from activities.rollback import contract
 from activities.rollback.decision import decide
 from activities.rollback.plan import make_plan
 from activities.rollback.state import read_state
-from models.plan import Plan, Routed
+from models.plan import Plan
 from models.queues import WORKFLOWS
+from models.service_state import ServiceState
+from models.stage import Routed
 from models.verdict import Finding, Verdict
 
 READ_BACK_SECONDS = 15.0
@@ -35,20 +40,16 @@ class RollbackActivities:
             await read_state(self._directory, request),
             catalog.service(request.service).releases,
             catalog.policy_of(request.service).rollback,
+            request.assessment,
             request.protected,
         )
 
     @activity.defn(name=contract.PRECHECK.name)
     async def precheck(self, request: contract.PrecheckRequest) -> contract.Precheck:
         """Law 7: a plan runs only against the state that it was made for."""
-        planned, now = request.plan.state, await read_state(self._directory, request)
-        if planned.fingerprint() == now.fingerprint():
-            return contract.Precheck(fresh=True, sentence="the world is what the plan was made for")
-        return contract.Precheck(
-            fresh=False,
-            sentence=f"since the plan was made, {planned.service} went from weights {planned.weights} and replicas "
-            f"{planned.replicas} to {now.weights} and {now.replicas}",
-        )
+        planned = [rollback.state for rollback in request.plan.services]
+        now = await asyncio.gather(*(read_state(self._directory, request.at(state.service)) for state in planned))
+        return compare_states(planned, now)
 
     @activity.defn(name=contract.READ_BACK.name)
     async def read_back(self, request: contract.ReadBackRequest) -> Verdict:
@@ -70,7 +71,7 @@ class RollbackActivities:
 
     @activity.defn(name=contract.DECIDE.name)
     async def decide(self, request: contract.DecisionRequest) -> contract.Decision:
-        return decide(request.before, request.finding, request.plan.bad, request.plan.target)
+        return decide(request.moved)
 
     @activity.defn(name=contract.LOCK.name)
     async def lock(self, request: contract.LockRequest) -> bool:
@@ -95,3 +96,15 @@ class RollbackActivities:
                 return False
             raise
         return description.status is WorkflowExecutionStatus.RUNNING
+
+
+def compare_states(planned: Sequence[ServiceState], now: Sequence[ServiceState]) -> contract.Precheck:
+    """*now*: of the same services, in the same order."""
+    for before, after in zip(planned, now, strict=True):
+        if before.fingerprint() != after.fingerprint():
+            sentence = (
+                f"since the plan was made, {before.service} went from weights {before.weights} and replicas "
+                f"{before.replicas} to {after.weights} and {after.replicas}"
+            )
+            return contract.Precheck(fresh=False, sentence=sentence)
+    return contract.Precheck(fresh=True, sentence="the world is what the plan was made for")

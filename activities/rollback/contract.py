@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 
 from activities.contract import Contract
+from models.assessment import Assessment
 from models.base import Frozen
 from models.plan import Plan, RollbackPlan, VerifyWork
 from models.scope import Scope
@@ -13,6 +14,7 @@ from models.verdict import Finding, Verdict
 
 
 class PlanRequest(Scope):
+    assessment: Assessment
     protected: bool
     """Whether a lease must be lifted at the end."""
 
@@ -32,12 +34,23 @@ class ReadBackRequest(Scope):
     work: VerifyWork
 
 
-class DecisionRequest(Scope):
-    plan: RollbackPlan
-    finding: Finding
-    """On the target under traffic, as far as it is known."""
+class Moved(Frozen):
+    """A service whose traffic a rollback has moved."""
+
+    service: str
+    bad: str
+    """The release that undoing leads back to."""
+    target: str
     before: Verdict
-    """Health of the release that would be gone back to, as it was before anything was changed."""
+    """Health of *bad* as it was before anything was changed."""
+    now: Finding
+    """On *target* under traffic, as far as it is known."""
+    worse: bool
+    """Both have served at the same time, and *target* was shown to do more harm than *bad*."""
+
+
+class DecisionRequest(Scope):
+    moved: tuple[Moved, ...]
 
 
 class Decision(Frozen):

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from activities.rollback.strategies import immediate
 from models.catalog import RollbackPolicy
-from models.plan import Rejected, ServiceState, Stage
+from models.plan import Rejected
+from models.service_state import ServiceState
+from models.stage import Stage
 
 Strategy = Callable[[ServiceState, str, str, RollbackPolicy], tuple[Stage, ...]]
 

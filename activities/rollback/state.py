@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from activities.directory import Directory
-from models.plan import ServiceState
 from models.scope import Scope
+from models.service_state import ServiceState
 
 
 async def read_state(directory: Directory, scope: Scope) -> ServiceState:

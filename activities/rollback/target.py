@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.plan import ServiceState
+from models.service_state import ServiceState
 
 
 @dataclass(frozen=True)

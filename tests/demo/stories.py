@@ -11,9 +11,10 @@ from activities.analytics.store.incidents import StoredIncident, StoredStep
 from activities.rollback.plan import make_plan
 from deploy.demo.load import Second, Totals
 from models.alert import Severity
+from models.assessment import Assessment
 from models.catalog import Level, RollbackPolicy
 from models.incident import Phase, StepRecord
-from models.plan import Deployment, ServiceState
+from models.service_state import Deployment, ServiceState
 from models.verdict import Finding, Verdict
 from workers.local.demo.story import Story
 
@@ -92,7 +93,7 @@ def incident(
         deployments=(Deployment(release="v2", at=time_of(0)), Deployment(release="v1", at=time_of(-9))),
     )
     planned = "planned" in milestones
-    plan = make_plan(id, state, ("v1",), RollbackPolicy(), protected=True)
+    plan = make_plan(id, state, ("v1",), RollbackPolicy(), Assessment(), protected=True)
     verdict = Verdict(finding=Finding.PASS if passed else Finding.FAIL, sentence="0 of 500 failed, at most 0.1% may")
     stored = StoredIncident(
         id=id,

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from activities.rollback.plan import make_plan
 from activities.rollback.state import read_state
+from models.assessment import Assessment
 from models.catalog import Level
 from models.identity import correlation_key
 from tests.world.world import CATALOG, World
@@ -85,7 +86,8 @@ async def test_it_shows_the_plan_that_an_incident_would_make(world: World) -> No
     (incident,) = json.loads(said.out)["incidents"]
     state = await read_state(world.directory, world.scope())
     policy = world.catalog.catalog.policy_of("payments").rollback
-    expected = make_plan(INCIDENT, state, ("v1",), policy, protected=True)
+    assessment = Assessment.model_validate(incident["assessment"])
+    expected = make_plan(INCIDENT, state, ("v1",), policy, assessment, protected=True)
     assert incident["plan"] == {**expected.model_dump(mode="json"), "hash": expected.hash}
     assert incident["state"] == {**state.model_dump(mode="json"), "fingerprint": state.fingerprint()}
     assert incident["workflow"] == correlation_key("eu", "payments", Level.FULL)
@@ -100,9 +102,9 @@ async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: W
     for expected in (
         "first: 50% of the requests to payments go to its fallback, for 5 s at a time",
         "immediate rollback of payments in eu from v2 to v1",
-        "stage 5 retire",
-        "gate 1 scale-target: 1 replicas of v1 are ready within 20 s",
-        "gate 4 soak: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
+        "stage retire",
+        "holds unless 1 replicas of v1 are ready within 20 s",
+        "gate: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
         "not by rule 1 no valid target: there is a target",
         "if nothing is done: what happens to payments if nothing is done is not known",
         f"state {state.fingerprint()}",

@@ -38,7 +38,7 @@ def undid(step: str, second: int, outcome: Outcome = Outcome.RESTORED, attempt: 
 
 
 def names(found: tuple[Effect, ...]) -> list[str]:
-    return [effect.step for effect in found]
+    return [effect.step.removeprefix("payments.") for effect in found]
 
 
 def test_the_last_change_over_all_control_planes_is_the_first_to_go() -> None:
@@ -85,7 +85,7 @@ def test_a_change_that_somebody_else_has_written_over_stops_the_way(below: bool)
     way = way_back(found)
     assert names(way.steps) == ["soak"]
     assert names(way.left) == (["scale-target"] if below else [])
-    assert (way.blocked.step if way.blocked else None) == ("drain" if below else None)
+    assert (way.blocked.step if way.blocked else None) == ("payments.drain" if below else None)
 
 
 def test_an_effect_says_what_undoing_it_makes_of_the_fields() -> None:

@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def kept(number: int, name: str) -> JournalEntry:
-    receipt = did(name, number).model_dump(mode="json")
+    receipt = did(name.removeprefix("payments."), number).model_dump(mode="json")
     return entry("receipt", number, source=ROLLBACK, step=name, receipt=receipt)
 
 
@@ -48,10 +48,10 @@ UNDONE = effects({"mesh envoy of eu": [did("switch", 2), did("drain", 3), undid(
 
 
 def test_a_step_that_the_journal_knows_is_undone_where_it_stands_and_its_incident_ends(store: Store) -> None:
-    journal.append(store, [started(), step(2, "switch", "done", source=ROLLBACK), kept(3, "switch")])
-    journal.append(store, [step(4, "drain", "registered", source=ROLLBACK)])
+    journal.append(store, [started(), step(2, "payments.switch", "done", source=ROLLBACK), kept(3, "payments.switch")])
+    journal.append(store, [step(4, "payments.drain", "registered", source=ROLLBACK)])
     assert told(store, UNDONE)
-    assert statuses(store) == {(ROLLBACK, "switch"): "undone", (ROLLBACK, "drain"): "undone"}
+    assert statuses(store) == {(ROLLBACK, "payments.switch"): "undone", (ROLLBACK, "payments.drain"): "undone"}
     receipts = [receipt.outcome for one in incidents.steps(store, "I") for receipt in one.receipts]
     assert sorted(receipts) == sorted([Outcome.APPLIED, Outcome.RESTORED] * 2)
     found = incidents.incident(store, "I")
@@ -65,8 +65,8 @@ def test_what_the_journal_had_never_heard_of_is_recorded_with_its_receipts(store
     assert told(store, UNDONE)
     found = incidents.steps(store, "I")
     assert [(one.record.step, one.record.status, len(one.receipts)) for one in found] == [
-        ("switch", "undone", 2),
-        ("drain", "undone", 2),
+        ("payments.switch", "undone", 2),
+        ("payments.drain", "undone", 2),
     ]
     assert found[0].record.title == "payments: switch 1 -> absent"
 
@@ -74,13 +74,13 @@ def test_what_the_journal_had_never_heard_of_is_recorded_with_its_receipts(store
 def test_protection_and_what_no_control_plane_has_are_accounted_for(store: Store) -> None:
     protect = step(2, "protect", "done", source="incident")
     protect = protect.model_copy(update={"payload": {**protect.payload, "module": "breaker"}})
-    journal.append(store, [started(), protect, step(3, "retire", "registered", source=ROLLBACK)])
+    journal.append(store, [started(), protect, step(3, "payments.retire", "registered", source=ROLLBACK)])
     assert told(store, ())
-    assert statuses(store) == {("incident", "protect"): "undone", (ROLLBACK, "retire"): "nothing-to-undo"}
+    assert statuses(store) == {("incident", "protect"): "undone", (ROLLBACK, "payments.retire"): "nothing-to-undo"}
 
 
 def test_telling_it_again_records_nothing(store: Store) -> None:
-    journal.append(store, [started(), step(2, "switch", "done", source=ROLLBACK), kept(3, "switch")])
+    journal.append(store, [started(), step(2, "payments.switch", "done", source=ROLLBACK), kept(3, "payments.switch")])
     assert told(store, UNDONE)
     number = len(journal.events(store, "I"))
     assert not told(store, UNDONE)
@@ -88,21 +88,21 @@ def test_telling_it_again_records_nothing(store: Store) -> None:
 
 
 def test_while_something_is_left_the_incident_stays_open(store: Store) -> None:
-    journal.append(store, [started(), step(2, "switch", "done", source=ROLLBACK), kept(3, "switch")])
+    journal.append(store, [started(), step(2, "payments.switch", "done", source=ROLLBACK), kept(3, "payments.switch")])
     assert told(store, effects({"mesh": [did("switch", 2), did("drain", 3), undid("drain", 4)]}), end=None)
-    assert statuses(store)[(ROLLBACK, "switch")] == "done"
+    assert statuses(store)[(ROLLBACK, "payments.switch")] == "done"
     assert [one.id for one in incidents.incidents(store, open_only=True)] == ["I"]
 
 
 def test_a_second_attempt_of_a_step_is_a_step_of_its_own(store: Store) -> None:
     first, again = "rollback:I:payments/one", "rollback:I:payments/two"
-    journal.append(store, [started(), step(2, "switch", "undone", source=first)])
+    journal.append(store, [started(), step(2, "payments.switch", "undone", source=first)])
     one = did("switch", 2).model_dump(mode="json")
-    journal.append(store, [entry("receipt", 3, source=first, step="switch", receipt=one)])
-    journal.append(store, [step(4, "switch", "registered", source=again)])
+    journal.append(store, [entry("receipt", 3, source=first, step="payments.switch", receipt=one)])
+    journal.append(store, [step(4, "payments.switch", "registered", source=again)])
     ledger = [did("switch", 2), undid("switch", 3), did("switch", 4, attempt=2), undid("switch", 5, attempt=2)]
     assert told(store, effects({"mesh": ledger}))
-    assert statuses(store) == {(first, "switch"): "undone", (again, "switch"): "undone"}
+    assert statuses(store) == {(first, "payments.switch"): "undone", (again, "payments.switch"): "undone"}
 
 
 def test_without_the_store_the_file_s_catalog_serves(tmp_path: Path) -> None:

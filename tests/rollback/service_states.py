@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from models.plan import Deployment, ServiceState
+from models.service_state import Deployment, ServiceState
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

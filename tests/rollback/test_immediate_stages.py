@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from service_states import RELEASES, capacity, state, states
 
 from activities.rollback.strategies.immediate import stages
 from models.catalog import RollbackPolicy
-from models.plan import Drain, Drained, Ready, Route, Routed, Scale, ServiceState, Soak, Stage
+from models.service_state import ServiceState
+from models.stage import Drain, Drained, Ready, Route, Routed, Scale, Soak, Stage
 
 POLICY = RollbackPolicy(ready_timeout=20, drain_timeout=10, soak=5, soak_extension=7, min_requests=30)
 
 
 def test_the_stages_are_those_of_the_design() -> None:
     now = state({"v1": 0, "v2": 100}, {"v1": 1, "v2": 3})
-    assert [(stage.name, [step.operation for step in stage.steps], stage.gate) for stage in of(now, "v1", "v2")] == [
-        ("scale-target", [Scale(release="v1", replicas=3)], Ready(release="v1", replicas=3, timeout=20)),
-        ("switch", [Route(weights={"v1": 100, "v2": 0})], Routed(weights={"v1": 100, "v2": 0}, timeout=20)),
-        ("drain", [Drain(release="v2")], Drained(release="v2", timeout=10)),
-        ("soak", [], Soak(release="v1", seconds=5, extension=7, min_requests=30)),
-        ("retire", [Scale(release="v2", replicas=0)], Ready(release="v2", replicas=0, timeout=20)),
+    assert [(stage.name, *_steps(stage), stage.gate) for stage in of(now, "v1", "v2")] == [
+        ("scale-target", Scale(release="v1", replicas=3), Ready(release="v1", replicas=3, timeout=20), None),
+        ("switch", Route(weights={"v1": 100, "v2": 0}), Routed(weights={"v1": 100, "v2": 0}, timeout=20), None),
+        ("drain", Drain(release="v2"), Drained(release="v2", timeout=10), None),
+        ("soak", Soak(release="v1", seconds=5, extension=7, min_requests=30)),
+        ("retire", Scale(release="v2", replicas=0), Ready(release="v2", replicas=0, timeout=20), None),
     ]
+
+
+def _steps(stage: Stage) -> Iterator[object]:
+    for step in stage.steps:
+        yield from (step.operation, step.check)
 
 
 def test_traffic_moves_with_the_switch_and_the_point_of_no_return_is_the_retirement() -> None:
@@ -57,11 +65,9 @@ def test_traffic_moves_only_once_full_capacity_is_ready(now: ServiceState, pair:
     planned = of(now, target, bad)
     full = scales(planned, target)[0].replicas
     for number, stage in enumerate(planned):
-        routes = [step.operation for step in stage.steps if isinstance(step.operation, Route)]
-        assert bool(routes) is stage.moves_traffic
-        if routes:
-            gates = [earlier.gate for earlier in planned[:number]]
-            assert Ready(release=target, replicas=full, timeout=POLICY.ready_timeout) in gates
+        if stage.moves_traffic:
+            checks = [step.check for earlier in planned[:number] for step in earlier.steps]
+            assert Ready(release=target, replicas=full, timeout=POLICY.ready_timeout) in checks
 
 
 @given(states(), PAIRS)
@@ -77,14 +83,14 @@ def test_nothing_is_taken_away_but_behind_a_soak_and_a_drain(now: ServiceState, 
     target, bad = pair
     planned = of(now, target, bad)
     for number, stage in enumerate(planned):
-        assert stage.gate is not None
-        earlier = [gate for gate in (stage.gate for stage in planned[:number]) if gate is not None]
         if stage.point_of_no_return:
-            assert isinstance(earlier[-1], Soak)
-            assert earlier[-1].release == target
+            gate = planned[number - 1].gate
+            assert isinstance(gate, Soak)
+            assert gate.release == target
         if any(scale.replicas < now.replicas.get(scale.release, 0) for scale in scales([stage], bad)):
             assert stage.point_of_no_return
-            assert any(isinstance(gate, Drained) and gate.release == bad for gate in earlier)
+            checks = [step.check for earlier in planned[:number] for step in earlier.steps]
+            assert any(isinstance(check, Drained) and check.release == bad for check in checks)
 
 
 @given(states(), PAIRS)

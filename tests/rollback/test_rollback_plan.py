@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from service_states import RELEASES, state, states
 
 from activities.rollback.plan import make_plan
+from activities.rollback.preview import passes_when
+from models.assessment import Assessment
 from models.catalog import RollbackPolicy
-from models.plan import ConfirmWork, LiftWork, Plan, Ready, RollbackWork, ServiceState, VerifyWork
+from models.plan import ConfirmWork, LiftWork, Plan, RollbackWork, VerifyWork
+from models.service_state import ServiceState
 
 POLICY = RollbackPolicy(soak=5, soak_extension=7, min_requests=30)
 BAD_RELEASE = state({"v1": 0, "v2": 100}, {"v2": 3}, ["v2", "v1"])
@@ -16,7 +19,7 @@ KNOWN = st.lists(st.sampled_from(RELEASES), unique=True)
 
 
 def plan(now: ServiceState = BAD_RELEASE, *, protected: bool = True, policy: RollbackPolicy = POLICY) -> Plan:
-    return make_plan("01K", now, (), policy, protected)
+    return make_plan("01K", now, (), policy, Assessment(), protected)
 
 
 def test_a_protected_service_is_rolled_back_verified_unprotected_and_confirmed() -> None:
@@ -29,7 +32,7 @@ def test_a_protected_service_is_rolled_back_verified_unprotected_and_confirmed()
     ]
     assert made.hold is None
     assert made.rollback is not None
-    assert (made.rollback.strategy, made.rollback.target, made.rollback.bad) == ("immediate", "v1", "v2")
+    assert (made.rollback.strategy, made.rollback.own.target, made.rollback.own.bad) == ("immediate", "v1", "v2")
 
 
 def test_without_a_protection_there_is_nothing_to_lift() -> None:
@@ -41,8 +44,8 @@ def test_without_a_protection_there_is_nothing_to_lift() -> None:
 def test_what_is_verified_is_the_capacity_that_the_rollback_was_to_reach() -> None:
     made = plan()
     verify, confirm = made.steps[1].work, made.steps[3].work
-    assert verify == VerifyWork(release="v1", replicas=3)
-    assert confirm == ConfirmWork(seconds=5, extension=7, min_requests=30)
+    assert verify == VerifyWork(service="payments", release="v1", replicas=3)
+    assert confirm == ConfirmWork(service="payments", seconds=5, extension=7, min_requests=30)
 
 
 def test_without_a_way_back_the_plan_is_a_hold_with_its_reason() -> None:
@@ -56,7 +59,7 @@ def test_the_preview_says_why_and_what_and_where_the_point_of_no_return_is() -> 
     assert made.preview[0] == "immediate rollback of payments in eu from v2 to v1"
     assert made.preview[1].endswith("v1 was deployed before v2")
     assert [line for line in made.preview if "point of no return" in line] == [
-        "stage 5 retire: scale v2 from 3 to 0  [point of no return: the gate before it must have passed]"
+        "stage retire: scale v2 from 3 to 0  [point of no return: the gate before it must have passed]"
     ]
     assert made.preview[-1] == "then confirm that the users of payments are served"
 
@@ -65,7 +68,7 @@ def test_the_preview_says_why_and_what_and_where_the_point_of_no_return_is() -> 
 def test_a_plan_is_either_a_hold_or_a_graph_in_topological_order(
     now: ServiceState, known: list[str], protected: bool
 ) -> None:
-    made = make_plan("01K", now, known, POLICY, protected)
+    made = make_plan("01K", now, known, POLICY, Assessment(), protected)
     assert (made.hold is None) is bool(made.steps)
     seen: set[str] = set()
     for step in made.steps:
@@ -76,15 +79,15 @@ def test_a_plan_is_either_a_hold_or_a_graph_in_topological_order(
 
 @given(states(), KNOWN, st.booleans())
 def test_the_preview_names_every_stage_and_every_step(now: ServiceState, known: list[str], protected: bool) -> None:
-    made = make_plan("01K", now, known, POLICY, protected)
+    made = make_plan("01K", now, known, POLICY, Assessment(), protected)
     text = "\n".join(made.preview)
     for step in made.steps:
         if isinstance(step.work, RollbackWork):
-            for stage in step.work.rollback.stages:
-                assert f" {stage.name}: " in text
+            for stage in step.work.rollback.stages_of("payments"):
+                assert f"stage {stage.name}: " in text
                 assert all(each.title in text for each in stage.steps)
-                if isinstance(stage.gate, Ready):
-                    assert stage.gate.timeout == POLICY.ready_timeout
+                assert stage.gate is None or f"  gate: {passes_when(stage.gate)}" in made.preview
+                assert all(f"  holds unless {passes_when(c)}" in made.preview for s in stage.steps if (c := s.check))
         else:
             assert f"then {step.title}" in made.preview
 
@@ -93,15 +96,18 @@ def test_the_preview_names_every_stage_and_every_step(now: ServiceState, known: 
 def test_two_plans_have_the_same_hash_exactly_when_they_say_the_same(
     one: ServiceState, other: ServiceState, known: list[str], protected: bool, protected_other: bool
 ) -> None:
-    first = make_plan("01K", one, known, POLICY, protected)
-    second = make_plan("01K", other, known, POLICY, protected_other)
+    first = make_plan("01K", one, known, POLICY, Assessment(), protected)
+    second = make_plan("01K", other, known, POLICY, Assessment(), protected_other)
     assert (first.hash == second.hash) is (first == second)
 
 
 @given(states(), KNOWN)
 def test_a_hash_does_not_depend_on_the_order_of_names(now: ServiceState, known: list[str]) -> None:
     turned = now.model_copy(update={"weights": dict(reversed(now.weights.items()))})
-    assert make_plan("01K", turned, known, POLICY, True).hash == make_plan("01K", now, known, POLICY, True).hash
+    assert (
+        make_plan("01K", turned, known, POLICY, Assessment(), True).hash
+        == make_plan("01K", now, known, POLICY, Assessment(), True).hash
+    )
     assert turned.fingerprint() == now.fingerprint()
 
 
@@ -113,7 +119,7 @@ def test_the_hash_covers_the_state_the_policy_and_the_incident() -> None:
         plan(BAD_RELEASE.model_copy(update={"replicas": {"v2": 4}})),
         plan(policy=RollbackPolicy(soak=6)),
         plan(protected=False),
-        make_plan("01L", BAD_RELEASE, (), POLICY, True),
+        make_plan("01L", BAD_RELEASE, (), POLICY, Assessment(), True),
     ]
     assert len({made.hash for made in (plan(), *others)}) == 1 + len(others)
 

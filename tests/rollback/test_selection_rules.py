@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from service_states import RELEASES, state, states
 
 from activities.rollback.selection import RULES, STRATEGIES, select
-from models.plan import ServiceState
+from models.service_state import ServiceState
 
 
 def test_without_a_target_a_person_is_needed() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service_states import RELEASES, state, states
 
 from activities.rollback.target import way_back
-from models.plan import ServiceState
+from models.service_state import ServiceState
 
 
 @pytest.mark.parametrize(

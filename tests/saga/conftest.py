@@ -20,10 +20,13 @@ from activities.mesh import contract as mesh
 from activities.platform import contract as platform
 from activities.rollback.plan import make_plan
 from activities.rollback.state import read_state
+from models.assessment import Assessment
+from models.observation import Observation
 from models.plan import RollbackPlan
 from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from models.rollback import RollbackResult, RollbackStart
+from models.telemetry import NoData
 from models.verdict import Finding, Verdict
 from tests.world.world import World
 from workers.conversion import data_converter
@@ -128,22 +131,23 @@ class Rollbacks:
         names = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events]
         return names.count(activity) >= times
 
-    async def plan(self) -> RollbackPlan:
+    async def plan(self, before: Verdict = HEALTHY) -> RollbackPlan:
+        """*before*: health of the release that is rolled away from."""
         state = await read_state(self.world.directory, self.world.scope())
         policy = self.world.catalog.catalog.policy_of("payments").rollback
-        chosen = make_plan("unused", state, ("v1",), policy, protected=False).rollback
+        nothing = NoData(service="payments", region=REGION, reason="only the verdict counts")
+        assessment = Assessment(observation=Observation(window=nothing, verdicts={"v2": before}))
+        chosen = make_plan("unused", state, ("v1",), policy, assessment, protected=False).rollback
         assert chosen is not None
         return chosen
 
     async def start(
-        self, plan: RollbackPlan, before: Verdict = HEALTHY, hold_timeout: float = 60, peers: tuple[str, ...] = ()
+        self, plan: RollbackPlan, hold_timeout: float = 60, peers: tuple[str, ...] = ()
     ) -> WorkflowHandle[RollbackWorkflow, RollbackResult]:
         scope = self.world.scope()
         return await self.client.start_workflow(
             RollbackWorkflow.run,
-            RollbackStart(
-                **scope.model_dump(), attempt=1, peers=peers, plan=plan, before=before, hold_timeout=hold_timeout
-            ),
+            RollbackStart(**scope.model_dump(), attempt=1, peers=peers, plan=plan, hold_timeout=hold_timeout),
             id=f"rollback:{scope.incident}:payments",
             task_queue=NEUTRAL,
             task_timeout=TASK_TIMEOUT,

@@ -70,7 +70,7 @@ async def test_a_retirement_that_goes_wrong_holds_on_the_healthy_target_and_an_a
 async def test_a_failed_stage_never_goes_back_to_a_release_that_was_bad(world: World, rollbacks: Rollbacks) -> None:
     world.mishaps.pending.append(Mishap(step="drain", action="change", kind="refused"))
 
-    result = await (await rollbacks.start(await rollbacks.plan(), before=UNHEALTHY, hold_timeout=1)).result()
+    result = await (await rollbacks.start(await rollbacks.plan(UNHEALTHY), hold_timeout=1)).result()
 
     assert result.outcome == "held"
     assert "going back to v2 is not safe" in result.sentence
@@ -82,7 +82,7 @@ async def test_undoing_leaves_what_somebody_else_has_changed_in_the_meantime(
 ) -> None:
     mishap = Mishap(step="drain", action="change", kind="refused")
     world.mishaps.pending.append(mishap)
-    rollback = await rollbacks.start(await rollbacks.plan(), before=UNHEALTHY)
+    rollback = await rollbacks.start(await rollbacks.plan(UNHEALTHY))
     await until(lambda: mishap.happened, 40, "the drain went wrong")
     await world.set_weights("payments", {"weight/v1": 90, "weight/v2": 10})
 

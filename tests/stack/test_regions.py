@@ -81,7 +81,7 @@ async def test_a_region_that_dies_between_two_changes_is_finished_by_its_peer_wi
     running: Running,
 ) -> None:
     incident = await running.alert("us")
-    await running.until_step(incident, "switch")
+    await running.until_step(incident, "payments.switch")
     running.stack.kill("pool-us")
     try:
         us = await recovered(running, incident)

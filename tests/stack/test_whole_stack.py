@@ -13,7 +13,7 @@ from workers.local.demo.stack import REGIONS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
-STEPS = {"scale-target", "switch", "drain", "retire"}
+STEPS = {f"payments.{step}" for step in ("scale-target", "switch", "drain", "retire")}
 
 
 def effects(incident: dict[str, Any]) -> list[str]:
@@ -23,7 +23,7 @@ def effects(incident: dict[str, Any]) -> list[str]:
 
 async def test_killed_pools_resume_and_end_recovered_with_each_effect_once(running: Running) -> None:
     incident = await running.alert("eu")
-    await running.until_step(incident, "scale-target")
+    await running.until_step(incident, "payments.scale-target")
     for region in REGIONS:
         running.stack.kill(f"pool-{region}")
     for region in REGIONS:

@@ -141,7 +141,7 @@ async def test_a_build_is_kept_while_its_incident_runs_and_waits_for_processes_t
 ) -> None:
     old = await deployment.begin("full")
     await deployment.start_pool("B")
-    await deployment.until_step(old, "scale-target")
+    await deployment.until_step(old, "payments.scale-target")
     deployment.world.processes.kill_named("pool-A")
     applied = await deployment.upgrade("apply", "--build", "B", "--wait", "30")
     assert applied.returncode == 0, applied.stderr

@@ -13,7 +13,7 @@ import typer
 from models.base import SternwayError
 
 if TYPE_CHECKING:
-    from models.plan import Gate, Plan
+    from models.plan import Plan
     from workers.dry_run import Forecast
 
 SOURCE = "alertmanager"
@@ -91,22 +91,5 @@ def _plan(plan: Plan) -> Iterator[str]:
         yield f"  a person would be needed: {plan.hold}"
     for line in plan.preview:
         yield f"  {line}"
-    if plan.rollback:
-        for number, stage in enumerate(plan.rollback.stages, start=1):
-            if stage.gate:
-                yield f"  gate {number} {stage.name}: {_gate(stage.gate)}"
     for rejected in plan.rejected:
         yield f"  not by rule {rejected.rule}: {rejected.reason}"
-
-
-def _gate(gate: Gate) -> str:
-    match gate.kind:
-        case "ready":
-            return f"{gate.replicas} replicas of {gate.release} are ready within {gate.timeout:g} s"
-        case "routed":
-            return f"every proxy routes {gate.weights} within {gate.timeout:g} s"
-        case "drained":
-            return f"{gate.release} has no request in flight within {gate.timeout:g} s"
-        case "soak":
-            objectives = f"{gate.release} meets its objectives on at least {gate.min_requests} requests"
-            return f"{objectives} for {gate.seconds:g} s, {gate.extension:g} s more on doubt"

@@ -33,9 +33,8 @@ class Effect:
 
     @property
     def step(self) -> str:
-        """The step's id, as workflows report it: without the service, which is the first part of a key's step."""
-        step = Key.parse(self.change.key).step
-        return step.partition(".")[2] or step
+        """The step's id, as workflows report it."""
+        return Key.parse(self.change.key).step
 
     def describe(self) -> str:
         """Where, and what undoing it makes of the fields: ``payments: weight/v1 100 -> 0``."""

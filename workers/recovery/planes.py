@@ -17,8 +17,8 @@ from activities.platform.driver import Platform
 from models.base import SternwayError
 from models.catalog import Catalog, Driver
 from models.identity import Key
-from models.plan import Ready
 from models.receipt import Fence, Receipt
+from models.stage import Ready
 
 PATIENCE = 10.0
 """Seconds in which a control plane that does not answer is asked again: one that was killed is back by then."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from models.base import Frozen
-from models.plan import Deployment
+from models.service_state import Deployment
 from workers.ledger import Ledger
 from workers.local.agent.process import Identity
 

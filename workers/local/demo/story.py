@@ -87,7 +87,7 @@ class Incident(_Told):
     def bad(self) -> str | None:
         """The release that its plan goes away from."""
         works: Iterable[dict[str, Any]] = (step["work"] for step in (self.plan or {}).get("steps", ()))
-        return next((work["rollback"]["bad"] for work in works if work["kind"] == "rollback"), None)
+        return next((work["rollback"]["services"][0]["bad"] for work in works if work["kind"] == "rollback"), None)
 
     def at(self, milestone: Milestone) -> float | None:
         """Unix time of *milestone*; none where it was not reached."""

@@ -1,0 +1,69 @@
+"""A plan in sentences, for a person to read before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from models.plan import PlanStep, RollbackPlan, ServiceRollback
+from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Soak, Stage
+
+
+def preview(rollback: RollbackPlan, steps: Sequence[PlanStep]) -> tuple[str, ...]:
+    """What goes where and why, each stage with what it must pass, and what follows."""
+    return (
+        *(f"{_strategy(rollback, one)} rollback of {_way(one)}" for one in rollback.services),
+        f"because {rollback.selected_because}",
+        *_waves(rollback),
+        *(f"then {step.title}" for step in steps[1:]),
+    )
+
+
+def _strategy(rollback: RollbackPlan, one: ServiceRollback) -> str:
+    return one.strategy if one.strategy == rollback.strategy else f"{rollback.strategy}, {one.strategy}"
+
+
+def _way(one: ServiceRollback) -> str:
+    return f"{one.state.service} in {one.state.region} from {one.bad} to {one.target}"
+
+
+def _waves(rollback: RollbackPlan) -> Iterator[str]:
+    alone = len(rollback.services) == 1
+    for number, wave in enumerate(rollback.waves, start=1):
+        for lane in wave.lanes:
+            where = "" if alone else f"wave {number}, {lane.service}: "
+            for stage in lane.stages:
+                yield from (f"{where}{line}" for line in _stage(stage))
+
+
+def _stage(stage: Stage) -> Iterator[str]:
+    changes = "; ".join(step.title for step in stage.steps) or stage.title
+    guard = "  [point of no return: the gate before it must have passed]" if stage.point_of_no_return else ""
+    yield f"stage {stage.name}: {changes}{guard}"
+    for step in stage.steps:
+        if step.check:
+            yield f"  holds unless {passes_when(step.check)}"
+    if stage.gate:
+        yield f"  gate: {passes_when(stage.gate)}"
+
+
+def passes_when(asked: Check | Gate) -> str:
+    """What must be seen, in what time."""
+    match asked:
+        case Ready():
+            return f"{asked.replicas} replicas of {asked.release} are ready within {asked.timeout:g} s"
+        case Routed():
+            return f"every proxy routes {asked.weights} within {asked.timeout:g} s"
+        case Drained():
+            return f"{asked.release} has no request in flight within {asked.timeout:g} s"
+        case Soak():
+            return f"{asked.release} meets its objectives {_watched(asked)}"
+        case Compare(need="better"):
+            return f"{asked.release} is significantly better than what serves beside it, {_watched(asked)}"
+        case Compare():
+            return (
+                f"{asked.release} meets its objectives and is not worse than what serves beside it, {_watched(asked)}"
+            )
+
+
+def _watched(gate: Soak | Compare) -> str:
+    return f"on at least {gate.min_requests} requests for {gate.seconds:g} s, {gate.extension:g} s more on doubt"

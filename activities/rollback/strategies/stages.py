@@ -1,0 +1,64 @@
+"""What strategies are made of: steps with the checks that belong to them, and the stages that most of them share."""
+
+from __future__ import annotations
+
+from models.catalog import RollbackPolicy
+from models.service_state import ServiceState
+from models.stage import Drain, Drained, Ready, Route, Routed, Scale, Soak, Stage, StageStep
+
+
+def full(state: ServiceState, target: str) -> int:
+    """Replicas of *target* that can carry all of the traffic: as many as serve now, and never fewer than it has."""
+    serving = sum(state.replicas.get(release, 0) for release, weight in state.weights.items() if weight)
+    return max(serving, state.replicas.get(target, 0), 1)
+
+
+def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str, int]:
+    """The weights that give *target* so many percent, and *bad* all of the rest.
+
+    Every release that is routed now is named, so that nothing of it is left by chance.
+    """
+    return dict.fromkeys(sorted({*state.weights, bad}), 0) | {bad: 100 - percent, target: percent}
+
+
+def scale(step: str, state: ServiceState, release: str, replicas: int, policy: RollbackPolicy) -> StageStep:
+    return StageStep(
+        id=step,
+        title=f"scale {release} from {state.replicas.get(release, 0)} to {replicas}",
+        operation=Scale(release=release, replicas=replicas),
+        check=Ready(release=release, replicas=replicas, timeout=policy.ready_timeout),
+    )
+
+
+def route(step: str, weights: dict[str, int], target: str, policy: RollbackPolicy) -> StageStep:
+    return StageStep(
+        id=step,
+        title=f"route {weights[target]}% to {target}",
+        operation=Route(weights=weights),
+        check=Routed(weights=weights, timeout=policy.ready_timeout),
+    )
+
+
+def drain(bad: str, policy: RollbackPolicy) -> Stage:
+    step = StageStep(
+        id="drain",
+        title=f"drain {bad}",
+        operation=Drain(release=bad),
+        check=Drained(release=bad, timeout=policy.drain_timeout),
+    )
+    return Stage(name="drain", title=f"let {bad} finish what it has", steps=(step,))
+
+
+def soak(target: str, policy: RollbackPolicy) -> Stage:
+    gate = Soak(release=target, seconds=policy.soak, extension=policy.soak_extension, min_requests=policy.min_requests)
+    return Stage(name="soak", title=f"watch {target} under traffic", gate=gate)
+
+
+def retire(state: ServiceState, bad: str, policy: RollbackPolicy) -> Stage:
+    """The processes of *bad* are gone afterwards; they can be created again."""
+    return Stage(
+        name="retire",
+        title=f"scale {bad} down",
+        steps=(scale("retire", state, bad, 0, policy),),
+        point_of_no_return=True,
+    )

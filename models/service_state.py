@@ -1,0 +1,34 @@
+"""One service in one region as mesh and platform have it: what a plan is made for."""
+
+from __future__ import annotations
+
+from models.base import Frozen, Percent, Time
+from models.digest import digest
+
+
+class Deployment(Frozen):
+    """One release event of a service, as the platform knows it."""
+
+    release: str
+    at: Time
+
+
+class ServiceState(Frozen):
+    """One service in one region as it was read: what a plan is made for, and what undoing goes back to."""
+
+    region: str
+    service: str
+    weights: dict[str, Percent]
+    """By release; they sum to 100, or to 0 where nothing is routed."""
+    mesh_generation: int
+    replicas: dict[str, int]
+    """Wanted, by release."""
+    ready: dict[str, int]
+    """Ready to serve, by release."""
+    platform_generation: int
+    deployments: tuple[Deployment, ...] = ()
+    """Newest first."""
+
+    def fingerprint(self) -> str:
+        """Digest of what a plan relies on. Readiness moves by itself and is checked by stages instead."""
+        return digest(self.model_dump(mode="json", exclude={"ready", "deployments"}))

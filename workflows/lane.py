@@ -1,0 +1,175 @@
+"""One service's stages, one after the other: each step registered, made and checked, and a gate behind each stage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError
+
+from workflows.journal import Journal
+from workflows.operations import change_of, generations
+from workflows.regions import Regions
+from workflows.saga import Saga, SagaStep, describe, kind_of
+from workflows.trouble import ABORT_ASKED, Trouble
+from workflows.words import Words
+
+with workflow.unsafe.imports_passed_through():
+    from activities.analytics import contract as analytics
+    from activities.mesh import contract as mesh
+    from activities.platform import contract as platform
+    from activities.rollback.contract import Moved
+    from models.change import ChangeRequest, UndoRequest
+    from models.identity import Key
+    from models.plan import ServiceRollback
+    from models.receipt import Outcome
+    from models.rollback import RollbackStart
+    from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Scale, Soak, Stage, StageStep
+    from models.verdict import Finding, Verdict
+
+
+class ServiceLane:
+    """One service's share of a rollback, and what it has come to. Its stages may be spread over several waves."""
+
+    def __init__(
+        self,
+        start: RollbackStart,
+        rollback: ServiceRollback,
+        regions: Regions,
+        journal: Journal,
+        saga: Saga,
+        words: Words,
+    ) -> None:
+        self._incident = start.incident
+        self._attempt = start.attempt
+        self._scope = start.at(rollback.state.service).model_dump()
+        self._rollback = rollback
+        self._regions = regions
+        self._journal = journal
+        self._saga = saga
+        self._words = words
+        self._generation = generations(rollback.state)
+        self._passed: set[str] = set()
+        stages = start.plan.stages_of(rollback.state.service)
+        self._shifts = {stage.name for stage in stages if stage.moves_traffic}
+        self._traffic_moved = False
+        self._worse = False
+        self.contained_at: datetime | None = None
+        """When traffic had left the bad release."""
+        self.health: Verdict | None = None
+        """Of the target under traffic, by the last gate that looked."""
+
+    @property
+    def service(self) -> str:
+        return self._rollback.state.service
+
+    @property
+    def moved(self) -> Moved | None:
+        """What must be known before traffic is sent back; none where none was moved."""
+        if not self._traffic_moved:
+            return None
+        return Moved(
+            service=self.service,
+            bad=self._rollback.bad,
+            target=self._rollback.target,
+            before=self._rollback.before,
+            now=self.health.finding if self.health else Finding.INCONCLUSIVE,
+            worse=self._worse,
+        )
+
+    async def run(self, stages: tuple[Stage, ...]) -> Trouble | None:
+        """Those of *stages* that have not passed yet, or what one of them has met."""
+        for stage in stages:
+            if stage.name in self._passed:
+                continue
+            if trouble := await self._run_stage(stage):
+                return trouble
+            self._passed.add(stage.name)
+            if self.contained_at is None and self._shifts <= self._passed:
+                self.contained_at = workflow.now()
+        return None
+
+    async def _run_stage(self, stage: Stage) -> Trouble | None:
+        workflow.set_current_details(f"{self.service}: stage **{stage.name}**: {stage.title}")
+        moved_before = self._traffic_moved
+        self._traffic_moved = self._traffic_moved or stage.moves_traffic
+        try:
+            for step in stage.steps:
+                if await self._words.stop():
+                    return ABORT_ASKED
+                await self._apply(step)
+                if step.check and (trouble := await self._pass(stage, step.check)):
+                    return trouble
+            if await self._words.stop():
+                return ABORT_ASKED
+            return await self._pass(stage, stage.gate) if stage.gate else None
+        except FailureError as failure:
+            stale = kind_of(failure) == "Moved"
+            if stale:  # refused, so nothing of this step has happened
+                self._traffic_moved = moved_before
+            return Trouble(f"{self._name(stage)}: {describe(failure)}", stale=stale)
+
+    async def _apply(self, step: StageStep) -> None:
+        change = change_of(step.operation)
+        key = Key(incident=self._incident, step=f"{self.service}.{step.id}", attempt=self._attempt)
+
+        async def do() -> None:
+            request = ChangeRequest(
+                **self._scope, key=key, fields=change.fields, expected=self._generation[change.module]
+            )
+            receipt = await self._regions.call(change.do, request, step.title)
+            self._journal.record("receipt", {"step": key.step, "receipt": receipt})
+            self._generation[change.module] = receipt.generation
+
+        async def undo() -> Outcome:
+            request = UndoRequest(**self._scope, key=key)
+            receipt = await self._regions.call(change.undo, request, f"undo: {step.title}")
+            self._journal.record("receipt", {"step": key.step, "receipt": receipt})
+            if receipt.pending:
+                raise ApplicationError(f"not acknowledged by {', '.join(receipt.pending)}", non_retryable=True)
+            if isinstance(step.operation, Scale):
+                for ready in platform.ready_again(receipt):
+                    await self._must_pass(ready)
+            return receipt.outcome
+
+        resource = f"{change.module}/{self._scope['region']}/{self.service}"
+        await self._saga.run(SagaStep(id=key.step, title=step.title, module=change.module, resource=resource), do, undo)
+
+    async def _must_pass(self, check: Check) -> None:
+        verdict = await self._ask(check)
+        if not verdict.passed:
+            raise ApplicationError(verdict.sentence, non_retryable=True)
+
+    async def _pass(self, stage: Stage, asked: Check | Gate) -> Trouble | None:
+        """What stands in the way; a person who aborts while it is being watched, too."""
+        verdict = await self._words.unless_aborted(self._ask(asked))
+        if verdict is None:
+            return ABORT_ASKED
+        self._journal.record("verdict", verdict)
+        if isinstance(asked, Soak | Compare):
+            self.health = verdict
+            self._worse = isinstance(asked, Compare) and verdict.finding is Finding.FAIL
+        return None if verdict.passed else Trouble(f"{self._name(stage)}: {verdict.sentence}")
+
+    async def _ask(self, asked: Check | Gate) -> Verdict:
+        scope, call = self._scope, self._regions.call
+        match asked:
+            case Ready():
+                title = f"{asked.replicas} of {asked.release} ready?"
+                return await call(platform.READY, platform.ReadyRequest(**scope, gate=asked), title)
+            case Routed():
+                title = "does every proxy route as asked?"
+                return await call(mesh.ROUTED, mesh.RoutedRequest(**scope, gate=asked), title)
+            case Drained():
+                title = f"has {asked.release} no request in flight?"
+                return await call(mesh.DRAINED, mesh.DrainedRequest(**scope, gate=asked), title)
+            case Soak():
+                arm = asked.model_dump(exclude={"kind", "release"})
+                title = f"gate: {asked.release} meets its objectives for {asked.seconds:g} s"
+                return await call(analytics.SOAK, analytics.SoakRequest(**scope, arm=asked.release, **arm), title)
+            case Compare():
+                title = f"gate: {asked.release} beside those that serve: {asked.need}"
+                return await call(analytics.COMPARE, analytics.CompareRequest(**scope, gate=asked), title)
+
+    def _name(self, stage: Stage) -> str:
+        return f"{self.service}, stage {stage.name}"
