@@ -115,6 +115,10 @@ class FallbackAction(Frozen):
 Protection = Annotated[LimitAction | WeightAction | FallbackAction, Field(discriminator="action")]
 
 
+StrategyName = Literal["immediate", "gradual", "canary-reverse", "blue-green"]
+"""Those that may be asked for by name: staged and emergency follow from what has happened."""
+
+
 class RollbackPolicy(Frozen):
     """Limits of a rollback's gates. Times are in seconds."""
 
@@ -128,6 +132,16 @@ class RollbackPolicy(Frozen):
     """How much longer an inconclusive soak is watched before it holds."""
     min_requests: Annotated[int, Field(ge=1)] = 50
     """Fewer requests than these in the soak are inconclusive."""
+    strategy: StrategyName | None = None
+    """Always this one, where nothing stands in the way. Default: what the selection's rules say."""
+    emergency: bool = False
+    """Whether an emergency rollback may begin without asking. Otherwise a named person must allow it."""
+    loss_budget: Annotated[float, Field(gt=0)] | None = None
+    """US dollars that an incident may cost before the rollback becomes an emergency. Default: only a total outage is."""
+    change_window: Annotated[float, Field(gt=0)] = 3600
+    """A release that was deployed at most so long before the trouble is suspected of it."""
+    high_burn: Annotated[float, Field(gt=0)] = 14.4
+    """An error budget that burns at least so many times as fast as it may is urgent."""
 
     @property
     def longest_soak(self) -> timedelta:
@@ -174,6 +188,12 @@ class Service(Frozen):
     """What it is worth while it is healthy."""
     releases: tuple[Release, ...] = ()
     """Releases known to work, newest first. The deployment history is consulted as well."""
+    incompatible: tuple[Release, ...] = ()
+    """Releases that can no longer run: they do not understand the schema or the configuration of now."""
+    released_with: tuple[Name, ...] = ()
+    """Services whose releases belong to this one's: where one goes back, they all do."""
+    max_replicas: Annotated[int, Field(ge=1)] | None = None
+    """Replicas of all releases that there is room for in a region. Default: taken to be enough."""
     policy: Name | None = None
     """Name of its policy. Default: that of ``defaults``; without one, Sternway only advises."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -48,26 +48,32 @@ class Wave(Frozen):
     lanes: tuple[Lane, ...]
 
 
+class Expectation(Frozen):
+    """What a rollback takes, and what the trouble costs until then."""
+
+    seconds: float
+    """Until traffic has left the bad releases: the 95th percentile of earlier ones, or what its gates take at least."""
+    from_history: bool
+    failed_requests: float | None
+    """At the rate of now; none where that was not measured."""
+    loss: float
+    """US dollars. What was not measured is taken to be the whole revenue."""
+    loss_known: bool
+
+
 class RollbackPlan(Frozen):
     """The rollback of one service, or of several in waves, selected and explained."""
 
     strategy: str
     services: Annotated[tuple[ServiceRollback, ...], Field(min_length=1)]
-    """The incident's own first."""
+    """The troubled one first, where it goes back itself."""
     waves: tuple[Wave, ...]
+    expected: Expectation
     selected_because: str
 
-    @classmethod
-    def of_one(cls, service: ServiceRollback, stages: tuple[Stage, ...], because: str) -> Self:
-        """One service goes back by itself."""
-        lane = Lane(service=service.state.service, stages=stages)
-        return cls(
-            strategy=service.strategy, services=(service,), waves=(Wave(lanes=(lane,)),), selected_because=because
-        )
-
     @property
-    def own(self) -> ServiceRollback:
-        """What happens to the incident's own service."""
+    def first(self) -> ServiceRollback:
+        """The one that the plan is named after: the troubled service, where it goes back itself."""
         return self.services[0]
 
     def stages_of(self, service: str) -> tuple[Stage, ...]:

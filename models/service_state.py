@@ -28,7 +28,12 @@ class ServiceState(Frozen):
     platform_generation: int
     deployments: tuple[Deployment, ...] = ()
     """Newest first."""
+    runnable: tuple[str, ...] | None = None
+    """The releases that the platform knows how to run; none: it cannot say."""
+    room: int | None = None
+    """Replicas of all releases that there is room for; none: taken to be enough."""
 
     def fingerprint(self) -> str:
-        """Digest of what a plan relies on. Readiness moves by itself and is checked by stages instead."""
-        return digest(self.model_dump(mode="json", exclude={"ready", "deployments"}))
+        """Digest of what a plan relies on. Readiness moves by itself and is checked by stages instead;
+        a release that cannot be run is refused by the platform."""
+        return digest(self.model_dump(mode="json", exclude={"ready", "deployments", "runnable"}))

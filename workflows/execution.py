@@ -136,7 +136,7 @@ class Execution:
                 plan=chosen,
                 hold_timeout=self._start.policy.hold_timeout,
             ),
-            id=f"rollback:{self._start.incident}:{chosen.own.state.service}",
+            id=f"rollback:{self._start.incident}:{chosen.first.state.service}",
             parent_close_policy=ParentClosePolicy.ABANDON,
             static_summary=f"{chosen.strategy} rollback of {services}",
         )

@@ -150,11 +150,11 @@ class IncidentWorkflow:
                 **dict(plan),
                 "hash": plan.hash,
                 "strategy": chosen.strategy if chosen else None,
-                "target": chosen.own.target if chosen else None,
+                "target": chosen.first.target if chosen else None,
             },
         )
         if chosen:
-            tag({STRATEGY: chosen.strategy, RELEASE: chosen.own.bad})
+            tag({STRATEGY: chosen.strategy, RELEASE: chosen.first.bad})
         return plan
 
     async def _run(self, plan: Plan) -> Trouble | None:
@@ -223,7 +223,7 @@ class IncidentWorkflow:
             phase=phase,
             sentence=sentence,
             strategy=chosen.strategy if chosen else None,
-            target=chosen.own.target if chosen else None,
+            target=chosen.first.target if chosen else None,
             verdict=self._execution.verdict,
             steps=self._saga.records + self._execution.steps,
             milestones=self._milestones,

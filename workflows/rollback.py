@@ -79,7 +79,7 @@ class RollbackWorkflow:
             outcome=outcome,
             sentence=sentence,
             steps=self._saga.records,
-            verdict=self._lanes[self._plan.own.state.service].health,
+            verdict=self._lanes[self._plan.first.state.service].health,
             contained_at=self._contained_at(),
             unrecorded=unrecorded,
         )

@@ -1,61 +1,111 @@
-"""Making the plan: a pure function of the state of the world, the policy and what is known of the service."""
+"""Making the plan: a pure function of the catalog and of what was read of the world."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from activities.rollback.affected import going_back
+from activities.rollback.circumstances import circumstances, way_of
+from activities.rollback.expectation import expect
+from activities.rollback.order import waves
 from activities.rollback.preview import preview
-from activities.rollback.selection import STRATEGIES, select
-from activities.rollback.target import way_back
-from models.assessment import Assessment
-from models.catalog import RollbackPolicy
+from activities.rollback.selection import HOLD, STRATEGIES, Selection, select
+from activities.rollback.situation import Situation
+from activities.rollback.strategies import staged
+from activities.rollback.target import Way
+from models.catalog import Catalog, RollbackPolicy
+from models.circumstances import Circumstances
+from models.graph import Graph
 from models.plan import (
     ConfirmWork,
     LiftWork,
     Plan,
     PlanStep,
+    Rejected,
     RollbackPlan,
     RollbackWork,
     ServiceRollback,
     VerifyWork,
 )
-from models.service_state import ServiceState
-from models.stage import Scale
+from models.stage import Scale, Stage
 
 
-def make_plan(
-    incident: str,
-    state: ServiceState,
-    known: Sequence[str],
-    policy: RollbackPolicy,
-    assessment: Assessment,
-    protected: bool,
-) -> Plan:
+def make_plan(incident: str, catalog: Catalog, situation: Situation, protected: bool) -> Plan:
     """Roll back, verify, lift the protection, confirm; or the reason why a person is needed."""
-    way = way_back(state, known)
-    selection = select(state, way.target)
-    if selection.strategy is None or way.target is None or way.bad is None:
-        return Plan(incident=incident, steps=(), hold=way.sentence, rejected=selection.rejected)
-    stages = STRATEGIES[selection.strategy](state, way.target, way.bad, policy)
-    own = ServiceRollback(
+    ways = {name: way_of(catalog, subject, situation.at) for name, subject in situation.subjects.items()}
+    planner = _Planner(catalog, situation, ways)
+    going = going_back(catalog, situation, ways)
+    seen, selection = planner.select(going[0], going)
+    chosen = {name: selection for name in going}
+    if selection.strategy == staged.NAME:
+        chosen = {name: planner.select(name, (name,))[1] for name in going}
+    rejected = _rejected(selection, chosen)
+    for name, one in chosen.items():
+        if one.strategy == HOLD:
+            return Plan(incident=incident, steps=(), hold=f"{name}: {one.because}", rejected=rejected)
+    levels = waves(going, _graph(catalog)) if selection.strategy == staged.NAME else (going,)
+    back = {name: planner.service_rollback(name, one.strategy) for name, one in chosen.items()}
+    ordered = staged.in_waves({name: stages for name, (_, stages) in back.items()}, levels)
+    rollback = RollbackPlan(
         strategy=selection.strategy,
-        target=way.target,
-        bad=way.bad,
-        state=state,
-        policy=policy,
-        before=assessment.health(way.bad),
+        services=tuple(one for one, _ in back.values()),
+        waves=ordered,
+        expected=expect(seen, selection.strategy, ordered),
+        selected_because=f"{selection.because}; {ways[going[0]].sentence}",
     )
-    rollback = RollbackPlan.of_one(own, stages, f"{selection.because}; {way.sentence}")
-    steps = _steps(rollback, protected)
-    return Plan(incident=incident, steps=steps, rejected=selection.rejected, preview=preview(rollback, steps))
+    steps = _steps(catalog, rollback, situation.service, protected)
+    return Plan(incident=incident, steps=steps, rejected=rejected, preview=preview(rollback, steps))
 
 
-def _steps(rollback: RollbackPlan, protected: bool) -> tuple[PlanStep, ...]:
-    """The services go back together, and each is verified and confirmed for itself. The protection is the own one's."""
-    own = rollback.own.state.service
+@dataclass(frozen=True)
+class _Planner:
+    catalog: Catalog
+    situation: Situation
+    ways: Mapping[str, Way]
+
+    def select(self, service: str, going: tuple[str, ...]) -> tuple[Circumstances, Selection]:
+        seen = circumstances(self.catalog, self.situation, service, self.ways[service], going)
+        return seen, select(seen, self.catalog.policy_of(service).rollback)
+
+    def service_rollback(self, service: str, strategy: str) -> tuple[ServiceRollback, tuple[Stage, ...]]:
+        """One service's way back. Only for one whose selection does not hold: then there is a target."""
+        subject, way = self.situation.subjects[service], self.ways[service]
+        if way.bad is None or way.target is None:
+            raise ValueError(f"{service} has no way back: {way.sentence}")
+        policy = self.catalog.policy_of(service).rollback
+        rollback = ServiceRollback(
+            strategy=strategy,
+            target=way.target,
+            bad=way.bad,
+            state=subject.state,
+            policy=policy,
+            before=subject.health(way.bad),
+        )
+        return rollback, STRATEGIES[strategy](subject.state, way.target, way.bad, policy)
+
+
+def _graph(catalog: Catalog) -> Graph:
+    return {name: service.depends_on for name, service in catalog.services.items()}
+
+
+def _rejected(selection: Selection, chosen: Mapping[str, Selection]) -> tuple[Rejected, ...]:
+    """Of the plan as a whole, then of each service that selects for itself."""
+    own = [
+        Rejected(rule=f"{name}: {rejected.rule}", reason=rejected.reason)
+        for name, one in chosen.items()
+        if one is not selection
+        for rejected in one.rejected
+    ]
+    return (*selection.rejected, *own)
+
+
+def _steps(catalog: Catalog, rollback: RollbackPlan, troubled: str, protected: bool) -> tuple[PlanStep, ...]:
+    """The services go back together, and each is verified for itself; then the users of each, and of the troubled one,
+    whose protection is lifted before that."""
     services = ", ".join(f"{one.state.service} back to {one.target}" for one in rollback.services)
     roll_back = PlanStep(
-        id=f"rollback-{own}",
+        id=f"rollback-{rollback.first.state.service}",
         title=f"roll {services}",
         module="rollback",
         priority=100,
@@ -64,14 +114,16 @@ def _steps(rollback: RollbackPlan, protected: bool) -> tuple[PlanStep, ...]:
     verify = [_verify(rollback, one, roll_back.id) for one in rollback.services]
     verified = tuple(step.id for step in verify)
     lift = PlanStep(
-        id=f"lift-{own}",
-        title=f"lift the protection of {own}",
+        id=f"lift-{troubled}",
+        title=f"lift the protection of {troubled}",
         module="breaker",
         priority=40,
         depends_on=verified,
         work=LiftWork(),
     )
-    confirm = [_confirm(one, (lift.id,) if protected else verified) for one in rollback.services]
+    after = (lift.id,) if protected else verified
+    served = dict.fromkeys((*(one.state.service for one in rollback.services), troubled))
+    confirm = [_confirm(name, catalog.policy_of(name).rollback, after) for name in served]
     return (roll_back, *verify, *([lift] if protected else []), *confirm)
 
 
@@ -89,16 +141,15 @@ def _verify(rollback: RollbackPlan, one: ServiceRollback, after: str) -> PlanSte
     )
 
 
-def _confirm(one: ServiceRollback, after: tuple[str, ...]) -> PlanStep:
-    policy = one.policy
+def _confirm(service: str, policy: RollbackPolicy, after: tuple[str, ...]) -> PlanStep:
     return PlanStep(
-        id=f"confirm-{one.state.service}",
-        title=f"confirm that the users of {one.state.service} are served",
+        id=f"confirm-{service}",
+        title=f"confirm that the users of {service} are served",
         module="analytics",
         priority=30,
         depends_on=after,
         work=ConfirmWork(
-            service=one.state.service,
+            service=service,
             seconds=policy.soak,
             extension=policy.soak_extension,
             min_requests=policy.min_requests,

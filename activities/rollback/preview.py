@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from models.plan import PlanStep, RollbackPlan, ServiceRollback
+from models.plan import Expectation, PlanStep, RollbackPlan, ServiceRollback
 from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Soak, Stage
 
 
@@ -13,8 +13,19 @@ def preview(rollback: RollbackPlan, steps: Sequence[PlanStep]) -> tuple[str, ...
     return (
         *(f"{_strategy(rollback, one)} rollback of {_way(one)}" for one in rollback.services),
         f"because {rollback.selected_because}",
+        f"expected: {_expected(rollback.expected)}",
         *_waves(rollback),
         *(f"then {step.title}" for step in steps[1:]),
+    )
+
+
+def _expected(expected: Expectation) -> str:
+    known = "19 of 20 earlier ones were as fast" if expected.from_history else "the gates alone; there is no history"
+    requests = "an unknown number of" if expected.failed_requests is None else f"about {expected.failed_requests:,.0f}"
+    loss = f"${expected.loss:,.2f}" if expected.loss_known else f"up to ${expected.loss:,.2f}"
+    return (
+        f"traffic has left what is bad after {expected.seconds:.0f} s ({known}); until then {requests} requests fail, "
+        f"which costs {loss}"
     )
 
 

@@ -1,7 +1,7 @@
 """Selecting the strategy: rules in order, the first that matches is taken, every other says why it was not.
 
-The numbers are those of the rules in the design of the rollback module. Rules whose strategies do not exist yet are
-rejected as such: nobody is left to wonder why blue-green was not considered.
+A rule's sentence has the numbers that it saw, whether it matches or not. What is unknown never helps a rule that would be
+bolder: an unknown loss is taken to be the whole revenue, an unknown rate of requests decides nothing.
 """
 
 from __future__ import annotations
@@ -9,58 +9,190 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from activities.rollback.strategies import immediate
+from activities.rollback.strategies import blue_green, canary_reverse, emergency, gradual, immediate, staged
 from models.catalog import RollbackPolicy
+from models.circumstances import Circumstances
 from models.plan import Rejected
 from models.service_state import ServiceState
 from models.stage import Stage
 
 Strategy = Callable[[ServiceState, str, str, RollbackPolicy], tuple[Stage, ...]]
 
-STRATEGIES: dict[str, Strategy] = {immediate.NAME: immediate.stages}
-"""By name. A new strategy is a file of its own and a line here."""
+STRATEGIES: dict[str, Strategy] = {
+    each.NAME: each.stages for each in (immediate, gradual, canary_reverse, blue_green, emergency)
+}
+"""Those of one service, by name. A new one is a file of its own, a line here, and a rule."""
+
+HOLD = "hold"
+
+ENOUGH_FOR_CANARY = 200
+"""Failed requests that a comparison needs to tell a target that fails half as often, at a share of 5%: it decides in the
+time that the trouble takes to produce them. See ``python -m bench.verdict``."""
+
+
+LONGEST_WITHOUT_HISTORY = 600.0
+"""Seconds that a strategy is taken to need which has never run here."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    takes: str | None
+    """A strategy, :data:`HOLD`, or none: the rule does not match."""
+    sentence: str
 
 
 @dataclass(frozen=True)
 class Selection:
-    strategy: str | None
-    """None: hold."""
+    strategy: str
+    """Or :data:`HOLD`."""
     because: str
     rejected: tuple[Rejected, ...]
 
 
-@dataclass(frozen=True)
-class Rule:
-    name: str
-    strategy: str | None
-    matches: Callable[[ServiceState, str | None], str | None]
-    """Why it matches, or none."""
-    otherwise: str
-    """Why it does not match."""
+Rule = Callable[[Circumstances, RollbackPolicy], Judgement]
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "1 no valid target",
-        None,
-        lambda state, target: None if target else "there is no valid target",
-        "there is a target",
-    ),
-    Rule(
-        "9 otherwise immediate",
-        immediate.NAME,
-        lambda state, target: "one service, one earlier release, and nothing that asks for more care",
-        "",
-    ),
+def no_way(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if now.obstacles:
+        return Judgement(HOLD, "; ".join(now.obstacles))
+    if now.target is None:
+        return Judgement(HOLD, now.way)
+    return Judgement(None, f"{now.way}, and nothing stands in the way")
+
+
+def corruption(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if now.corruption:
+        sentence = "data are being damaged: stop the writers and plan a point-in-time recovery, which a person approves"
+        return Judgement(HOLD, sentence)
+    return Judgement(None, "nobody reports damaged data")
+
+
+def incompatible(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if now.incompatible:
+        return Judgement(HOLD, f"{now.incompatible}: fix it forward")
+    return Judgement(None, f"nothing says that {now.target} does not fit the schema and configuration of now")
+
+
+def chosen_by_policy(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if policy.strategy is None:
+        return Judgement(None, "the policy names no strategy")
+    return Judgement(policy.strategy, "the policy names it")
+
+
+def too_costly(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    outage = now.failing == 1.0 and now.requests >= policy.min_requests
+    costly, sentence = _loss(now, policy)
+    if outage:
+        sentence = f"a total outage: all of {now.requests} requests failed; {sentence}"
+    if not (outage or costly):
+        return Judgement(None, sentence)
+    if now.emergency_allowed is None:
+        return Judgement(HOLD, f"{sentence}; only an emergency rollback is fast enough, and no policy or person allows it")
+    return Judgement(emergency.NAME, f"{sentence}; {now.emergency_allowed} allows it")
+
+
+def several_services(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if len(now.going_back) > 1:
+        return Judgement(staged.NAME, f"{len(now.going_back)} services must go back: {', '.join(now.going_back)}")
+    return Judgement(None, f"only {now.service} must itself go back")
+
+
+def warm_colour(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    sentence = f"{now.ready} of the {now.full} replicas of {now.target} that all of the traffic needs are ready"
+    if now.target_share == 0 and now.ready >= now.full:
+        return Judgement(blue_green.NAME, f"{sentence}, with no request on them")
+    return Judgement(None, f"{sentence}, and it has {now.target_share}% of the requests")
+
+
+def sure_and_urgent(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    doubts: list[str] = []
+    if not now.confidence.high:
+        doubts.append(f"it is not sure that the release is the cause: {now.confidence.because}")
+    if now.ready < now.full and not _has_room(now):
+        doubts.append(_room(now))
+    if now.burn_rate is None or now.burn_rate < policy.high_burn:
+        doubts.append(f"the error budget {_burn(now)}, urgent is {policy.high_burn:g} times as fast")
+    if doubts:
+        return Judgement(None, "; ".join(doubts))
+    return Judgement(immediate.NAME, f"{now.confidence.because}; the error budget {_burn(now)}")
+
+
+def unsure(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if now.confidence.high:
+        return Judgement(None, f"the cause is clear: {now.confidence.because}")
+    doubt = f"it is not sure that the release is the cause: {now.confidence.because}"
+    if now.rate is None or now.failing is None:
+        return Judgement(None, f"{doubt}; how much traffic there is was not measured")
+    deadline = policy.soak + policy.soak_extension
+    expected = now.rate * now.failing * deadline
+    sentence = f"{doubt}; {expected:,.0f} failed requests in the {deadline:g} s of a canary, {ENOUGH_FOR_CANARY} decide"
+    return Judgement(canary_reverse.NAME if expected >= ENOUGH_FOR_CANARY else None, sentence)
+
+
+def otherwise(now: Circumstances, policy: RollbackPolicy) -> Judgement:
+    if not _has_room(now):
+        return Judgement(gradual.NAME, _room(now))
+    return Judgement(immediate.NAME, "one service, one earlier release, and nothing that asks for more care")
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("1 no way back", no_way),
+    ("2 corruption", corruption),
+    ("3 incompatible", incompatible),
+    ("4 too costly to wait", too_costly),
+    ("5 several services", several_services),
+    ("the policy's choice", chosen_by_policy),
+    ("6 warm colour", warm_colour),
+    ("7 sure and urgent", sure_and_urgent),
+    ("8 unsure", unsure),
+    ("9 otherwise", otherwise),
 )
+"""In their order, with the numbers of the design."""
 
 
-def select(state: ServiceState, target: str | None) -> Selection:
+def select(now: Circumstances, policy: RollbackPolicy) -> Selection:
     """The first rule that matches, with every rule before it and why it was rejected."""
     rejected: list[Rejected] = []
-    for rule in RULES:
-        why = rule.matches(state, target)
-        if why:
-            return Selection(rule.strategy, f"rule {rule.name}: {why}", tuple(rejected))
-        rejected.append(Rejected(rule=rule.name, reason=rule.otherwise))
+    for name, rule in RULES:
+        judgement = rule(now, policy)
+        if judgement.takes is not None:
+            return Selection(judgement.takes, f"rule {name}: {judgement.sentence}", tuple(rejected))
+        rejected.append(Rejected(rule=name, reason=judgement.sentence))
     raise AssertionError("the last rule always matches")
+
+
+def _loss(now: Circumstances, policy: RollbackPolicy) -> tuple[bool, str]:
+    """Whether more than the budget will be lost by the time at which the next safest strategy has ended."""
+    if policy.loss_budget is None:
+        return False, "the policy sets no budget for the loss"
+    safest = _next_safest(now, policy)
+    seconds = now.durations.get(safest, LONGEST_WITHOUT_HISTORY)
+    so_far = now.loss.feared * now.loss.minutes
+    total = so_far + now.loss.feared * seconds / 60
+    known = "the whole revenue, for nothing was measured" if now.loss.per_minute is None else "as measured just now"
+    sentence = (
+        f"${now.loss.feared:,.2f} a minute ({known}, {now.loss.source}) for "
+        f"{now.loss.minutes:,.1f} minutes so far and the {seconds:.0f} s that {safest} takes: ${total:,.2f}, "
+        f"the budget is ${policy.loss_budget:,.2f}"
+    )
+    return total > policy.loss_budget, sentence
+
+
+def _next_safest(now: Circumstances, policy: RollbackPolicy) -> str:
+    """What would be taken if there were no hurry."""
+    later = RULES[[rule for _, rule in RULES].index(too_costly) + 1 :]
+    found = (judgement.takes for _, rule in later if (judgement := rule(now, policy)).takes)
+    return next(found)
+
+
+def _has_room(now: Circumstances) -> bool:
+    return now.room is None or now.serving + now.full - now.ready <= now.room
+
+
+def _room(now: Circumstances) -> str:
+    more = now.full - now.ready
+    return f"{more} more replicas of {now.target} are needed beside the {now.serving} that serve, there is room for {now.room}"
+
+
+def _burn(now: Circumstances) -> str:
+    return "burns at an unknown rate" if now.burn_rate is None else f"burns {now.burn_rate:,.1f} times as fast as it may"

@@ -22,4 +22,6 @@ async def read_state(directory: Directory, scope: Scope) -> ServiceState:
         ready=workload.ready,
         platform_generation=workload.generation,
         deployments=workload.deployments,
+        runnable=workload.runnable,
+        room=(await directory.catalog(scope)).service(scope.service).max_replicas,
     )

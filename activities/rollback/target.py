@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.service_state import ServiceState
@@ -17,10 +17,11 @@ class Way:
     sentence: str
 
 
-def way_back(state: ServiceState, known: Sequence[str]) -> Way:
+def way_back(state: ServiceState, known: Sequence[str], closed: Mapping[str, str]) -> Way:
     """What was deployed last of all that serves now is the bad one; the target is what was deployed before it.
 
-    *known*: releases that the catalog calls working, newest first. They help where the deployment history is short.
+    *known*: releases that are known to work, newest first. They help where the deployment history is short. *closed*:
+    releases that are not gone back to, each with the reason.
     """
     bad = _serving(state)
     if bad is None:
@@ -34,17 +35,26 @@ def way_back(state: ServiceState, known: Sequence[str]) -> Way:
             None,
             f"{state.service} was already taken back from {history[0]} to {bad}: going further back is for a person",
         )
-    if bad in history:
-        earlier = [release for release in history[history.index(bad) :] if release != bad]
-    else:
-        earlier = [release for release in history if release != bad]
-    for release in earlier:
-        return Way(bad, release, f"{release} was deployed before {bad}")
-    position = list(known).index(bad) + 1 if bad in known else 0
-    for release in known[position:]:
-        if release != bad:
-            return Way(bad, release, f"the catalog names {release} as a release that works")
+    passed_over: list[str] = []
+    for release, sentence in _earlier(bad, history, known):
+        if release not in closed:
+            return Way(bad, release, "; ".join((sentence, *passed_over)))
+        passed_over.append(f"not {release}: {closed[release]}")
+    if passed_over:
+        return Way(bad, None, f"no release older than {bad} can be gone back to: {'; '.join(passed_over)}")
     return Way(bad, None, f"no release older than {bad} is known: neither the platform nor the catalog names one")
+
+
+def _earlier(bad: str, history: Sequence[str], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each release that may be gone back to, the best first, with where it is known from."""
+    seen = {bad}
+    deployed = history[history.index(bad) :] if bad in history else history
+    works = known[list(known).index(bad) + 1 :] if bad in known else known
+    for releases, sentence in ((deployed, f"was deployed before {bad}"), (works, "is known to work")):
+        for release in releases:
+            if release not in seen:
+                seen.add(release)
+                yield release, f"{release} {sentence}"
 
 
 def _serving(state: ServiceState) -> str | None:

@@ -32,7 +32,7 @@ def test_a_protected_service_is_rolled_back_verified_unprotected_and_confirmed()
     ]
     assert made.hold is None
     assert made.rollback is not None
-    assert (made.rollback.strategy, made.rollback.own.target, made.rollback.own.bad) == ("immediate", "v1", "v2")
+    assert (made.rollback.strategy, made.rollback.first.target, made.rollback.first.bad) == ("immediate", "v1", "v2")
 
 
 def test_without_a_protection_there_is_nothing_to_lift() -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from models.alert import Severity
 from models.catalog import Catalog
+from models.graph import reach
 from workers.watch.burn import Burn, Slo, State
 
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
@@ -144,17 +145,9 @@ class Detector:
 def blockers_of(catalog: Catalog, region: str) -> dict[str, frozenset[str]]:
     """For each service of the region: its direct and transitive dependencies there, less those that it circles with."""
     here = {name: s for name, s in catalog.services.items() if region in s.regions}
-    reached = {name: _reach(name, {n: s.depends_on for n, s in here.items()}) for name in here}
+    graph = {name: [d for d in s.depends_on if d in here] for name, s in here.items()}
+    reached = {name: reach(name, graph) for name in here}
     return {name: frozenset(d for d in found if name not in reached[d]) for name, found in reached.items()}
-
-
-def _reach(name: str, edges: Mapping[str, tuple[str, ...]]) -> set[str]:
-    reached, ahead = set[str](), [name]
-    while ahead:
-        new = [d for d in edges[ahead.pop()] if d in edges and d not in reached]
-        reached.update(new)
-        ahead += new
-    return reached
 
 
 def _of(key: _Key, burns: tuple[Burn, ...]) -> list[Burn]:

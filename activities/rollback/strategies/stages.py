@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
-from models.stage import Drain, Drained, Ready, Route, Routed, Scale, Soak, Stage, StageStep
+from models.stage import Compare, Drain, Drained, Gate, Ready, Route, Routed, Scale, Soak, Stage, StageStep
 
 
 def full(state: ServiceState, target: str) -> int:
@@ -36,6 +39,37 @@ def route(step: str, weights: dict[str, int], target: str, policy: RollbackPolic
         title=f"route {weights[target]}% to {target}",
         operation=Route(weights=weights),
         check=Routed(weights=weights, timeout=policy.ready_timeout),
+    )
+
+
+def needed(state: ServiceState, target: str, percent: int) -> int:
+    """Replicas of *target* that so many percent of the traffic need, and never fewer than it has."""
+    return max(math.ceil(full(state, target) * percent / 100), state.replicas.get(target, 0))
+
+
+def share(
+    name: str, state: ServiceState, target: str, bad: str, percent: int, policy: RollbackPolicy, gate: Gate | None
+) -> Stage:
+    """*target* gets so many percent, once it has the capacity for them."""
+    replicas, weights = needed(state, target, percent), shares(state, target, bad, percent)
+    return Stage(
+        name=name,
+        title=f"send {percent}% of the traffic to {target}",
+        steps=(
+            scale(f"{name}-capacity", state, target, replicas, policy),
+            route(f"{name}-weight", weights, target, policy),
+        ),
+        gate=gate,
+    )
+
+
+def compare(target: str, need: Literal["better", "no-harm"], policy: RollbackPolicy) -> Compare:
+    return Compare(
+        release=target,
+        need=need,
+        seconds=policy.soak,
+        extension=policy.soak_extension,
+        min_requests=policy.min_requests,
     )
 
 

@@ -1,0 +1,31 @@
+"""Which services must themselves go back. Callers do not count: they are well again when what they call is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from activities.rollback.circumstances import confidence
+from activities.rollback.situation import Situation
+from activities.rollback.target import Way
+from models.catalog import Catalog
+from models.graph import reach
+
+
+def going_back(catalog: Catalog, situation: Situation, ways: Mapping[str, Way]) -> tuple[str, ...]:
+    """The troubled service, unless something that it depends on is the surer cause; and what is released with them.
+
+    A service is a cause where its newest release came soon before the trouble and measurably fails, and nothing that it
+    depends on is one. *ways*: of every subject of the *situation*.
+    """
+    graph = {name: service.depends_on for name, service in catalog.services.items()}
+    sure = {
+        name
+        for name, subject in situation.subjects.items()
+        if confidence(
+            subject, ways[name], situation.trouble.began_at, catalog.policy_of(name).rollback
+        ).high
+    }
+    causes = {name for name in sure if not reach(name, graph) & (sure - {name})} or {situation.service}
+    together = {name: service.released_with for name, service in catalog.services.items()}
+    found = causes.union(*(reach(name, together) for name in causes)) & situation.subjects.keys()
+    return tuple(sorted(found, key=lambda name: (name != situation.service, name)))

@@ -1,0 +1,148 @@
+"""From what was read of a service to what the selection's rules look at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from activities.rollback.history import in_force
+from activities.rollback.situation import Situation, Subject
+from activities.rollback.strategies.stages import full
+from activities.rollback.target import Way, way_back
+from models.catalog import Catalog, Level, RollbackPolicy
+from models.circumstances import Circumstances, Confidence, Loss
+from models.telemetry import USERS, Count, NoData, Window
+from models.verdict import Finding
+from models.worth import impact_of
+
+
+def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
+    """From the newest release that serves to the newest that it is right to go back to."""
+    entry, recalled = catalog.service(subject.state.service), subject.recollection
+    closed = {release: "it does not fit the schema or configuration of now" for release in entry.incompatible}
+    proven: list[str] = []
+    if recalled:
+        proven += [point.release for point in recalled.points if point.usable(at)]
+        closed |= {point.release: point.reason or "its rollback point is not valid" for point in recalled.unusable}
+        for hold in in_force(recalled.holds, subject.state.deployments):
+            closed[hold.release] = f"it was rolled away from by incident {hold.incident} and is held"
+    if subject.state.runnable is not None:
+        known = {*proven, *entry.releases, *(one.release for one in subject.state.deployments)}
+        gone = known - set(subject.state.runnable)
+        closed |= {release: "the platform does not know any more how to run it" for release in gone}
+    return way_back(subject.state, [*proven, *entry.releases], closed)
+
+
+def circumstances(
+    catalog: Catalog, situation: Situation, service: str, way: Way, going_back: tuple[str, ...]
+) -> Circumstances:
+    """Of one service of the *situation*. *going_back*: all that must, this one among them."""
+    subject = situation.subjects[service]
+    state, policy = subject.state, catalog.policy_of(service).rollback
+    users = _users(subject)
+    failing = users.errors / users.requests if users and users.requests else None
+    projection = situation.assessment.projection if service == situation.service else None
+    target = way.target or ""
+    return Circumstances(
+        service=service,
+        obstacles=tuple(_obstacles(catalog, situation, service)),
+        target=way.target,
+        way=way.sentence,
+        corruption=situation.trouble.corruption,
+        incompatible=_incompatible(catalog, service, way),
+        confidence=confidence(subject, way, situation.trouble.began_at, policy),
+        change_age=_age(subject, way, situation.at),
+        burn_rate=projection.burn_rate if projection else None,
+        failing=failing,
+        requests=users.requests if users else 0,
+        rate=_rate(subject),
+        loss=_loss(catalog, situation, service, failing),
+        ready=state.ready.get(target, 0),
+        full=full(state, target),
+        room=state.room,
+        serving=sum(state.replicas.get(release, 0) for release, weight in state.weights.items() if weight),
+        target_share=state.weights.get(target, 0),
+        going_back=going_back,
+        durations=subject.recollection.durations if subject.recollection else {},
+        emergency_allowed=_allowed(situation, policy),
+    )
+
+
+def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackPolicy) -> Confidence:
+    """High where the trouble began soon after the newest release was deployed, and that release measurably fails."""
+    if way.bad is None:
+        return Confidence(high=False, because=way.sentence)
+    deployed = _deployed(subject, way)
+    if deployed is None:
+        return Confidence(high=False, because=f"when {way.bad} was deployed is not known")
+    before = (began_at - deployed).total_seconds()
+    when = f"{way.bad} was deployed {_duration(before)} before the trouble began"
+    if before > policy.change_window:
+        return Confidence(high=False, because=f"{when}, more than {_duration(policy.change_window)}")
+    health = subject.health(way.bad)
+    if health.finding is not Finding.FAIL:
+        return Confidence(high=False, because=f"{when}, and does not measurably fail: {health.sentence}")
+    return Confidence(high=True, because=f"{when}, and fails: {health.sentence}")
+
+
+def _obstacles(catalog: Catalog, situation: Situation, service: str) -> Iterator[str]:
+    subject = situation.subjects[service]
+    window, state = subject.observation.window, subject.state
+    if isinstance(window, NoData):
+        yield f"nothing is seen of {service}, and without that no change to it can be judged: {window.reason}"
+    if service != situation.service and catalog.policy_of(service).level is not Level.FULL:
+        yield f"{service} must go back too, and its policy does not let Sternway do that without a person"
+    wanted = sum(state.replicas.values())
+    if state.room is not None and wanted >= state.room and not any(state.ready.get(r) for r in _idle(subject)):
+        yield f"there is no room for one more replica of {service}: {wanted} of {state.room} are in use"
+
+
+def _idle(subject: Subject) -> list[str]:
+    """Releases that have replicas and no share of the traffic."""
+    state = subject.state
+    return [release for release, replicas in state.replicas.items() if replicas and not state.weights.get(release)]
+
+
+def _incompatible(catalog: Catalog, service: str, way: Way) -> str | None:
+    """Where the only releases to go back to are those that do not fit any more."""
+    entry = catalog.service(service)
+    return way.sentence if way.target is None and entry.incompatible else None
+
+
+def _deployed(subject: Subject, way: Way) -> datetime | None:
+    return next((one.at for one in subject.state.deployments if one.release == way.bad), None)
+
+
+def _age(subject: Subject, way: Way, at: datetime) -> float | None:
+    deployed = _deployed(subject, way)
+    return (at - deployed).total_seconds() if deployed else None
+
+
+def _users(subject: Subject) -> Count | None:
+    window = subject.observation.window
+    return window.arms.get(USERS) if isinstance(window, Window) else None
+
+
+def _rate(subject: Subject) -> float | None:
+    window, users = subject.observation.window, _users(subject)
+    return users.requests / window.seconds if isinstance(window, Window) and users else None
+
+
+def _loss(catalog: Catalog, situation: Situation, service: str, failing: float | None) -> Loss:
+    impact = (service == situation.service and situation.assessment.impact) or impact_of(catalog, service)
+    return Loss(
+        minutes=(situation.at - situation.trouble.began_at).total_seconds() / 60,
+        per_minute=None if failing is None else failing * impact.revenue_per_minute,
+        most=impact.revenue_per_minute,
+        source=impact.source,
+    )
+
+
+def _allowed(situation: Situation, policy: RollbackPolicy) -> str | None:
+    if policy.emergency:
+        return "the policy"
+    return situation.trouble.emergency_allowed_by
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(max(0.0, seconds))))

@@ -1,0 +1,38 @@
+"""Emergency: stop what makes it worse and go back at once, for when every minute costs more than care would save.
+
+| stage | passes when | undone by |
+|---|---|---|
+| freeze: nobody deploys the service | - | letting them again |
+| scale-target, switch, drain | as *immediate* | as *immediate* |
+| soak: the full validation, afterwards | objectives met | - |
+| retire: the bad release to 0 | ready = 0 | the replicas before, ready before any weight returns |
+| thaw: deploying is possible again | - | the freeze |
+
+Several services go back side by side and not in waves. The load is shed by the incident's protection, which was taken
+before anything was planned. It runs under a policy that allows it in advance, or by the word of a named person, and takes
+the service over from a rollback of less urgency.
+
+Point of no return: *retire*, as with *immediate*.
+"""
+
+from __future__ import annotations
+
+from activities.rollback.strategies import immediate
+from models.catalog import RollbackPolicy
+from models.service_state import ServiceState
+from models.stage import Freeze, Stage, StageStep
+
+NAME = "emergency"
+
+
+def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:
+    """The stages of *immediate* between a freeze and a thaw of the service's deployments."""
+    return (
+        _freeze("freeze", f"let nobody deploy {state.service}", frozen=True),
+        *immediate.stages(state, target, bad, policy),
+        _freeze("thaw", f"let {state.service} be deployed again", frozen=False),
+    )
+
+
+def _freeze(name: str, title: str, *, frozen: bool) -> Stage:
+    return Stage(name=name, title=title, steps=(StageStep(id=name, title=title, operation=Freeze(frozen=frozen)),))
