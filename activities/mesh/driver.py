@@ -1,6 +1,13 @@
 """What Sternway asks of a mesh: read the routing of a service, change it with a receipt, take the change back.
 
-Fields of a mesh resource: ``weight/<release>`` (0 to 100) and ``drain/<release>`` (true while it takes no requests).
+Fields of a mesh resource:
+
+- ``weight/<release>``: percent of the requests, 0 to 100; together they are 100, or 0.
+- ``drain/<release>``: true while it takes no requests; only without weight and copies.
+- ``mirror/<release>``: percent of the GET requests that it gets a copy of, 1 to 100; none where the field is absent.
+  Copies are sent once, nobody waits for them and nobody sees their answers. They need no weight. A release that has
+  weight as well gets them on top of its share, so they take part of its limits and of its health. What a fallback
+  answers is not copied. Telemetry counts copies for the release and never for the users.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import Any
 
 
@@ -34,28 +35,33 @@ class _Server(ABC):
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                await self._answer((await reader.readuntil(b"\r\n\r\n")).split()[1].decode(), writer)
+                await self._answer((await reader.readuntil(b"\r\n\r\n")).decode(), writer)
         self._writers.discard(writer)
         writer.close()
 
     @abstractmethod
-    async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
-        """Write the answer to one request."""
+    async def _answer(self, request: str, writer: asyncio.StreamWriter) -> None:
+        """Write the answer to one request, of which this is the head."""
 
 
 class Replica(_Server):
-    """Answers every request with its release, after *delay* seconds. Killing it resets its connections."""
+    """Answers every request with its release, after *delay* seconds. Killing it resets its connections.
+
+    *served* counts the requests by method and host.
+    """
 
     def __init__(self, service: str, release: str, region: str) -> None:
         self.service, self.release, self.region = service, release, region
         self.delay, self.status = 0.0, 200
         self.in_flight = 0
+        self.served: Counter[str] = Counter()
 
     async def start(self) -> Replica:
         self.address = await self._listen()
         return self
 
-    async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, request: str, writer: asyncio.StreamWriter) -> None:
+        self.served[f"{request.split()[0]} {request.lower().partition('host: ')[2].split()[0]}"] += 1
         self.in_flight += 1
         try:
             if self.delay:
@@ -93,8 +99,8 @@ class ReplicaList(_Server):
         self._changed = asyncio.Event()
         return self.version
 
-    async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
-        body = json.dumps(await self._told(target)).encode()
+    async def _answer(self, request: str, writer: asyncio.StreamWriter) -> None:
+        body = json.dumps(await self._told(request.split()[1])).encode()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
 

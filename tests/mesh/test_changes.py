@@ -92,6 +92,11 @@ async def test_a_fenced_incident_changes_nothing_more_and_can_still_be_undone(st
         ({"weight/v1": True, "weight/v2": 99}, "whole number from 0 to 100"),
         ({"weight/v1": 100, "drain/v1": True}, "route it to 0"),
         ({"drain/v1": 1}, "true, false or null"),
+        ({"mirror/v2": 0}, "whole number from 1 to 100"),
+        ({"mirror/v2": 101}, "whole number from 1 to 100"),
+        ({"mirror/v2": True}, "whole number from 1 to 100"),
+        ({"mirror/v3": 10}, "no ready replica of v3"),
+        ({"mirror/v2": 10, "drain/v2": True}, "stop the copies before the drain"),
         ({"replicas/v1": 3}, "no field of a mesh resource"),
         ({"weight/v1": 0, "weight/v3": 100}, "no ready replica of v3"),
     ],
@@ -101,6 +106,16 @@ async def test_a_change_that_would_do_harm_is_refused_with_its_cure(stage: Stage
     with pytest.raises(Refused, match=cure):
         await stage.mesh.change(stage.key(), "payments", fields, None)
     assert await stage.generation() == before
+
+
+async def test_a_release_drains_or_is_mirrored_to_but_not_both(stage: Stage) -> None:
+    await stage.mesh.change(stage.key(), "payments", {"mirror/v2": 10}, None)
+    with pytest.raises(Refused, match="stop the copies before the drain"):
+        await stage.mesh.change(stage.key(), "payments", {"drain/v2": True}, None)
+    await stage.mesh.change(stage.key(), "payments", {"mirror/v2": None, "drain/v2": True}, None)
+    with pytest.raises(Refused, match="admit it again before the copies"):
+        await stage.mesh.change(stage.key(), "payments", {"mirror/v2": 10}, None)
+    assert (await stage.mesh.read("payments")).state == {"drain/v2": True}
 
 
 async def test_a_change_waits_a_moment_for_replicas_that_are_just_becoming_known(stage: Stage) -> None:

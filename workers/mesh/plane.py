@@ -215,9 +215,7 @@ class ControlPlane:
                     await self._endpoints_moved.wait()
         if missing := releases - self.ready(service):
             names = ", ".join(sorted(missing))
-            raise Invalid(
-                f"{service} has no ready replica of {names}: its share of the requests would fail; scale first"
-            )
+            raise Invalid(f"{service} has no ready replica of {names}: what it is sent would fail; scale first")
 
     def _on_confirmed(self, resources: tuple[Resource, ...]) -> None:
         self._publication.confirm(resources)

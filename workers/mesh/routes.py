@@ -1,4 +1,4 @@
-"""A service's routes: shares of its releases, its fallback's share, and what is tried again. Pure.
+"""A service's routes: shares of its releases, what is copied, its fallback's share, and what is tried again. Pure.
 
 Protection outranks the shares through runtime keys, so that the routes do not change with a lease.
 """
@@ -13,6 +13,8 @@ from workers.mesh.view import ServiceView
 _EXTENSION = "type.googleapis.com/envoy.extensions."
 _IDEMPOTENT = "GET|HEAD|OPTIONS|TRACE|PUT|DELETE"
 """RFC 9110, section 9.2.2."""
+_COPIED = "GET"
+"""What may be sent twice although both take effect, as it asks for none."""
 
 
 def weight_key(service: str) -> str:
@@ -32,13 +34,15 @@ def routes(view: ServiceView, fallback: ServiceView | None) -> dict[str, Any]:
             "default_value": {"numerator": 0, "denominator": "HUNDRED"},
             "runtime_key": fallback_key(view.name),
         }
-        found += _both(fallback, {"prefix": "/", "runtime_fraction": share})
-    found += _both(view, {"prefix": "/"})
+        # What another service answers in its place is copied to nobody: protection sheds load.
+        found += _routes(fallback, {"prefix": "/", "runtime_fraction": share}, {})
+    found += _routes(view, {"prefix": "/"}, view.mirrored)
     return {"name": view.name, "virtual_hosts": [{"name": view.name, "domains": ["*"], "routes": found}]}
 
 
-def _both(view: ServiceView, match: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Two routes: what may be sent twice is retried after a reset, the rest only if it never left."""
+def _routes(view: ServiceView, match: Mapping[str, Any], mirrored: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What may be sent twice is retried after a reset, the rest only if it never left. *mirrored*: percent by release
+    that gets copies."""
     weights = view.weights
     if not sum(weights.values()):
         body = {"inline_string": f"no release of {view.name} is routed\n"}
@@ -50,17 +54,31 @@ def _both(view: ServiceView, match: Mapping[str, Any]) -> list[dict[str, Any]]:
             "clusters": [{"name": view.cluster(release), "weight": weight} for release, weight in weights.items()],
         },
     }
-    twice = {
-        **match,
-        "headers": [{"name": ":method", "string_match": {"safe_regex": {"regex": _IDEMPOTENT}}}],
-    }
+    twice = {**action, "retry_policy": _retries("connect-failure,refused-stream,reset")}
+    once = {**action, "retry_policy": _retries("connect-failure,refused-stream,reset-before-request")}
+    copied = {**twice, "request_mirror_policies": [_copies(view.cluster(r), p) for r, p in mirrored.items()]}
     return [
-        {"match": twice, "route": {**action, "retry_policy": _retries("connect-failure,refused-stream,reset")}},
-        {
-            "match": dict(match),
-            "route": {**action, "retry_policy": _retries("connect-failure,refused-stream,reset-before-request")},
-        },
+        *([{"match": _of(_COPIED, match), "route": copied}] if mirrored else []),
+        {"match": _of(_IDEMPOTENT, match), "route": twice},
+        {"match": dict(match), "route": once},
     ]
+
+
+def _of(methods: str, match: Mapping[str, Any]) -> dict[str, Any]:
+    return {**match, "headers": [{"name": ":method", "string_match": {"safe_regex": {"regex": methods}}}]}
+
+
+def _copies(cluster: str, percent: int) -> dict[str, Any]:
+    """Sent once, beside the request, and never retried; what becomes of them is seen in the cluster's statistics alone.
+
+    *percent* of 0 would be taken for all of them.
+    """
+    return {
+        "cluster": cluster,
+        "runtime_fraction": {"default_value": {"numerator": percent, "denominator": "HUNDRED"}},
+        # A host that nobody has heard of is answered with 400 by many a release, which shows nothing of it.
+        "disable_shadow_host_suffix_append": True,
+    }
 
 
 def _retries(on: str) -> dict[str, Any]:

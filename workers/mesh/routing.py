@@ -1,4 +1,4 @@
-"""What a service's fields mean: shares of the releases, what drains, and what a lease makes of the shares. Pure."""
+"""What a service's fields mean: shares and copies of the releases, what drains, and what a lease makes of it. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from models.receipt import Fields
 
 WEIGHT = "weight/"
 DRAIN = "drain/"
+MIRROR = "mirror/"
 
 
 def releases(service: Service, fields: Fields, found: Iterable[str]) -> tuple[str, ...]:
@@ -25,6 +26,11 @@ def weights(service: Service, fields: Fields, found: Iterable[str]) -> dict[str,
     if not stated:
         return {release: 100 if index == 0 else 0 for index, release in enumerate(known)}
     return {release: int(stated.get(release) or 0) for release in known}
+
+
+def mirrored(fields: Fields) -> dict[str, int]:
+    """Percent of the GET requests of which a copy is sent, by release."""
+    return {name.removeprefix(MIRROR): int(v) for name, v in sorted(fields.items()) if name.startswith(MIRROR) and v}
 
 
 def draining(fields: Fields) -> tuple[str, ...]:

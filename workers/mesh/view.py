@@ -30,6 +30,11 @@ class ServiceView:
         """Shares by release that are wanted, protection left aside."""
         return routing.weights(self.service, self.fields, self.found)
 
+    @property
+    def mirrored(self) -> dict[str, int]:
+        """Percent of the GET requests that are copied, by release."""
+        return routing.mirrored(self.fields)
+
     def cluster(self, release: str) -> str:
         return f"{self.name}|{release}"
 

@@ -11,6 +11,9 @@ What is counted:
 - *a release*: every attempt, so that retries do not hide its failures: ``upstream_rq_completed`` and
   ``upstream_rq_retry``; errors are ``upstream_rq_5xx`` and ``upstream_rq_retry``. What a circuit breaker refused
   (``…_overflow``) never reached the release and is taken out of both; users saw it, so it stays in theirs.
+- a copy of a request that is sent to a release (``mirror/<release>`` of the mesh) counts like any request of that
+  release, in flight too: nobody waits for it, so only these counters show how it was answered. It is no request of the
+  users, and it is never retried.
 - *slow*: the histogram's requests above the first bucket whose bound is not below the threshold. Envoy's bounds by
   default: 0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000 ms and on.
 
