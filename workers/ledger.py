@@ -187,6 +187,15 @@ class Ledger:
             row = self.connection.execute("SELECT receipt FROM ledger_receipts WHERE key = ?", (key,)).fetchone()
         return Receipt.of_any_build(row[0]) if row else None
 
+    def last_change(self, resource: str, field: str) -> Receipt | None:
+        """The receipt that made *field* what it is, be it of a change or of an undoing; None where it never was."""
+        query = "SELECT receipt FROM ledger_receipts WHERE resource = ? ORDER BY sequence DESC"
+        with self._lock:
+            rows = self.connection.execute(query, (resource,)).fetchall()
+        receipts = (Receipt.of_any_build(row[0]) for row in rows)
+        wrote = (Outcome.APPLIED, Outcome.RESTORED)
+        return next((r for r in receipts if r.outcome in wrote and field in r.after), None)
+
     def change(
         self, key: str, resource: str, fields: Fields, expected: int | None, now: datetime
     ) -> Receipt | Conflict:

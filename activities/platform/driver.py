@@ -1,6 +1,10 @@
 """What Sternway asks of a deploy target: replicas of releases, with receipts, and the history of deployments.
 
-Fields of a platform resource: ``replicas/<release>``, the number wanted.
+Fields of a platform resource:
+
+- ``replicas/<release>``: the number wanted.
+- ``frozen``: true while nobody may deploy the service in this region, absent otherwise. Replicas can still be changed:
+  whoever has frozen it is at work.
 """
 
 from __future__ import annotations

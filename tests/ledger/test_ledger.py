@@ -51,6 +51,19 @@ def test_true_and_one_are_two_values(ledger: Ledger) -> None:
     assert ledger.undo(key("ours"), WHERE, AT).outcome is Outcome.SUPERSEDED
 
 
+def test_the_last_change_of_a_field_is_the_one_that_made_it_what_it_is(ledger: Ledger) -> None:
+    assert ledger.last_change(WHERE, "frozen") is None
+    ours = ledger.change(key("ours"), WHERE, {"frozen": True}, None, AT)
+    ledger.change(key("beside"), WHERE, {"replicas/v1": 1}, None, AT)
+    ledger.change(key("elsewhere"), "us/payments", {"frozen": True}, None, AT)
+    assert ledger.last_change(WHERE, "frozen") == ours
+    theirs = ledger.change(key("theirs"), WHERE, {"frozen": None}, None, AT)
+    assert ledger.undo(key("ours"), WHERE, AT).outcome is Outcome.SUPERSEDED
+    assert ledger.last_change(WHERE, "frozen") == theirs
+    undone = ledger.undo(key("theirs"), WHERE, AT)
+    assert ledger.last_change(WHERE, "frozen") == undone
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "01J:step:do:0", "01J:step:do:01", "01J:step:redo:1", ":step:do:1"])
 def test_a_key_of_another_shape_is_refused(ledger: Ledger, text: str) -> None:
     with pytest.raises(KeyMisused, match="incident:step:do:attempt"):

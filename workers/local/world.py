@@ -211,9 +211,9 @@ class SmallWorld:
         """As after a finished deployment: *release* has one replica and all traffic."""
         await self.set_replicas(service, {f"replicas/{release}": 1})
         others = {name.rpartition("/")[2] for name in (await self.routing(service)).state} - {release}
-        fields: Fields = {}
-        for other in others:
-            fields |= {f"weight/{other}": 0, f"drain/{other}": None}
-        await self.set_weights(service, {**fields, f"weight/{release}": 100, f"drain/{release}": None})
+        fields: Fields = {f"weight/{other}": 0 for other in others}
+        for each in (release, *others):
+            fields |= {f"drain/{each}": None, f"mirror/{each}": None}
+        await self.set_weights(service, {**fields, f"weight/{release}": 100})
         if others:
             await self.set_replicas(service, {f"replicas/{other}": 0 for other in others})

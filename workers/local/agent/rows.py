@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from models.base import Frozen
+from models.base import Frozen, SternwayError
+from models.identity import Key
 from models.service_state import Deployment
 from workers.ledger import Ledger
 from workers.local.agent.process import Identity
@@ -26,6 +27,14 @@ SCHEMA = (
     " region TEXT NOT NULL, service TEXT NOT NULL, release TEXT NOT NULL, at TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS starts (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL)",
 )
+
+
+FROZEN = "frozen"
+"""The field of a platform resource that keeps everybody from deploying."""
+
+
+class DeploymentRefused(SternwayError):
+    """The service is frozen in this region, and by which incident."""
 
 
 class HowToRun(Frozen):
@@ -113,15 +122,31 @@ class Rows:
         return {release: HowToRun.of_any_build(how) for release, how in rows}
 
     def deploy(self, key: str, region: str, service: str, release: str, now: datetime) -> Deployment:
-        """Record that *release* is now deployed. A repeat of *key* returns what was recorded first."""
+        """Record that *release* is now deployed. A repeat of *key* returns what was recorded first.
+
+        Raises :class:`DeploymentRefused` while the service is frozen.
+        """
         with self._ledger.transaction() as connection:
+            row = connection.execute("SELECT release, at FROM deployments WHERE key = ?", (key,)).fetchone()
+            if row:
+                return Deployment(release=row[0], at=datetime.fromisoformat(row[1]))
+            self._require_unfrozen(region, service, release)
             connection.execute(
-                "INSERT INTO deployments (key, region, service, release, at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (key) DO NOTHING",
+                "INSERT INTO deployments (key, region, service, release, at) VALUES (?, ?, ?, ?, ?)",
                 (key, region, service, release, now.astimezone(UTC).isoformat()),
             )
-            row = connection.execute("SELECT release, at FROM deployments WHERE key = ?", (key,)).fetchone()
-        return Deployment(release=row[0], at=datetime.fromisoformat(row[1]))
+        return Deployment(release=release, at=now.astimezone(UTC))
+
+    def _require_unfrozen(self, region: str, service: str, release: str) -> None:
+        resource = f"{region}/{service}"
+        froze = self._ledger.last_change(resource, FROZEN)
+        if froze and froze.after[FROZEN]:
+            incident = Key.parse(froze.key).incident
+            raise DeploymentRefused(
+                f"{service} in {region} is frozen by incident {incident} since {froze.at:%Y-%m-%d %H:%M:%S} UTC, so "
+                f"{release} was not deployed; deploy it when that incident has ended, or lift the freeze with "
+                "'sternway holds lift'"
+            )
 
     def deployments(self, region: str, service: str) -> tuple[Deployment, ...]:
         """Newest first."""

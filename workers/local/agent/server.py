@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from activities.platform.driver import Workload
 from models.base import Frozen, Name, Release
@@ -23,19 +23,38 @@ from workers.local.agent.access import operator
 from workers.local.agent.converge import FIELD, wanted_by_release
 from workers.local.agent.discovery import Discovery, View
 from workers.local.agent.fleet import Fleet
-from workers.local.agent.rows import HowToRun, Rows
+from workers.local.agent.rows import FROZEN, DeploymentRefused, HowToRun, Rows
 
 MOST_REPLICAS = 200
 """Of one release in one region: a slip of the keyboard must not fork a machine to death."""
 
 ReplicasField = Annotated[str, Field(pattern=r"^replicas/[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Replicas = Annotated[int, Field(ge=0, le=MOST_REPLICAS, strict=True)]
+
+
+class ChangedFields(Frozen):
+    """What a change makes so: ``replicas/<release>`` of some releases, or whether the service is frozen, or both."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[ReplicasField, Replicas]  # pyright: ignore[reportIncompatibleVariableOverride] -- so pydantic is told of them
+
+    frozen: Annotated[bool, Field(strict=True)] | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"the change names no field: at least 1 of replicas/<release> and {FROZEN} is needed")
+        return self
+
+    @property
+    def replicas(self) -> dict[str, int]:
+        """By release."""
+        return {name.removeprefix(FIELD): number for name, number in self.__pydantic_extra__.items()}
 
 
 class ChangeBody(Frozen):
     key: str
-    fields: Annotated[
-        dict[ReplicasField, Annotated[int, Field(ge=0, le=MOST_REPLICAS, strict=True)]], Field(min_length=1)
-    ]
+    fields: ChangedFields
     expected: int | None = None
 
 
@@ -70,6 +89,7 @@ def application(agent: Agent, settings: Settings) -> FastAPI:
     app.include_router(_writing(agent), dependencies=[Depends(operator(settings))])
     app.add_exception_handler(Fenced, _says(410))
     app.add_exception_handler(KeyMisused, _says(422))
+    app.add_exception_handler(DeploymentRefused, _says(423))
     app.add_exception_handler(sqlite3.OperationalError, _says(503))
     return app
 
@@ -118,8 +138,8 @@ def _writing(agent: Agent) -> APIRouter:
 
     @routes.post(f"{service_url}/changes", responses={409: {"model": Conflict}})
     async def change(region: Name, service: Name, body: ChangeBody) -> Receipt:
-        await _check_runnable(agent, service, {field.removeprefix(FIELD) for field, n in body.fields.items() if n})
-        fields: Fields = dict(body.fields)
+        await _check_runnable(agent, service, {release for release, n in body.fields.replicas.items() if n})
+        fields: Fields = body.fields.model_dump(exclude_unset=True)
         now = datetime.now(UTC)
         answer = await asyncio.to_thread(
             agent.ledger.change, body.key, f"{region}/{service}", fields, body.expected, now
