@@ -17,11 +17,16 @@ def full(state: ServiceState, target: str) -> int:
 
 
 def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str, int]:
-    """The weights that give *target* so many percent, and *bad* all of the rest.
+    """The weights that give *target* so many percent, taken from *bad* first and then from the others.
 
-    Every release that is routed now is named, so that nothing of it is left by chance.
+    So *bad* gets nothing more unless *target* loses something. Every release that is routed now is named, so that
+    nothing of it is left by chance.
     """
-    return dict.fromkeys(sorted({*state.weights, bad}), 0) | {bad: 100 - percent, target: percent}
+    weights, rest = {target: percent}, 100 - percent
+    for release in sorted(state.weights.keys() - {target, bad}):
+        weights[release] = min(state.weights[release], rest)
+        rest -= weights[release]
+    return weights | {bad: rest}
 
 
 def scale(step: str, state: ServiceState, release: str, replicas: int, policy: RollbackPolicy) -> StageStep:
