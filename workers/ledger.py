@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,18 +74,35 @@ def applied(key: str, resource: str, now: Snapshot, fields: Fields, at: datetime
     )
 
 
-def undone(key: str, resource: str, now: Snapshot, do: Receipt | None, at: datetime) -> Receipt:
-    """The receipt of taking *do* back: restored where all of it is still ours, else nothing is written."""
+def undone(
+    key: str, resource: str, now: Snapshot, do: Receipt | None, later: Sequence[Receipt], at: datetime
+) -> Receipt:
+    """The receipt of taking *do* back: restored where all of it is still ours, else nothing is written.
+
+    *later*: the receipts of the resource since. A field that another incident has changed is that one's, also where it
+    was given the value that it had.
+    """
     current = touched(now.state, do.after) if do else {}
     before, after, generation = current, current, now.generation
     if do is None:
         outcome = Outcome.NEVER_HAPPENED
-    elif _text(current) == _text(do.after):
+    elif _text(current) == _text(do.after) and not _taken(do, later):
         outcome, after, generation = Outcome.RESTORED, do.before, now.generation + 1
     else:
         outcome = Outcome.SUPERSEDED
     return Receipt(
         key=key, resource=resource, before=before, after=after, generation=generation, outcome=outcome, at=at
+    )
+
+
+def _taken(do: Receipt, later: Sequence[Receipt]) -> bool:
+    """Whether another incident's change of one of its fields stands."""
+    incident = Key.parse(do.key).incident
+    restored = {receipt.key for receipt in later if receipt.outcome is Outcome.RESTORED}
+    changes = {Key.parse(receipt.key): receipt for receipt in later if receipt.outcome is Outcome.APPLIED}
+    return any(
+        key.incident != incident and receipt.after.keys() & do.after.keys() and str(key.undo()) not in restored
+        for key, receipt in changes.items()
     )
 
 
@@ -229,10 +246,20 @@ class Ledger:
         with self.transaction():
             if first := self._own(undo_key, resource):
                 return first
-            snapshot = self.read(resource)
-            receipt = self._write(undone(undo_key, resource, snapshot, self._own(key, resource), now), snapshot)
+            snapshot, do = self.read(resource), self._own(key, resource)
+            later = self._later(do) if do else ()
+            receipt = self._write(undone(undo_key, resource, snapshot, do, later, now), snapshot)
         fault_points.reached("receipt is durable", undo_key)
         return receipt
+
+    def _later(self, receipt: Receipt) -> tuple[Receipt, ...]:
+        """Every receipt of its resource that was given after it."""
+        query = (
+            "SELECT receipt FROM ledger_receipts WHERE resource = ?"
+            " AND sequence > (SELECT sequence FROM ledger_receipts WHERE key = ?) ORDER BY sequence"
+        )
+        rows = self.connection.execute(query, (receipt.resource, receipt.key)).fetchall()
+        return tuple(Receipt.of_any_build(row[0]) for row in rows)
 
     def _own(self, key: str, resource: str) -> Receipt | None:
         receipt = self.receipt(key)

@@ -45,6 +45,26 @@ def test_a_newer_change_of_ours_fields_is_reported_and_not_overwritten(ledger: L
     assert ledger.read(WHERE) == Snapshot(2, {"replicas/v1": 2, "replicas/v2": 5})
 
 
+def test_a_newer_change_of_another_incident_is_theirs_even_if_it_says_the_same(ledger: Ledger) -> None:
+    """A rollback that took ours over relies on the replicas that it asked for, and that we had asked for before."""
+    theirs = str(Key(incident="01K", step="theirs"))
+    ledger.change(key("ours"), WHERE, {"replicas/v1": 2}, None, AT)
+    ledger.change(theirs, WHERE, {"replicas/v1": 2}, None, AT)
+
+    assert ledger.undo(key("ours"), WHERE, AT).outcome is Outcome.SUPERSEDED
+    assert ledger.read(WHERE).state == {"replicas/v1": 2}
+
+
+def test_what_another_incident_has_taken_back_is_ours_again(ledger: Ledger) -> None:
+    theirs = str(Key(incident="01K", step="theirs"))
+    ledger.change(key("ours"), WHERE, {"replicas/v1": 2}, None, AT)
+    ledger.change(theirs, WHERE, {"replicas/v1": 2}, None, AT)
+    ledger.undo(theirs, WHERE, AT)
+
+    assert ledger.undo(key("ours"), WHERE, AT).outcome is Outcome.RESTORED
+    assert ledger.read(WHERE).state == {}
+
+
 def test_true_and_one_are_two_values(ledger: Ledger) -> None:
     ledger.change(key("ours"), WHERE, {"drain/v1": True}, None, AT)
     ledger.change(key("theirs"), WHERE, {"drain/v1": 1}, None, AT)
