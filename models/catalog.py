@@ -142,6 +142,9 @@ class RollbackPolicy(Frozen):
     """A release that was deployed at most so long before the trouble is suspected of it."""
     high_burn: Annotated[float, Field(gt=0)] = 14.4
     """An error budget that burns at least so many times as fast as it may is urgent."""
+    approve_before: tuple[Literal["traffic", "point-of-no-return"], ...] = ()
+    """Where a person must approve before the rollback goes on: at the first stage that moves traffic, at the stage past
+    which the way back is no longer lossless. Each waits for ``approval_timeout``, then holds."""
 
     @property
     def longest_soak(self) -> timedelta:
@@ -160,7 +163,7 @@ class Policy(Frozen):
     approval: Literal["never", "always"] = "never"
     """Whether a person must approve the plan before it runs."""
     approval_timeout: Annotated[float, Field(gt=0)] = 900
-    """Seconds to wait for that person, then hold."""
+    """Seconds to wait for a person who must approve the plan or a stage of it, then hold."""
     hold_timeout: Annotated[float, Field(gt=0)] = 28800
     """Seconds that a held incident waits for a person, still renewing its protection, before it ends as held."""
     rollback: RollbackPolicy = RollbackPolicy()

@@ -115,6 +115,8 @@ class IncidentState(Frozen):
     paused: bool
     hold: str | None
     """Why and where it is held."""
+    awaited: dict[str, str] = {}
+    """Stages that wait for an approval, as ``service/stage``, and what each will do."""
     alerts: tuple[AlertReference, ...]
     """The first of them; the store has all."""
     alerts_had: int
@@ -167,3 +169,10 @@ class Approval(Frozen):
     reason: str = ""
     plan: str | None = None
     """Hash of the plan that was looked at; an approval of another plan is refused."""
+
+
+class StageApproval(Approval):
+    """A person's decision on one stage of that plan, which waits for it."""
+
+    service: str
+    stage: str

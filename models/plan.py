@@ -70,6 +70,8 @@ class RollbackPlan(Frozen):
     waves: tuple[Wave, ...]
     expected: Expectation
     selected_because: str
+    priority: int = 0
+    """A rollback with a higher one takes the lock of a service over from those with lower ones, between two stages."""
 
     @property
     def first(self) -> ServiceRollback:

@@ -21,6 +21,8 @@ class RollbackStart(Scope):
     plan: RollbackPlan
     hold_timeout: float
     """Seconds to wait for a person at a hold."""
+    approval_timeout: float = 900
+    """Seconds to wait for a person who must approve a stage, then hold."""
 
 
 class RollbackResult(Frozen):
@@ -36,12 +38,17 @@ class RollbackResult(Frozen):
     """What the store would not take in time: the incident records it, so that a store that is down blocks nothing."""
 
 
+Action = Literal["approve", "pause", "resume", "retry", "abort"]
+
+
 class Control(Frozen):
     """A person's word to a running rollback, passed on by its incident."""
 
-    action: Literal["pause", "resume", "abort"]
+    action: Action
     by: str
     reason: str
+    stage: str = ""
+    """What is approved: the :func:`stage_name` of a stage that waits for it."""
 
 
 class Held(Frozen):
@@ -49,3 +56,19 @@ class Held(Frozen):
 
     reason: str | None
     """None: it goes on."""
+    for_person: bool = True
+    """Whether a person's word ends it; otherwise it ends by itself, once somebody acts for the region again."""
+
+
+class Awaited(Frozen):
+    """A rollback's word to its incident: a stage waits for a person's approval."""
+
+    stage: str
+    """Its :func:`stage_name`."""
+    sentence: str | None
+    """What waits, and what it will do once it is approved. None: it waits no longer."""
+
+
+def stage_name(service: str, stage: str) -> str:
+    """How people and messages name one stage of one service: ``payments/retire``."""
+    return f"{service}/{stage}"

@@ -131,6 +131,8 @@ class Stage(Frozen):
     gate: Gate | None = None
     point_of_no_return: bool = False
     """Past this stage the way back is no longer lossless. The gate before it stands guard."""
+    approval: bool = False
+    """A person must approve this stage before it begins."""
 
     @property
     def moves_traffic(self) -> bool:

@@ -43,12 +43,11 @@ class Execution:
         self._journal = journal
         self._protection = protection
         self._child: workflow.ChildWorkflowHandle[RollbackWorkflow, RollbackResult] | None = None
-        self._stopped = False
-        self._word: Control | None = None
+        self._abort: Control | None = None
+        self._pause: Control | None = None
         self._attempts = 0
         self._done: set[str] = set()
         self._met_trouble = False
-        self.paused = False
         self.verdict: Verdict | None = None
         self.steps: tuple[StepRecord, ...] = ()
         self._standing: dict[str, str] = {}
@@ -56,8 +55,12 @@ class Execution:
 
     @property
     def under_way(self) -> bool:
-        """Whether steps of the plan are done: then a person's *resume* runs the rest of it, and nothing twice."""
+        """Whether steps of the plan are done: then a person's *retry* runs the rest of it, and nothing twice."""
         return bool(self._done)
+
+    @property
+    def paused(self) -> bool:
+        return self._pause is not None
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -65,16 +68,20 @@ class Execution:
         return tuple(self._standing.values())
 
     async def tell(self, word: Control) -> None:
-        """Pass a person's word on to what runs, and keep it for what has not begun."""
-        if word.action == "abort":
-            self._stopped = True
-        else:
-            self.paused = word.action == "pause"
-        self._word = word
+        """Pass a person's word on to what runs, and keep what also holds for what has not begun."""
+        match word.action:
+            case "abort":
+                self._abort = word
+            case "pause":
+                self._pause = word
+            case "resume":
+                self._pause = None
+            case "retry" | "approve":  # of something that runs and waits for it
+                pass
         await self._pass_on(word)
 
-    async def _pass_on(self, word: Control) -> None:
-        if self._child is None:
+    async def _pass_on(self, word: Control | None) -> None:
+        if self._child is None or word is None:
             return
         try:
             await self._child.signal(RollbackWorkflow.control, word)
@@ -86,8 +93,8 @@ class Execution:
         running: dict[str, asyncio.Task[Trouble | None]] = {}
         trouble: Trouble | None = None
         while len(self._done) < len(plan.steps):
-            await workflow.wait_condition(lambda: not self.paused or self._stopped)
-            if trouble is None and self._stopped:
+            await workflow.wait_condition(lambda: not self.paused or self._abort is not None)
+            if trouble is None and self._abort:
                 trouble = ABORT_ASKED
             if trouble is None:
                 for step in startable(plan.steps, self._done, running, self._start.coordination, self._met_trouble):
@@ -135,13 +142,13 @@ class Execution:
                 peers=self._start.peers,
                 plan=chosen,
                 hold_timeout=self._start.policy.hold_timeout,
+                approval_timeout=self._start.policy.approval_timeout,
             ),
             id=f"rollback:{self._start.incident}:{chosen.first.state.service}",
             parent_close_policy=ParentClosePolicy.ABANDON,
             static_summary=f"{chosen.strategy} rollback of {services}",
         )
-        if self._word is not None and self._word.action != "resume":
-            await self._pass_on(self._word)  # said while the rollback was being started
+        await self._pass_on(self._abort or self._pause)  # said before, or while it was being started
         result = await self._child
         self._child = None
         self._journal.adopt(result.unrecorded)
@@ -155,7 +162,7 @@ class Execution:
             self._standing[standing] = f"{standing}: {result.sentence}"
         else:
             del self._standing[standing]
-        return Trouble(result.sentence, stale=result.outcome == "stale")
+        return Trouble(result.sentence, "stale" if result.outcome == "stale" else "failed")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:
         request = rollback.ReadBackRequest(**self._scope.at(work.service).model_dump(), work=work)

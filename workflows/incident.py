@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -19,17 +17,27 @@ from workflows.journal import Journal
 from workflows.protection import Protection
 from workflows.regions import Regions
 from workflows.saga import Saga, describe
-from workflows.search import PHASE, REGION, RELEASE, SERVICE, SEVERITY, STRATEGY, tag
+from workflows.search import REGION, RELEASE, SERVICE, SEVERITY, STRATEGY, tag
+from workflows.standing import Standing
 from workflows.trouble import ABORT_ASKED, Trouble
+from workflows.words import Words
 
 with workflow.unsafe.imports_passed_through():
     from activities.rollback import contract as rollback
     from models.alert import AlertReference
     from models.assessment import Assessment
     from models.catalog import Level
-    from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Milestone, Phase
+    from models.incident import (
+        Approval,
+        IncidentResult,
+        IncidentStart,
+        IncidentState,
+        Milestone,
+        Phase,
+        StageApproval,
+    )
     from models.plan import Plan
-    from models.rollback import Control, Held
+    from models.rollback import Action, Awaited, Control, Held, stage_name
     from models.scope import Scope
 
 MAX_PLANS = 3
@@ -52,16 +60,14 @@ class IncidentWorkflow:
         self._saga = Saga(self._journal)
         self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
         self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection)
-        self._phase = Phase.PROTECTING
+        self._standing = Standing(self._journal, self._protection)
         self._alerts = Alerts(start.severity, start.alerts)
         self._milestones: dict[str, datetime] = {}
         self._assessment: Assessment | None = None
         self._plan: Plan | None = None
-        self._hold: str | None = None
-        self._held_in = Phase.PROTECTING
         self._approved = False
-        self._resumed = False
-        self._abort: Approval | None = None
+        self._approved_stages: set[str] = set()
+        self._words = Words()
         self._over = False
 
     @workflow.run
@@ -70,13 +76,13 @@ class IncidentWorkflow:
         try:
             return await asyncio.shield(body)
         except asyncio.CancelledError:
-            await self._stop(Approval(by="Temporal", reason="the workflow was cancelled"))
+            await self._tell("abort", Approval(by="Temporal", reason="the workflow was cancelled"))
             return await body
 
     async def _body(self) -> IncidentResult:
         self._journal.record("incident-started", {**dict(self._start), "workflow": workflow.info().workflow_id})
         self._reach(Milestone.RECEIVED, self._start.received_at)
-        self._note_phase()
+        self._standing.record()
         await self._protect()
         # Not before: the first task has nothing to do but to protect, and whatever else it carried would come first.
         self._journal.open()
@@ -102,7 +108,7 @@ class IncidentWorkflow:
                 if self._execution.under_way:
                     plan = self._plan
                 else:
-                    plan = await self._unless_aborted(self._assess_and_plan())
+                    plan = await self._words.unless_aborted(self._assess_and_plan())
                 if plan is None:
                     break
                 if self._start.level is Level.ADVISE:
@@ -110,38 +116,26 @@ class IncidentWorkflow:
                 trouble = await self._run(plan)
                 if trouble is None:
                     return Phase.RESOLVED, f"{self._start.service} in {self._start.region} is verified healthy"
-                if not trouble.stale:
+                if trouble.kind != "stale":
                     break
         except FailureError as failure:
             trouble = Trouble(describe(failure))
-        if self._abort:
-            return await self._aborted()
+        if self._words.abort:
+            return await self._aborted(self._words.abort)
         return await self._wait_for_person(trouble.sentence if trouble else "nothing was done")
 
-    async def _unless_aborted(self, work: Coroutine[Any, Any, Plan]) -> Plan | None:
-        """The plan, or none once a person has aborted: nothing is changed while it is made, so it may be cut off."""
-        working = asyncio.create_task(work)
-        aborted = asyncio.create_task(workflow.wait_condition(lambda: self._abort is not None))
-        await workflow.wait([working, aborted], return_when=asyncio.FIRST_COMPLETED)
-        aborted.cancel()
-        if working.done():
-            return await working
-        working.cancel()
-        with suppress(asyncio.CancelledError, FailureError):
-            await working
-        return None
-
     async def _assess_and_plan(self) -> Plan:
-        self._enter(Phase.ASSESSING)
+        self._standing.enter(Phase.ASSESSING)
         self._assessment = await assess(self._start, self._scope, self._regions)
         self._journal.record("assessment", self._assessment)
-        self._enter(Phase.PLANNING)
+        self._standing.enter(Phase.PLANNING)
         request = rollback.PlanRequest(
             **self._scope.model_dump(), assessment=self._assessment, protected=self._protection.active
         )
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._plan = plan
         self._approved = False
+        self._approved_stages.clear()
         self._reach(Milestone.PLANNED)
         chosen = plan.rollback
         self._journal.record(
@@ -165,48 +159,42 @@ class IncidentWorkflow:
         needs_person = self._start.level is Level.PROTECT or self._start.policy.approval == "always"
         if needs_person and not self._approved and not await self._wait_for_approval():
             return Trouble("nobody approved the plan in time")
-        if self._abort:
+        if self._words.abort:
             return ABORT_ASKED
-        self._enter(Phase.EXECUTING)
-        trouble = await self._execution.run(plan, self._reach, self._enter)
+        self._standing.enter(Phase.EXECUTING)
+        trouble = await self._execution.run(plan, self._reach, self._standing.enter)
         if trouble is None:
             self._reach(Milestone.RECOVERED)
         return trouble
 
     async def _wait_for_approval(self) -> bool:
-        self._enter(Phase.AWAITING_APPROVAL)
+        self._standing.enter(Phase.AWAITING_APPROVAL)
         try:
             await workflow.wait_condition(
-                lambda: self._approved or self._abort is not None, timeout=self._start.policy.approval_timeout
+                lambda: self._approved or self._words.abort is not None, timeout=self._start.policy.approval_timeout
             )
         except TimeoutError:
             return False
         return True
 
     async def _wait_for_person(self, reason: str) -> tuple[Phase, str] | None:
-        """Held: protection goes on until a person resumes or aborts, or the hold's own time is over."""
-        self._enter_hold(reason)
-        self._resumed = False
-        try:
-            await workflow.wait_condition(
-                lambda: self._resumed or self._abort is not None, timeout=self._start.policy.hold_timeout
-            )
-        except TimeoutError:
+        """Held: protection goes on until a person's retry or abort, or until the hold's own time is over.
+
+        A retry that was said to a rollback's hold, and came when that had just ended, is meant here too.
+        """
+        self._standing.hold_for_person(reason)
+        if not await self._words.retry(self._start.policy.hold_timeout):
             self._protection.stop_renewing()
             return Phase.HELD, reason
-        self._leave_hold()
-        return await self._aborted() if self._abort else None
+        self._words.forget_retry()
+        self._standing.go_on()
+        return await self._aborted(self._words.abort) if self._words.abort else None
 
     async def _on_silence(self, reason: str | None) -> None:
         """Nobody acts for the region, or somebody does again."""
-        if reason is not None:
-            self._enter_hold(reason)
-        else:
-            self._leave_hold()
+        self._standing.wait_for_region(reason)
 
-    async def _aborted(self) -> tuple[Phase, str]:
-        asked = self._abort
-        assert asked is not None  # noqa: S101 -- the only callers have looked
+    async def _aborted(self, asked: Control) -> tuple[Phase, str]:
         troubles = await self._saga.compensate()
         sentence = f"aborted by {asked.by}: {asked.reason or 'no reason given'}"
         if troubles or self._execution.unfinished:
@@ -215,7 +203,7 @@ class IncidentWorkflow:
 
     async def _end(self, phase: Phase, sentence: str) -> IncidentResult:
         self._over = True
-        self._enter(phase, sentence)
+        self._standing.enter(phase, sentence)
         self._reach(Milestone.ENDED)
         chosen = self._plan.rollback if self._plan else None
         result = IncidentResult(
@@ -237,25 +225,6 @@ class IncidentWorkflow:
         return plan.hold or " · ".join(plan.preview)
 
     # Where it stands
-
-    def _enter(self, phase: Phase, detail: str = "") -> None:
-        self._phase = phase
-        self._note_phase(detail)
-        tag({PHASE: phase})
-        workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
-
-    def _note_phase(self, detail: str = "") -> None:
-        self._journal.record("phase", {"phase": self._phase, "detail": detail})
-
-    def _enter_hold(self, reason: str) -> None:
-        if self._hold is None:
-            self._held_in = self._phase
-        self._hold = reason
-        self._enter(Phase.HELD, reason)
-
-    def _leave_hold(self) -> None:
-        self._hold = None
-        self._enter(self._held_in)
 
     def _reach(self, milestone: Milestone, at: datetime | None = None) -> None:
         if milestone not in self._milestones:
@@ -280,30 +249,61 @@ class IncidentWorkflow:
     @workflow.signal
     def rollback_held(self, word: Held) -> None:
         """The rollback waits at a stage boundary, or goes on."""
-        if word.reason is not None:
-            self._enter_hold(word.reason)
+        if not word.for_person:
+            self._standing.wait_for_region(word.reason)
+        elif word.reason is not None:
+            self._standing.hold_for_person(word.reason)
         else:
-            self._leave_hold()
+            self._words.forget_retry()
+            self._standing.go_on()
+
+    @workflow.signal
+    def approval_awaited(self, word: Awaited) -> None:
+        """A stage of the rollback waits for a person, or does not any more."""
+        self._standing.wait_for_approval(word.stage, word.sentence)
 
     @workflow.update
     async def approve(self, word: Approval) -> str:
-        """Let the plan that was shown run."""
-        self._note_operator("approve", word)
-        self._approved = True
+        """Let the plan that was shown run. Said again, it changes nothing."""
+        if not self._approved:
+            self._note_operator("approve", word)
+            self._approved = True
         return "approved"
 
     @approve.validator
     def _may_approve(self, word: Approval) -> None:
-        if self._phase is not Phase.AWAITING_APPROVAL or self._plan is None:
-            _refuse(f"nothing waits for an approval: the incident is {self._phase}")
-        if word.plan is not None and word.plan != self._plan.hash:
-            _refuse(f"the plan is {self._plan.hash} by now, not {word.plan}: look at it again")
+        plan = self._refuse_another_plan(word)
+        if self._approved:
+            return
+        if self._standing.awaited:
+            _refuse(f"the plan {plan.hash} runs; what waits is {self._stages}: approve it with --stage")
+        if not self._standing.plan_waits:
+            _refuse(f"nothing waits for an approval: the incident is {self._standing.phase}")
+
+    @workflow.update
+    async def approve_stage(self, word: StageApproval) -> str:
+        """Let one stage begin that waits for it. Said again, it changes nothing."""
+        stage = stage_name(word.service, word.stage)
+        if stage not in self._approved_stages:
+            self._note_operator("approve", word, stage=stage)
+            self._approved_stages.add(stage)
+            self._standing.wait_for_approval(stage, None)
+            await self._tell("approve", word, stage)
+        return f"approved {stage}"
+
+    @approve_stage.validator
+    def _may_approve_stage(self, word: StageApproval) -> None:
+        self._refuse_another_plan(word)
+        stage = stage_name(word.service, word.stage)
+        if stage not in self._standing.awaited and stage not in self._approved_stages:
+            waits = f"what waits is {self._stages}" if self._standing.awaited else "no stage waits for an approval"
+            _refuse(f"{stage} does not wait for an approval: {waits}, and the incident is {self._standing.phase}")
 
     @workflow.update
     async def pause(self, word: Approval) -> str:
         """Begin no further step; what runs is finished."""
         self._note_operator("pause", word)
-        await self._execution.tell(Control(action="pause", by=word.by, reason=word.reason))
+        await self._tell("pause", word)
         return "paused"
 
     @pause.validator
@@ -314,29 +314,46 @@ class IncidentWorkflow:
 
     @workflow.update
     async def resume(self, word: Approval) -> str:
-        """Go on after a pause, or try again after a hold."""
+        """Go on after a pause."""
         self._note_operator("resume", word)
-        self._resumed = True
-        await self._execution.tell(Control(action="resume", by=word.by, reason=word.reason))
+        await self._tell("resume", word)
         return "resumed"
 
     @resume.validator
     def _may_resume(self, word: Approval) -> None:
         self._refuse_when_over()
-        if not self._execution.paused and self._hold is None:
-            _refuse(f"there is nothing to resume: the incident is {self._phase} and not paused")
+        if not self._execution.paused:
+            held = "; a hold ends with retry or abort" if self._standing.person else ""
+            _refuse(f"it is not paused, so there is nothing to resume: the incident is {self._standing.phase}{held}")
+
+    @workflow.update
+    async def retry(self, word: Approval) -> str:
+        """Run what it is held at again: the stage, or another attempt of the incident."""
+        self._note_operator("retry", word)
+        await self._tell("retry", word)
+        return "trying again"
+
+    @retry.validator
+    def _may_retry(self, word: Approval) -> None:
+        self._refuse_when_over()
+        if self._execution.paused:
+            _refuse("it is paused, so nothing would be tried again: resume it first")
+        if self._standing.person is None:
+            region = f"held until somebody acts for {self._start.region} again, and then goes on by itself"
+            why = region if self._standing.hold else f"{self._standing.phase}, and not held"
+            _refuse(f"there is nothing to try again: the incident is {why}")
 
     @workflow.update
     async def abort(self, word: Approval) -> str:
         """Stop at the next step boundary and undo everything."""
         self._note_operator("abort", word)
-        await self._stop(word)
+        await self._tell("abort", word)
         return "aborting"
 
     @abort.validator
     def _may_abort(self, word: Approval) -> None:
         self._refuse_when_over()
-        if self._abort:
+        if self._words.abort:
             _refuse("it is being aborted already")
 
     @workflow.query
@@ -348,9 +365,10 @@ class IncidentWorkflow:
             service=self._start.service,
             severity=self._alerts.severity,
             level=self._start.level,
-            phase=self._phase,
+            phase=self._standing.phase,
             paused=self._execution.paused,
-            hold=self._hold,
+            hold=self._standing.hold,
+            awaited=self._standing.awaited,
             alerts=self._alerts.first,
             alerts_had=self._alerts.number,
             steps=self._saga.records + self._execution.steps,
@@ -369,16 +387,28 @@ class IncidentWorkflow:
     def plan(self) -> Plan | None:
         return self._plan
 
+    @property
+    def _stages(self) -> str:
+        return ", ".join(self._standing.awaited)
+
+    def _refuse_another_plan(self, word: Approval) -> Plan:
+        if self._plan is None:
+            _refuse(f"there is no plan to approve: the incident is {self._standing.phase}")
+        if word.plan is not None and word.plan != self._plan.hash:
+            _refuse(f"the plan is {self._plan.hash} by now, not {word.plan}: look at it again")
+        return self._plan
+
     def _refuse_when_over(self) -> None:
         if self._over:
-            _refuse(f"it has ended: {self._phase}")
+            _refuse(f"it has ended: {self._standing.phase}")
 
-    async def _stop(self, word: Approval) -> None:
-        self._abort = word
-        await self._execution.tell(Control(action="abort", by=word.by, reason=word.reason))
+    async def _tell(self, action: Action, said: Approval, stage: str = "") -> None:
+        word = Control(action=action, by=said.by, reason=said.reason, stage=stage)
+        self._words.hear(word)
+        await self._execution.tell(word)
 
-    def _note_operator(self, action: str, word: Approval) -> None:
-        self._journal.record("operator", {"action": action, "by": word.by, "reason": word.reason})
+    def _note_operator(self, action: Action, word: Approval, **more: str) -> None:
+        self._journal.record("operator", {"action": action, "by": word.by, "reason": word.reason, **more})
 
 
 def _refuse(why: str) -> NoReturn:

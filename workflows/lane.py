@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.journal import Journal
 from workflows.operations import change_of, generations
+from workflows.parent import tell_incident
 from workflows.regions import Regions
 from workflows.saga import Saga, SagaStep, describe, kind_of
 from workflows.trouble import ABORT_ASKED, Trouble
@@ -23,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from models.identity import Key
     from models.plan import ServiceRollback
     from models.receipt import Outcome
-    from models.rollback import RollbackStart
+    from models.rollback import Awaited, RollbackStart, stage_name
     from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Scale, Soak, Stage, StageStep
     from models.verdict import Finding, Verdict
 
@@ -42,6 +43,7 @@ class ServiceLane:
     ) -> None:
         self._incident = start.incident
         self._attempt = start.attempt
+        self._approval_timeout = start.approval_timeout
         self._scope = start.at(rollback.state.service).model_dump()
         self._rollback = rollback
         self._regions = regions
@@ -82,12 +84,43 @@ class ServiceLane:
         for stage in stages:
             if stage.name in self._passed:
                 continue
-            if trouble := await self._run_stage(stage):
+            if trouble := await self._may_begin(stage) or await self._run_stage(stage):
                 return trouble
             self._passed.add(stage.name)
             if self.contained_at is None and self._shifts <= self._passed:
                 self.contained_at = workflow.now()
         return None
+
+    async def _may_begin(self, stage: Stage) -> Trouble | None:
+        """Between two stages nothing is under way: here it waits for a person, rests, gives way or stops."""
+        late = stage.approval and not await self._approval(stage)
+        await self._words.between_stages()
+        if self._words.abort:
+            return ABORT_ASKED
+        if late:
+            return Trouble(f"{self._name(stage)}: nobody approved it in {self._approval_timeout:g} s", "unapproved")
+        if self._words.outranked or (stage.approval and not self._words.is_approved(self._full(stage))):
+            return Trouble(f"{self.service} has stopped before stage {stage.name}", "outranked")
+        return None
+
+    async def _approval(self, stage: Stage) -> bool:
+        """Whether it comes in time, or is not needed any more because the rollback is called off."""
+        name = self._full(stage)
+        if self._words.is_approved(name):
+            return True
+        await tell_incident(Awaited(stage=name, sentence=self._asks(stage)))
+        in_time = await self._words.approval(name, self._approval_timeout)
+        await tell_incident(Awaited(stage=name, sentence=None))
+        return in_time
+
+    def _asks(self, stage: Stage) -> str:
+        does = "; ".join(step.title for step in stage.steps) or stage.title
+        way = " (point of no return)" if stage.point_of_no_return else ""
+        how = f"sternway incidents approve {self._incident} --stage {self._full(stage)}"
+        return (
+            f"{self.service} waits for an approval of stage {stage.name}{way}: {does}. `{how}` lets it go on; without "
+            f"an approval in {self._approval_timeout:g} s it is held"
+        )
 
     async def _run_stage(self, stage: Stage) -> Trouble | None:
         workflow.set_current_details(f"{self.service}: stage **{stage.name}**: {stage.title}")
@@ -104,10 +137,10 @@ class ServiceLane:
                 return ABORT_ASKED
             return await self._pass(stage, stage.gate) if stage.gate else None
         except FailureError as failure:
-            stale = kind_of(failure) == "Moved"
-            if stale:  # refused, so nothing of this step has happened
+            moved = kind_of(failure) == "Moved"
+            if moved:  # refused, so nothing of this step has happened
                 self._traffic_moved = moved_before
-            return Trouble(f"{self._name(stage)}: {describe(failure)}", stale=stale)
+            return Trouble(f"{self._name(stage)}: {describe(failure)}", "stale" if moved else "failed")
 
     async def _apply(self, step: StageStep) -> None:
         change = change_of(step.operation)
@@ -173,3 +206,6 @@ class ServiceLane:
 
     def _name(self, stage: Stage) -> str:
         return f"{self.service}, stage {stage.name}"
+
+    def _full(self, stage: Stage) -> str:
+        return stage_name(self.service, stage.name)

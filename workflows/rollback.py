@@ -15,6 +15,7 @@ from temporalio.exceptions import FailureError
 
 from workflows.journal import Journal
 from workflows.lane import ServiceLane
+from workflows.parent import tell_incident
 from workflows.regions import Regions
 from workflows.saga import Saga, describe
 from workflows.trouble import Trouble
@@ -37,6 +38,7 @@ Ending = tuple[RollbackOutcome, str]
 class RollbackWorkflow:
     """One rollback plan. Survives its parent; ends done, compensated, aborted or held, never in between.
 
+    Whoever has a higher priority takes its locks over, at a boundary of its stages: it then ends where it is.
     Pinned to the build of its incident, also when another one has become current in the meantime.
     """
 
@@ -66,6 +68,10 @@ class RollbackWorkflow:
     @workflow.signal
     def lock_granted(self, service: str) -> None:
         self._locked.add(service)
+
+    @workflow.signal
+    def outranked(self, word: rollback.Outranked) -> None:
+        self._words.hear_lock(word)
 
     @workflow.signal
     def control(self, word: Control) -> None:
@@ -99,20 +105,29 @@ class RollbackWorkflow:
         for service in sorted(self._lanes):
             asked.append(self._lock_of(service))
             await self._regions.call(rollback.LOCK, asked[-1], f"lock {service}")
-            if not await self._locked_or_aborted(service):
+            if not await self._granted(service):
                 return "compensated", f"another rollback of {service} holds its lock; nothing was changed"
+            if self._words.abort:
+                return await self._abort(self._words.abort)
+            if self._words.outranked:
+                return self._give_way(self._words.outranked, "the rollback has not begun")
         return None
 
     def _lock_of(self, service: str) -> rollback.LockRequest:
         here = workflow.info()
         return rollback.LockRequest(
-            region=self._start.region, service=service, holder=here.workflow_id, run=here.run_id
+            region=self._start.region,
+            service=service,
+            holder=here.workflow_id,
+            run=here.run_id,
+            priority=self._plan.priority,
         )
 
-    async def _locked_or_aborted(self, service: str) -> bool:
+    async def _granted(self, service: str) -> bool:
+        """Whether it comes in time, or is not needed any more because the rollback is called off."""
         try:
             await workflow.wait_condition(
-                lambda: service in self._locked or self._words.abort is not None, timeout=LOCK_PATIENCE
+                lambda: service in self._locked or self._words.called_off, timeout=LOCK_PATIENCE
             )
         except TimeoutError:
             return False
@@ -153,10 +168,14 @@ class RollbackWorkflow:
         if self._words.abort:
             return await self._abort(self._words.abort)
         sentence = "; ".join(trouble.sentence for trouble in troubles)
+        kinds = {trouble.kind for trouble in troubles}
+        if kinds <= {"unapproved", "outranked"}:
+            if self._words.outranked:
+                return self._give_way(self._words.outranked, sentence)
+            return await self._hold(sentence) if "unapproved" in kinds else None
         moved = tuple(moved for lane in self._lanes.values() if (moved := lane.moved))
         if not moved:
-            stale = any(trouble.stale for trouble in troubles)
-            return await self._compensate("stale" if stale else "compensated", sentence)
+            return await self._compensate("stale" if "stale" in kinds else "compensated", sentence)
         decision = await self._decide(moved)
         sentence = f"{sentence}. {decision.sentence}"
         if decision.action == "hold":
@@ -171,12 +190,26 @@ class RollbackWorkflow:
             return rollback.Decision(action="hold", sentence=f"Health could not be measured: {describe(failure)}")
 
     async def _hold(self, reason: str) -> Ending | None:
-        """Wait at this stage boundary for a person: resume runs the stage again, abort undoes."""
-        await self._tell_incident(Held(reason=reason))
-        if not await self._words.resumed(self._start.hold_timeout):
+        """Wait at this stage boundary for a person: retry runs the stage again, abort undoes."""
+        self._words.forget_retry()
+        await tell_incident(Held(reason=reason))
+        if not await self._words.retry(self._start.hold_timeout):
             return "held", reason
-        await self._tell_incident(Held(reason=None))
-        return await self._abort(self._words.abort) if self._words.abort else None
+        await tell_incident(Held(reason=None))
+        if self._words.abort:
+            return await self._abort(self._words.abort)
+        return self._give_way(self._words.outranked, reason) if self._words.outranked else None
+
+    def _give_way(self, to: rollback.LockRequest, where: str) -> Ending:
+        """Law 1: nothing is undone that the other one may build on, and every receipt of it stays."""
+        left = [step.title for step in self._saga.records]
+        sentence = (
+            f"{where}: {to.holder} has priority {to.priority} over {self._plan.priority} and took {to.service} over"
+        )
+        if not left:
+            return "stale", f"{sentence}; nothing was changed"
+        undo = f"`sternway undo {self._start.incident}` takes back what nobody has changed since"
+        return "held", f"{sentence}. Not taken back: {', '.join(left)}; {undo}"
 
     async def _abort(self, word: Control) -> Ending:
         return await self._compensate("aborted", f"aborted by {word.by}: {word.reason}")
@@ -188,18 +221,7 @@ class RollbackWorkflow:
         return outcome, f"{reason}; everything that had been changed is undone"
 
     async def _tell_silence(self, reason: str | None) -> None:
-        await self._tell_incident(Held(reason=reason))
-
-    async def _tell_incident(self, word: Held) -> None:
-        parent = workflow.info().parent
-        if parent is None:
-            return
-        try:
-            await workflow.get_external_workflow_handle(parent.workflow_id, run_id=parent.run_id).signal(
-                "rollback_held", word
-            )
-        except FailureError:
-            workflow.logger.warning("the incident of this rollback has ended; going on without it")
+        await tell_incident(Held(reason=reason, for_person=False))
 
     def _scope(self) -> dict[str, str]:
         return {name: getattr(self._start, name) for name in Scope.model_fields}

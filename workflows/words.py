@@ -1,9 +1,9 @@
-"""What people say to a running rollback, and how its work waits for it."""
+"""What people, and the lock, say to a running rollback, and how its work waits for it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.rollback.contract import LockRequest, Outranked
     from models.rollback import Control
 
 Result = TypeVar("Result")
@@ -21,8 +22,11 @@ class Words:
 
     def __init__(self) -> None:
         self.abort: Control | None = None
+        self._outranking: dict[str, LockRequest] = {}
+        """By service."""
         self._paused = False
-        self._resumed = False
+        self._retry = False
+        self._approved: set[str] = set()
 
     def hear(self, word: Control) -> None:
         match word.action:
@@ -30,23 +34,53 @@ class Words:
                 self._paused = True
             case "resume":
                 self._paused = False
-                self._resumed = True
+            case "retry":
+                self._retry = True
+            case "approve":
+                self._approved.add(word.stage)
             case "abort":
                 self.abort = word
+
+    def hear_lock(self, word: Outranked) -> None:
+        if word.by:
+            self._outranking[word.service] = word.by
+        else:
+            self._outranking.pop(word.service, None)
+
+    @property
+    def outranked(self) -> LockRequest | None:
+        """Who of a higher priority waits for the lock of one of its services."""
+        return next(iter(self._outranking.values()), None)
+
+    @property
+    def called_off(self) -> bool:
+        """Whether no further stage may begin."""
+        return self.abort is not None or self.outranked is not None
 
     async def stop(self) -> bool:
         """To ask before every step: waits while it is paused. True once a person has aborted."""
         await workflow.wait_condition(lambda: not self._paused or self.abort is not None)
         return self.abort is not None
 
-    async def resumed(self, seconds: float) -> bool:
-        """Whether somebody says within so many seconds that work is to go on, or to be stopped."""
-        self._resumed = False
-        try:
-            await workflow.wait_condition(lambda: self._resumed or self.abort is not None, timeout=seconds)
-        except TimeoutError:
-            return False
-        return True
+    async def between_stages(self) -> None:
+        """Wait while it is paused; whoever goes first need not wait for the end of that."""
+        await workflow.wait_condition(lambda: not self._paused or self.called_off)
+
+    def is_approved(self, stage: str) -> bool:
+        """Whether a person has approved it. That holds for as long as this rollback runs, also where it is retried."""
+        return stage in self._approved
+
+    async def approval(self, stage: str, seconds: float) -> bool:
+        """Whether a person approves it within so many seconds, or says something that makes it needless."""
+        return await self._within(seconds, lambda: self.is_approved(stage))
+
+    def forget_retry(self) -> None:
+        """What was said to one hold is not about the next one. To be called before anybody is told of that."""
+        self._retry = False
+
+    async def retry(self, seconds: float) -> bool:
+        """Whether somebody says within so many seconds that the work is to be tried again, or to be stopped."""
+        return await self._within(seconds, lambda: self._retry)
 
     async def unless_aborted(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Its result; none once a person has aborted: it changes nothing, so it may be cut off."""
@@ -60,3 +94,10 @@ class Words:
         with suppress(asyncio.CancelledError, FailureError):
             await working
         return None
+
+    async def _within(self, seconds: float, said: Callable[[], bool]) -> bool:
+        try:
+            await workflow.wait_condition(lambda: said() or self.called_off, timeout=seconds)
+        except TimeoutError:
+            return False
+        return True

@@ -69,6 +69,16 @@ class LockRequest(Frozen):
     """Workflow id of whoever asks."""
     run: str
     """And its run: a rollback that is begun again under the same id is another one."""
+    priority: int = 0
+    """Whoever has a higher one goes first, and has a holder with a lower one give way."""
+
+
+class Outranked(Frozen):
+    """A lock's word to its holder, which gives way at the next boundary of its stages."""
+
+    service: str
+    by: LockRequest | None
+    """Who of a higher priority waits for the lock. None: nobody does any more."""
 
 
 PLAN = Contract("rollback.plan.v1", PlanRequest, Plan, timeout=timedelta(seconds=15))

@@ -9,10 +9,11 @@ from activities.rollback.affected import going_back
 from activities.rollback.circumstances import circumstances, way_of
 from activities.rollback.expectation import expect
 from activities.rollback.order import waves
+from activities.rollback.approval import with_approvals
 from activities.rollback.preview import preview
 from activities.rollback.selection import HOLD, STRATEGIES, Selection, select
 from activities.rollback.situation import Situation
-from activities.rollback.strategies import staged
+from activities.rollback.strategies import emergency, staged
 from activities.rollback.target import Way
 from models.catalog import Catalog, RollbackPolicy
 from models.circumstances import Circumstances
@@ -51,6 +52,7 @@ def make_plan(incident: str, catalog: Catalog, situation: Situation, protected: 
         strategy=selection.strategy,
         services=tuple(one for one, _ in back.values()),
         waves=ordered,
+        priority=emergency.PRIORITY if selection.strategy == emergency.NAME else 0,
         expected=expect(seen, selection.strategy, ordered),
         selected_because=f"{selection.because}; {ways[going[0]].sentence}",
     )
@@ -82,7 +84,8 @@ class _Planner:
             policy=policy,
             before=subject.health(way.bad),
         )
-        return rollback, STRATEGIES[strategy](subject.state, way.target, way.bad, policy)
+        stages = STRATEGIES[strategy](subject.state, way.target, way.bad, policy)
+        return rollback, with_approvals(stages, policy)
 
 
 def _graph(catalog: Catalog) -> Graph:

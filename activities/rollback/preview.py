@@ -50,6 +50,8 @@ def _stage(stage: Stage) -> Iterator[str]:
     changes = "; ".join(step.title for step in stage.steps) or stage.title
     guard = "  [point of no return: the gate before it must have passed]" if stage.point_of_no_return else ""
     yield f"stage {stage.name}: {changes}{guard}"
+    if stage.approval:
+        yield "  waits for a person's approval before it begins"
     for step in stage.steps:
         if step.check:
             yield f"  holds unless {passes_when(step.check)}"

@@ -25,7 +25,7 @@ class Scenario:
     """The point at whose name a person aborts it."""
     refused: str | None = None
     """The point at whose name a call is refused, however often it is made."""
-    at_hold: Word = "resume"
+    at_hold: Word = "retry"
     """What a person says where it is held."""
 
     @property

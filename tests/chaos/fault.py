@@ -19,7 +19,7 @@ from tests.chaos.wire import Mishap, MishapKind
 from tests.chaos.world import PARTS, ChaosWorld
 
 Strike = Callable[[ChaosWorld, Point], Awaitable[None]]
-Word = Literal["resume", "abort"]
+Word = Literal["retry", "abort"]
 
 LOCKED = 6.0
 """Seconds for which somebody else holds the store's tables: longer than a write waits for them."""
@@ -39,7 +39,7 @@ class Fault:
     applies: Callable[[Point], bool]
     strike: Strike
     """While everything that comes to the point stands still there."""
-    at_hold: Word = "resume"
+    at_hold: Word = "retry"
     """What a person says to an incident that is held because of it."""
     ends: str = "resolved"
     """The phase in which an incident ends that nobody has aborted before."""

@@ -19,7 +19,7 @@ the name of the process that comes to them; *wire* is the connection between a p
 
 What a case came to: *recovered*: as an undisturbed incident that is left alone. *Undone*: as before it. *Held*: at a
 place with a name, because somebody else had changed what it would undo. *Not reached* and *wrong* fail the run. *Held
-on the way*: a person had to say *resume* or *abort* before it came to that; in *compensated* that is so without one.
+on the way*: a person had to say *retry* or *abort* before it came to that; in *compensated* that is so without one.
 
 [What is guaranteed](../explanation/guarantees.md) has the faults, and what is judged."""
 

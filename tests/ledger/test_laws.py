@@ -34,7 +34,7 @@ class Laws(RuleBasedStateMachine):
         self.ledger = Ledger(Path(self.folder.name, "ledger.db"))
         self.steps = 0
         self.state: dict[str, Fields] = {name: {} for name in RESOURCES}
-        self.generation = dict.fromkeys(RESOURCES, 0)
+        self.generation: dict[str, int] = dict.fromkeys(RESOURCES, 0)
         self.done: dict[Key, Receipt] = {}
         self.undone: dict[Key, Receipt] = {}
 

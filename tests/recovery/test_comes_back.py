@@ -40,7 +40,7 @@ async def test_it_ends_in_a_hold_and_what_was_undone_stays_undone(scene: Scene, 
     await until(held, 120, "the incident holds")
     assert await scene.stands() == stands
 
-    await handle.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await handle.execute_update(IncidentWorkflow.retry, SOMEBODY)
     await until(held, 60, "it holds again")
     await handle.execute_update(IncidentWorkflow.abort, SOMEBODY)
     await handle.result()

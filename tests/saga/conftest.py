@@ -131,23 +131,30 @@ class Rollbacks:
         names = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events]
         return names.count(activity) >= times
 
-    async def plan(self, before: Verdict = HEALTHY) -> RollbackPlan:
-        """*before*: health of the release that is rolled away from."""
+    async def plan(self, before: Verdict = HEALTHY, priority: int = 0, **policy: object) -> RollbackPlan:
+        """*before*: health of the release that is rolled away from. *policy*: what is not as in the catalog."""
         state = await read_state(self.world.directory, self.world.scope())
-        policy = self.world.catalog.catalog.policy_of("payments").rollback
+        rules = self.world.catalog.catalog.policy_of("payments").rollback.model_copy(update=policy)
         nothing = NoData(service="payments", region=REGION, reason="only the verdict counts")
         assessment = Assessment(observation=Observation(window=nothing, verdicts={"v2": before}))
-        chosen = make_plan("unused", state, ("v1",), policy, assessment, protected=False).rollback
+        chosen = make_plan("unused", state, ("v1",), rules, assessment, protected=False).rollback
         assert chosen is not None
-        return chosen
+        return chosen.model_copy(update={"priority": priority})
 
     async def start(
-        self, plan: RollbackPlan, hold_timeout: float = 60, peers: tuple[str, ...] = ()
+        self, plan: RollbackPlan, hold_timeout: float = 60, peers: tuple[str, ...] = (), approval_timeout: float = 60
     ) -> WorkflowHandle[RollbackWorkflow, RollbackResult]:
         scope = self.world.scope()
         return await self.client.start_workflow(
             RollbackWorkflow.run,
-            RollbackStart(**scope.model_dump(), attempt=1, peers=peers, plan=plan, hold_timeout=hold_timeout),
+            RollbackStart(
+                **scope.model_dump(),
+                attempt=1,
+                peers=peers,
+                plan=plan,
+                hold_timeout=hold_timeout,
+                approval_timeout=approval_timeout,
+            ),
             id=f"rollback:{scope.incident}:payments",
             task_queue=NEUTRAL,
             task_timeout=TASK_TIMEOUT,

@@ -5,64 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from ulid import ULID
+from temporalio.client import WorkflowUpdateFailedError
 
 from activities.analytics.store import incidents
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
-from models.incident import Approval, Coordination, IncidentResult, IncidentStart, IncidentState, Milestone, Modules
-from models.queues import WORKFLOWS as NEUTRAL
+from models.incident import Coordination, Milestone, Modules
 from tests.saga.conftest import Rollbacks
+from tests.saga.incidents import SOMEBODY, start, state, until_phase
 from tests.saga.picture import picture
 from tests.waiting import until
 from tests.world.world import Mishap, World
-from workers.local.world import REGION
-from workers.worker import TASK_TIMEOUT
 from workflows.incident import IncidentWorkflow
 from workflows.search import SEVERITY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-Incident = WorkflowHandle[IncidentWorkflow, IncidentResult]
-SOMEBODY = Approval(by="a test", reason="to see what happens")
-
-
-async def start(
-    rollbacks: Rollbacks,
-    level: Level = Level.FULL,
-    severity: Severity = Severity.CRITICAL,
-    coordination: Coordination = Coordination.ADAPTIVE,
-    modules: Modules | None = None,
-) -> Incident:
-    world, id = rollbacks.world, str(ULID())
-    argument = IncidentStart(
-        incident=id,
-        region=REGION,
-        service="payments",
-        severity=severity,
-        level=level,
-        coordination=coordination,
-        modules=modules or Modules(),
-        catalog=world.catalog.digest,
-        policy=world.catalog.catalog.policy_of("payments"),
-        received_at=datetime.now(UTC),
-        reason="a test",
-    )
-    return await rollbacks.client.start_workflow(
-        IncidentWorkflow.run, argument, id=f"incident:eu:payments:{id}", task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT
-    )
-
-
-async def state(incident: Incident) -> IncidentState:
-    return await incident.query(IncidentWorkflow.state)
-
-
-async def until_phase(incident: Incident, phase: str) -> None:
-    async def there() -> bool:
-        return (await state(incident)).phase == phase
-
-    await until(there, 40, f"the incident is {phase}")
 
 
 @pytest.mark.parametrize("coordination", list(Coordination))
@@ -92,7 +49,7 @@ async def test_an_incident_held_after_its_rollback_goes_on_from_there(world: Wor
     await until_phase(incident, "held")
     held, generations = await state(incident), await world.generations()
     world.users_are_away = False
-    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await incident.execute_update(IncidentWorkflow.retry, SOMEBODY)
     result = await incident.result()
 
     assert result.phase == "resolved", result.sentence
@@ -185,7 +142,7 @@ async def test_a_paused_incident_begins_no_step_until_it_is_resumed(world: World
     assert (await incident.result()).phase == "resolved"
 
 
-async def test_a_held_incident_tries_again_when_a_person_resumes_it(world: World, rollbacks: Rollbacks) -> None:
+async def test_a_held_incident_tries_again_when_a_person_says_so(world: World, rollbacks: Rollbacks) -> None:
     mishap = Mishap(step="scale-target", action="change", kind="refused")
     world.mishaps.pending.append(mishap)
     incident = await start(rollbacks)
@@ -194,7 +151,7 @@ async def test_a_held_incident_tries_again_when_a_person_resumes_it(world: World
     assert len(await world.leases("payments")) == 1
 
     world.mishaps.pending.clear()
-    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await incident.execute_update(IncidentWorkflow.retry, SOMEBODY)
     result = await incident.result()
 
     assert result.phase == "resolved", result.sentence

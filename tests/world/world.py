@@ -21,6 +21,7 @@ from activities.directory import Directory
 from activities.driver import Refused
 from activities.mesh.driver import Mesh
 from activities.platform.driver import Platform
+from models.catalog_file import LoadedCatalog, parse
 from models.identity import Key
 from models.lease import Lease
 from models.receipt import Fence, Receipt
@@ -138,7 +139,9 @@ class World(SmallWorld):
     def __init__(self, folder: Path, catalog: str = CATALOG) -> None:
         super().__init__(folder, catalog, SERVICES)
         self.mishaps = Mishaps()
-        self.directory = UnluckyDirectory(Catalogs(self.catalog, lambda _digest: None), self.mishaps)
+        self.others: dict[str, str] = {}
+        """Texts of further catalogs by digest, as the store would have them."""
+        self.directory = UnluckyDirectory(Catalogs(self.catalog, self.others.get), self.mishaps)
         self.users_are_away = False
         self.failures: list[str] = []
         self.served = 0
@@ -151,6 +154,13 @@ class World(SmallWorld):
     async def serve_v2(self) -> None:
         """As after a finished deployment: v2 serves with one replica, v1 has none."""
         await self.serve("payments", "v2")
+
+    def another_catalog(self, said: str, instead: str) -> LoadedCatalog:
+        """Its own with *instead* where *said* stands; incidents may begin with it."""
+        assert said in self._text
+        other = parse(self._text.replace(said, instead), "world.yaml", self.urls)
+        self.others[other.digest] = other.text
+        return other
 
     # What there is
 

@@ -15,12 +15,15 @@ from models.base import SternwayError
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume or abort them.")
+app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume, retry or abort them.")
 
 Id = Annotated[str, typer.Argument(help="The incident's ULID, as `sternway incidents list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the gateway's answer as JSON, for machines.")]
 By = Annotated[str, typer.Option(help="Who says it; it is recorded.", default_factory=getpass.getuser)]
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
+Stage = Annotated[
+    str | None, typer.Option(help="The stage that is approved, as SERVICE/STAGE. Without it, the plan as a whole.")
+]
 Plan = Annotated[str | None, typer.Option(help="Hash of the plan that you looked at; another one is then refused.")]
 
 
@@ -78,12 +81,22 @@ def show(incident: Id, as_json: Json = False) -> None:
 
 
 @app.command()
-def approve(incident: Id, by: By, reason: Reason = "", plan: Plan = None, as_json: Json = False) -> None:
-    """Let the plan run that waits for a person.
+def approve(
+    incident: Id, by: By, reason: Reason = "", stage: Stage = None, plan: Plan = None, as_json: Json = False
+) -> None:
+    """Let the plan run, or the stage begin, that waits for a person.
 
     Example: [bold]sternway incidents approve 01J9Z3… --plan 5f0c2a… --reason "checked with the team"[/bold]
+
+    Example: [bold]sternway incidents approve 01J9Z3… --stage payments/retire[/bold]
     """
-    _say("approve", incident, by, reason, plan, as_json)
+    if stage is None:
+        _say("approve", incident, by, reason, plan, as_json)
+        return
+    service, slash, name = stage.partition("/")
+    if not (service and slash and name):
+        raise SternwayError(f'"{stage}" names no stage; give SERVICE/STAGE, as `sternway incidents show` says')
+    _say(f"approve/{quote(service, safe='')}/{quote(name, safe='')}", incident, by, reason, plan, as_json)
 
 
 @app.command()
@@ -97,11 +110,20 @@ def pause(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> N
 
 @app.command()
 def resume(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> None:
-    """Go on after a pause, or try again after a hold.
+    """Go on after a pause.
 
     Example: [bold]sternway incidents resume 01J9Z3…[/bold]
     """
     _say("resume", incident, by, reason, None, as_json)
+
+
+@app.command()
+def retry(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> None:
+    """Run what the incident is held at again: the stage, or another attempt with a new plan.
+
+    Example: [bold]sternway incidents retry 01J9Z3… --reason "the registry is back"[/bold]
+    """
+    _say("retry", incident, by, reason, None, as_json)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store import assignments, incidents
-from models.incident import Approval
+from models.incident import Approval, StageApproval
 from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import MEMO, RPC_TIMEOUT
@@ -53,9 +53,22 @@ async def show_incident(incident: str, gateway: Gateway) -> dict[str, Any]:
 
 @router.post("/{incident}/{action}")
 async def act(
-    incident: str, action: Literal["approve", "pause", "resume", "abort"], word: Approval, gateway: Gateway
+    incident: str, action: Literal["approve", "pause", "resume", "retry", "abort"], word: Approval, gateway: Gateway
 ) -> dict[str, str]:
     """Say it to the workflow, and answer with what it says. 409: it refuses, and why. 503: it cannot be reached."""
+    return await _say(gateway, incident, action, action, word)
+
+
+@router.post("/{incident}/approve/{service}/{stage}")
+async def approve_stage(incident: str, service: str, stage: str, word: Approval, gateway: Gateway) -> dict[str, str]:
+    """Approve one stage that waits for it. An update of its own: an incident of the build before would take the plan
+    for what is meant."""
+    return await _say(
+        gateway, incident, "approve", "approve_stage", StageApproval(**dict(word), service=service, stage=stage)
+    )
+
+
+async def _say(gateway: Parts, incident: str, action: str, update: str, word: Approval) -> dict[str, str]:
     workflow = await asyncio.to_thread(workflow_of, gateway, incident)
     client = gateway.connection.now
     if client is None:
@@ -63,7 +76,7 @@ async def act(
     try:
         run = await _run(client, workflow, incident)
         answer: str = await run.execute_update(  # pyright: ignore[reportUnknownMemberType] -- an overload of the SDK's
-            action, word, result_type=str, rpc_timeout=RPC_TIMEOUT
+            update, word, result_type=str, rpc_timeout=RPC_TIMEOUT
         )
     except WorkflowUpdateFailedError as refused:
         raise HTTPException(409, _reason(refused)) from refused

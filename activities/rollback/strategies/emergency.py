@@ -23,6 +23,8 @@ from models.service_state import ServiceState
 from models.stage import Freeze, Stage, StageStep
 
 NAME = "emergency"
+PRIORITY = 1
+"""Others have none: it takes a service over from them."""
 
 
 def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:

@@ -1,0 +1,92 @@
+"""Where an incident stands: what it does of itself, unless it is held or a stage of it waits for a person."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from workflows.journal import Journal
+from workflows.protection import Protection
+from workflows.search import PHASE, tag
+
+with workflow.unsafe.imports_passed_through():
+    from models.incident import Phase
+
+
+class Standing:
+    """The phase that is shown, recorded and searched for. A hold that ends leads back to what goes on below it."""
+
+    def __init__(self, journal: Journal, protection: Protection) -> None:
+        self._journal = journal
+        self._protection = protection
+        self._own = (Phase.PROTECTING, "")
+        self._shown = self._own
+        self._silence: str | None = None
+        self.person: str | None = None
+        """Why it is held until a person says something."""
+        self.awaited: dict[str, str] = {}
+        """Stages that wait for an approval, and what each will do."""
+
+    @property
+    def phase(self) -> Phase:
+        return self._shown[0]
+
+    @property
+    def plan_waits(self) -> bool:
+        """Whether the plan as a whole waits for an approval."""
+        return self._own[0] is Phase.AWAITING_APPROVAL
+
+    @property
+    def hold(self) -> str | None:
+        """Why it is held, be it for a person or until somebody acts for its region again."""
+        return "; ".join(filter(None, (self.person, self._silence))) or None
+
+    def record(self) -> None:
+        phase, detail = self._shown
+        self._journal.record("phase", {"phase": phase, "detail": detail})
+
+    def enter(self, phase: Phase, detail: str = "") -> None:
+        """What the incident does of itself from now on."""
+        self._own = phase, detail
+        self._show()
+
+    def hold_for_person(self, reason: str) -> None:
+        """Nothing runs any more."""
+        self.person = reason
+        self.awaited.clear()
+        self._show()
+
+    def go_on(self) -> None:
+        """A person has said what follows the hold."""
+        self.person = None
+        self._show()
+
+    def wait_for_region(self, reason: str | None) -> None:
+        """Nobody acts for the region; none: somebody does again."""
+        self._silence = reason
+        self._show()
+
+    def wait_for_approval(self, stage: str, sentence: str | None) -> None:
+        """The stage waits; without a *sentence* it does not any more."""
+        if sentence is not None:
+            self.awaited[stage] = sentence
+        else:
+            self.awaited.pop(stage, None)
+        self._show()
+
+    def _show(self) -> None:
+        before, self._shown = self._shown, self._now()
+        if self._shown == before:
+            return
+        phase, detail = self._shown
+        self.record()
+        tag({PHASE: phase})
+        workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
+
+    def _now(self) -> tuple[Phase, str]:
+        if self._own[0].ended:
+            return self._own
+        if self.hold:
+            return Phase.HELD, self.hold
+        if self.awaited:
+            return Phase.AWAITING_APPROVAL, "; ".join(self.awaited.values())
+        return self._own
