@@ -21,6 +21,7 @@ from activities.mesh.contract import CHANGE
 from activities.rollback.state import read_state
 from bench.bare_pool import BarePool
 from bench.killing import PATIENCE, Killed, at_rest, holder, in_activity, in_task, kill, scheduled
+from bench.plans import plan_of
 from models.plan import RollbackPlan, ServiceRollback
 from models.queues import WORKFLOWS
 from models.rollback import Control, RollbackResult, RollbackStart
@@ -123,7 +124,7 @@ class _OfThePool(Case):
             policy=policy,
             before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
         )
-        return RollbackPlan.of_one(payments, tuple(_stage(number) for number in range(STAGES)), "it is measured")
+        return plan_of(payments, tuple(_stage(number) for number in range(STAGES)))
 
     async def _resume(self, rollback: Rollback) -> None:
         await rollback.signal(RollbackWorkflow.control, Control(action="resume", by="bench", reason=""))

@@ -20,6 +20,7 @@ from activities.directory import Directory
 from activities.rollback.state import read_state
 from activities.rollback.strategies import immediate
 from bench.load import Load
+from bench.plans import plan_of
 from bench.result import Benchmark, Outcome, Progress, at_least, at_most, median
 from models.plan import RollbackPlan, ServiceRollback
 from models.queues import WORKFLOWS
@@ -100,7 +101,7 @@ class Switching:
             before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
         )
         stages = immediate.stages(state, target, payments.bad, policy)
-        return RollbackPlan.of_one(payments, stages, "it is measured")
+        return plan_of(payments, stages)
 
     def _note_stages(self, incident: str, plan: RollbackPlan) -> None:
         """A stage ends with the verdict of its check or gate; the first begins with its first step."""

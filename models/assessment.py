@@ -7,6 +7,7 @@ from typing import Literal
 from models.base import Frozen
 from models.incident import Impact
 from models.observation import Observation
+from models.survey import Survey
 from models.verdict import Finding, Verdict
 
 
@@ -48,6 +49,7 @@ class Assessment(Frozen):
     observation: Observation | None = None
     spread: Spread | None = None
     projection: Projection | None = None
+    survey: Survey | None = None
 
     @property
     def impact(self) -> Impact | None:

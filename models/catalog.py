@@ -137,7 +137,7 @@ class RollbackPolicy(Frozen):
     emergency: bool = False
     """Whether an emergency rollback may begin without asking. Otherwise a named person must allow it."""
     loss_budget: Annotated[float, Field(gt=0)] | None = None
-    """US dollars that an incident may cost before the rollback becomes an emergency. Default: only a total outage is."""
+    """US dollars that an incident may cost before it becomes an emergency. Default: only a total outage is one."""
     change_window: Annotated[float, Field(gt=0)] = 3600
     """A release that was deployed at most so long before the trouble is suspected of it."""
     high_burn: Annotated[float, Field(gt=0)] = 14.4

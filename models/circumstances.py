@@ -62,8 +62,10 @@ class Circumstances(Frozen):
     """Replicas of the target that all of the traffic needs."""
     room: int | None
     """Replicas of all releases that there is room for; none: not known, and taken to be enough."""
-    serving: int
-    """Replicas of the releases that serve now."""
+    at_once: int
+    """Replicas of all releases while the target has its full capacity beside those that serve."""
+    at_once_gradually: int
+    """And where the bad release gives up share by share what it does not need any more."""
     target_share: int
     """Percent of the requests that the target has now."""
     going_back: tuple[str, ...]

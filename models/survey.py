@@ -1,4 +1,4 @@
-"""A moment's look at the services that a trouble concerns besides the troubled one, and what is remembered of them all."""
+"""A moment's look at the services that a trouble concerns besides the troubled one, and what is remembered of all."""
 
 from __future__ import annotations
 

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.analytics.sampling import observe_window
+from activities.analytics.sampling import observe
 from activities.analytics.store.deliveries import StoredAlert
-from activities.analytics.verdict import judge_absolute
 from activities.breaker.activities import describe
 from activities.catalogs import Catalogs
 from activities.directory import Directory
 from activities.predictor import engine as predictor
 from activities.propagation import engine as propagation
 from activities.rollback.plan import make_plan
+from activities.rollback.situation import concerned, situation
 from activities.rollback.state import read_state
 from models.alert import Alert, AlertState, AlertStatus, Severity
 from models.assessment import Assessment
@@ -30,9 +30,10 @@ from models.catalog_file import LoadedCatalog
 from models.incident import IncidentStart
 from models.observation import Observation
 from models.plan import Plan
+from models.said import Said
 from models.scope import Scope
 from models.service_state import ServiceState
-from models.telemetry import Window, WindowReading
+from models.survey import Survey
 from workers.gateway.opening import correlation, opening
 from workers.gateway.placing import misplaced, place
 from workers.gateway.sources.source import Read
@@ -42,7 +43,6 @@ INCIDENT = "dry-run"
 
 OBSERVE_SECONDS = 1.5
 """As long as an incident looks at first."""
-FEWEST_REQUESTS = 5
 
 
 class Unrouted(Frozen):
@@ -113,17 +113,14 @@ async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog) -
 async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alerts: Sequence[Alert]) -> Forecast:
     start = opening(INCIDENT, [_as_stored(number, alert) for number, alert in enumerate(alerts)], loaded)
     scope = Scope(incident=INCIDENT, region=start.region, service=start.service, catalog=start.catalog)
-    state = await read_state(directory, scope)
-    assessment = await _assess(directory, loaded.catalog, start, scope)
+    catalog = loaded.catalog
+    services = concerned(catalog, scope.region, scope.service)
+    states = await asyncio.gather(*(read_state(directory, scope.at(name)) for name in services))
+    assessment = await _assess(directory, catalog, start, scope, services)
     protection = start.policy.protect if start.level is not Level.ADVISE else None
-    plan = make_plan(
-        INCIDENT,
-        state,
-        loaded.catalog.service(start.service).releases,
-        start.policy.rollback,
-        assessment,
-        protected=protection is not None,
-    )
+    now = datetime.now(UTC)
+    found = situation(start.service, states, assessment, Said(began_at=now), now)
+    plan = make_plan(INCIDENT, catalog, found, protected=protection is not None)
     return Forecast(
         workflow=key,
         service=start.service,
@@ -135,30 +132,31 @@ async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alert
         lease=start.policy.lease,
         assessment=assessment,
         plan=plan,
-        state=state,
+        state=states[0],
     )
 
 
-async def _assess(directory: Directory, catalog: Catalog, start: IncidentStart, scope: Scope) -> Assessment:
-    """The service and its dependants, looked at for the same moment."""
+async def _assess(
+    directory: Directory, catalog: Catalog, start: IncidentStart, scope: Scope, services: Sequence[str]
+) -> Assessment:
+    """The service, its dependants and what may have to go back with it, looked at for the same moment. What the store
+    remembers is not asked."""
     dependants = propagation.dependants(catalog, scope.region, scope.service)
-    window, *theirs = await asyncio.gather(
-        *(_window(directory, catalog, scope, name) for name in (scope.service, *dependants))
+    observed, theirs = await asyncio.gather(
+        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in services)),
+        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in dependants)),
     )
-    arms = window.arms if isinstance(window, Window) else {}
-    slos = catalog.service(scope.service).slos
+    own, windows = observed[0], {name: one.window for name, one in zip(dependants, theirs, strict=True)}
     return Assessment(
-        observation=Observation(
-            window=window, verdicts={arm: judge_absolute(window, arm, slos, FEWEST_REQUESTS) for arm in arms}
-        ),
-        spread=propagation.spread(catalog, scope.region, scope.service, dict(zip(dependants, theirs, strict=True))),
-        projection=predictor.project(catalog, scope.service, [window], start.impact),
+        observation=own,
+        spread=propagation.spread(catalog, scope.region, scope.service, windows),
+        projection=predictor.project(catalog, scope.service, [own.window], start.impact),
+        survey=Survey(observations=dict(zip(services[1:], observed[1:], strict=True))),
     )
 
 
-async def _window(directory: Directory, catalog: Catalog, scope: Scope, service: str) -> WindowReading:
-    telemetry = await directory.telemetry(scope.model_copy(update={"service": service}))
-    return await observe_window(telemetry, catalog, service, OBSERVE_SECONDS)
+async def _observe(directory: Directory, catalog: Catalog, scope: Scope) -> Observation:
+    return await observe(await directory.telemetry(scope), catalog, scope.service, OBSERVE_SECONDS)
 
 
 def _as_stored(number: int, alert: Alert) -> StoredAlert:

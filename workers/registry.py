@@ -16,6 +16,7 @@ from activities.platform.activities import PlatformActivities
 from activities.predictor.activities import PredictorActivities
 from activities.propagation.activities import PropagationActivities
 from activities.rollback.activities import RollbackActivities
+from activities.rollback.locking import LockActivities
 from workflows.incident import IncidentWorkflow
 from workflows.lock import ServiceLockWorkflow
 from workflows.rollback import RollbackWorkflow
@@ -27,7 +28,7 @@ WORKFLOWS = (IncidentWorkflow, RollbackWorkflow, ServiceLockWorkflow)
 
 def local_activities(directory: Directory, client: Client) -> Activities:
     """What runs in the very process that runs the workflow, the gateway's too: protection, and a look at a lock."""
-    return [BreakerActivities(directory).protect, RollbackActivities(directory, client).holder_runs]
+    return [BreakerActivities(directory).protect, LockActivities(client).holder_runs]
 
 
 def regional_activities(directory: Directory, store: Store, client: Client) -> Activities:
@@ -36,7 +37,7 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
     breaker = BreakerActivities(directory)
     mesh = MeshActivities(directory)
     platform = PlatformActivities(directory)
-    rollback = RollbackActivities(directory, client)
+    rollback = RollbackActivities(directory, store)
     return [
         analytics.observe,
         analytics.soak,
@@ -52,9 +53,10 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
         platform.ready,
         PredictorActivities(directory).project,
         PropagationActivities(directory).spread,
+        rollback.survey,
         rollback.plan,
         rollback.precheck,
         rollback.read_back,
         rollback.decide,
-        rollback.lock,
+        LockActivities(client).lock,
     ]

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.contract import Contract
     from activities.predictor import contract as predictor
     from activities.propagation import contract as propagation
+    from activities.rollback import contract as rollback
     from models.assessment import Assessment
     from models.incident import IncidentStart
     from models.scope import Scope
@@ -29,11 +30,14 @@ async def assess(start: IncidentStart, scope: Scope, regions: Regions) -> Assess
     spreading = asyncio.create_task(
         ask(start.modules.propagation, propagation.SPREAD, scope, f"who depends on {scope.service}?")
     )
+    surveying = asyncio.create_task(
+        ask(start.modules.rollback, rollback.SURVEY, scope, f"what else may have to go back with {scope.service}?")
+    )
     observe = analytics.ObserveRequest(**scope.model_dump(), seconds=OBSERVE_SECONDS)
     observation = await ask(start.modules.analytics, analytics.OBSERVE, observe, f"how is {scope.service} doing?")
     project = predictor.ProjectRequest(**scope.model_dump(), observation=observation, impact=start.impact)
     projection = await ask(start.modules.predictor, predictor.PROJECT, project, "what if nothing is done?")
-    return Assessment(observation=observation, spread=await spreading, projection=projection)
+    return Assessment(observation=observation, spread=await spreading, projection=projection, survey=await surveying)
 
 
 class _Questions:

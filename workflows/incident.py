@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.plan import Plan
     from models.rollback import Action, Awaited, Control, Held, stage_name
+    from models.said import Said
     from models.scope import Scope
 
 MAX_PLANS = 3
@@ -130,7 +131,10 @@ class IncidentWorkflow:
         self._journal.record("assessment", self._assessment)
         self._standing.enter(Phase.PLANNING)
         request = rollback.PlanRequest(
-            **self._scope.model_dump(), assessment=self._assessment, protected=self._protection.active
+            **self._scope.model_dump(),
+            assessment=self._assessment,
+            said=Said(began_at=self._start.received_at),
+            protected=self._protection.active,
         )
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._plan = plan

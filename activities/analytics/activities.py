@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.analytics import contract
-from activities.analytics.sampling import observe_window, slow_threshold
+from activities.analytics.sampling import observe, slow_threshold
 from activities.analytics.store.engine import Store
 from activities.analytics.store.journal import append
 from activities.analytics.verdict import judge_absolute
@@ -34,11 +34,7 @@ class AnalyticsActivities:
     async def observe(self, request: contract.ObserveRequest) -> Observation:
         catalog = await self._directory.catalog(request)
         telemetry = await self._directory.telemetry(request)
-        window = await observe_window(telemetry, catalog, request.service, request.seconds)
-        slos = catalog.service(request.service).slos
-        least = catalog.policy_of(request.service).rollback.min_requests
-        arms = window.arms if isinstance(window, Window) else {}
-        return Observation(window=window, verdicts={arm: judge_absolute(window, arm, slos, least) for arm in arms})
+        return await observe(telemetry, catalog, request.service, request.seconds)
 
     @activity.defn(name=contract.SOAK.name)
     async def soak(self, request: contract.SoakRequest) -> Verdict:

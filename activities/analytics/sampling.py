@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from activities.analytics.telemetry import Telemetry
+from activities.analytics.verdict import judge_absolute
 from models.catalog import Catalog
-from models.telemetry import WindowReading, between
+from models.observation import Observation
+from models.telemetry import Window, WindowReading, between
 
 
 def slow_threshold(catalog: Catalog, service: str) -> float | None:
@@ -21,3 +23,11 @@ async def observe_window(telemetry: Telemetry, catalog: Catalog, service: str, s
     earlier = await telemetry.totals(service, slow_ms)
     await asyncio.sleep(seconds)
     return between(earlier, await telemetry.totals(service, slow_ms))
+
+
+async def observe(telemetry: Telemetry, catalog: Catalog, service: str, seconds: float) -> Observation:
+    """The same, with the verdict on each arm of it."""
+    window = await observe_window(telemetry, catalog, service, seconds)
+    slos, least = catalog.service(service).slos, catalog.policy_of(service).rollback.min_requests
+    arms = window.arms if isinstance(window, Window) else {}
+    return Observation(window=window, verdicts={arm: judge_absolute(window, arm, slos, least) for arm in arms})

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities.analytics.store import Store
 from activities.directory import Directory
 from activities.mesh.activities import judge_routing
 from activities.polling import watch
 from activities.rollback import contract
 from activities.rollback.decision import decide
 from activities.rollback.plan import make_plan
+from activities.rollback.situation import concerned, situation
 from activities.rollback.state import read_state
+from activities.rollback.survey import survey
 from models.plan import Plan
-from models.queues import WORKFLOWS
+from models.scope import Scope
 from models.service_state import ServiceState
 from models.stage import Routed
+from models.survey import Survey
 from models.verdict import Finding, Verdict
 
 READ_BACK_SECONDS = 15.0
@@ -28,21 +30,23 @@ READ_BACK_SECONDS = 15.0
 
 
 class RollbackActivities:
-    def __init__(self, directory: Directory, client: Client) -> None:
+    def __init__(self, directory: Directory, store: Store) -> None:
         self._directory = directory
-        self._client = client
+        self._store = store
+
+    @activity.defn(name=contract.SURVEY.name)
+    async def survey(self, scope: Scope) -> Survey:
+        catalog = await self._directory.catalog(scope)
+        services = concerned(catalog, scope.region, scope.service)
+        return await survey(self._directory, self._store, catalog, scope, services)
 
     @activity.defn(name=contract.PLAN.name)
     async def plan(self, request: contract.PlanRequest) -> Plan:
         catalog = await self._directory.catalog(request)
-        return make_plan(
-            request.incident,
-            await read_state(self._directory, request),
-            catalog.service(request.service).releases,
-            catalog.policy_of(request.service).rollback,
-            request.assessment,
-            request.protected,
-        )
+        services = concerned(catalog, request.region, request.service)
+        states = await asyncio.gather(*(read_state(self._directory, request.at(name)) for name in services))
+        found = situation(request.service, states, request.assessment, request.said, datetime.now(UTC))
+        return make_plan(request.incident, catalog, found, request.protected)
 
     @activity.defn(name=contract.PRECHECK.name)
     async def precheck(self, request: contract.PrecheckRequest) -> contract.Precheck:
@@ -72,30 +76,6 @@ class RollbackActivities:
     @activity.defn(name=contract.DECIDE.name)
     async def decide(self, request: contract.DecisionRequest) -> contract.Decision:
         return decide(request.moved)
-
-    @activity.defn(name=contract.LOCK.name)
-    async def lock(self, request: contract.LockRequest) -> bool:
-        """Signal-with-start: whoever asks first starts the lock. It answers the holder by a signal of its own."""
-        await self._client.start_workflow(
-            "ServiceLock",
-            id=contract.lock_id(request.region, request.service),
-            task_queue=WORKFLOWS,
-            start_signal="acquire",
-            start_signal_args=[request],
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"lock of {request.service} in {request.region}",
-        )
-        return True
-
-    @activity.defn(name=contract.HOLDER_RUNS.name)
-    async def holder_runs(self, request: contract.LockRequest) -> bool:
-        try:
-            description = await self._client.get_workflow_handle(request.holder, run_id=request.run).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return False
-            raise
-        return description.status is WorkflowExecutionStatus.RUNNING
 
 
 def compare_states(planned: Sequence[ServiceState], now: Sequence[ServiceState]) -> contract.Precheck:

@@ -21,9 +21,7 @@ def going_back(catalog: Catalog, situation: Situation, ways: Mapping[str, Way]) 
     sure = {
         name
         for name, subject in situation.subjects.items()
-        if confidence(
-            subject, ways[name], situation.trouble.began_at, catalog.policy_of(name).rollback
-        ).high
+        if confidence(subject, ways[name], situation.said.began_at, catalog.policy_of(name).rollback).high
     }
     causes = {name for name in sure if not reach(name, graph) & (sure - {name})} or {situation.service}
     together = {name: service.released_with for name, service in catalog.services.items()}

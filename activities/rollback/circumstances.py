@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from activities.rollback.history import in_force
 from activities.rollback.situation import Situation, Subject
+from activities.rollback.strategies import gradual
 from activities.rollback.strategies.stages import full
 from activities.rollback.target import Way, way_back
 from models.catalog import Catalog, Level, RollbackPolicy
@@ -19,7 +20,7 @@ from models.worth import impact_of
 def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
     """From the newest release that serves to the newest that it is right to go back to."""
     entry, recalled = catalog.service(subject.state.service), subject.recollection
-    closed = {release: "it does not fit the schema or configuration of now" for release in entry.incompatible}
+    closed = dict.fromkeys(entry.incompatible, "it does not fit the schema or configuration of now")
     proven: list[str] = []
     if recalled:
         proven += [point.release for point in recalled.points if point.usable(at)]
@@ -29,7 +30,7 @@ def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
     if subject.state.runnable is not None:
         known = {*proven, *entry.releases, *(one.release for one in subject.state.deployments)}
         gone = known - set(subject.state.runnable)
-        closed |= {release: "the platform does not know any more how to run it" for release in gone}
+        closed |= dict.fromkeys(gone, "the platform does not know any more how to run it")
     return way_back(subject.state, [*proven, *entry.releases], closed)
 
 
@@ -48,9 +49,9 @@ def circumstances(
         obstacles=tuple(_obstacles(catalog, situation, service)),
         target=way.target,
         way=way.sentence,
-        corruption=situation.trouble.corruption,
+        corruption=situation.said.corruption,
         incompatible=_incompatible(catalog, service, way),
-        confidence=confidence(subject, way, situation.trouble.began_at, policy),
+        confidence=confidence(subject, way, situation.said.began_at, policy),
         change_age=_age(subject, way, situation.at),
         burn_rate=projection.burn_rate if projection else None,
         failing=failing,
@@ -60,7 +61,8 @@ def circumstances(
         ready=state.ready.get(target, 0),
         full=full(state, target),
         room=state.room,
-        serving=sum(state.replicas.get(release, 0) for release, weight in state.weights.items() if weight),
+        at_once=sum(state.replicas.values()) + full(state, target) - state.replicas.get(target, 0),
+        at_once_gradually=gradual.most_replicas(state, target, way.bad) if way.bad else 0,
         target_share=state.weights.get(target, 0),
         going_back=going_back,
         durations=subject.recollection.durations if subject.recollection else {},
@@ -87,20 +89,11 @@ def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackP
 
 def _obstacles(catalog: Catalog, situation: Situation, service: str) -> Iterator[str]:
     subject = situation.subjects[service]
-    window, state = subject.observation.window, subject.state
+    window = subject.observation.window
     if isinstance(window, NoData):
         yield f"nothing is seen of {service}, and without that no change to it can be judged: {window.reason}"
     if service != situation.service and catalog.policy_of(service).level is not Level.FULL:
         yield f"{service} must go back too, and its policy does not let Sternway do that without a person"
-    wanted = sum(state.replicas.values())
-    if state.room is not None and wanted >= state.room and not any(state.ready.get(r) for r in _idle(subject)):
-        yield f"there is no room for one more replica of {service}: {wanted} of {state.room} are in use"
-
-
-def _idle(subject: Subject) -> list[str]:
-    """Releases that have replicas and no share of the traffic."""
-    state = subject.state
-    return [release for release, replicas in state.replicas.items() if replicas and not state.weights.get(release)]
 
 
 def _incompatible(catalog: Catalog, service: str, way: Way) -> str | None:
@@ -131,7 +124,7 @@ def _rate(subject: Subject) -> float | None:
 def _loss(catalog: Catalog, situation: Situation, service: str, failing: float | None) -> Loss:
     impact = (service == situation.service and situation.assessment.impact) or impact_of(catalog, service)
     return Loss(
-        minutes=(situation.at - situation.trouble.began_at).total_seconds() / 60,
+        minutes=(situation.at - situation.said.began_at).total_seconds() / 60,
         per_minute=None if failing is None else failing * impact.revenue_per_minute,
         most=impact.revenue_per_minute,
         source=impact.source,
@@ -141,7 +134,7 @@ def _loss(catalog: Catalog, situation: Situation, service: str, failing: float |
 def _allowed(situation: Situation, policy: RollbackPolicy) -> str | None:
     if policy.emergency:
         return "the policy"
-    return situation.trouble.emergency_allowed_by
+    return situation.said.emergency_allowed_by
 
 
 def _duration(seconds: float) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from activities.contract import Contract
+from activities.contract import Contract, WhenRegionIsSilent
 from models.assessment import Assessment
 from models.base import Frozen
 from models.plan import Plan, RollbackPlan, VerifyWork
+from models.said import Said
 from models.scope import Scope
+from models.survey import Survey
 from models.verdict import Finding, Verdict
 
 
 class PlanRequest(Scope):
     assessment: Assessment
+    said: Said
     protected: bool
     """Whether a lease must be lifted at the end."""
 
@@ -81,6 +84,10 @@ class Outranked(Frozen):
     """Who of a higher priority waits for the lock. None: nobody does any more."""
 
 
+SURVEY = Contract(
+    "rollback.survey.v1", Scope, Survey, timeout=timedelta(seconds=10), attempts=2, when_silent=WhenRegionIsSilent.SKIP
+)
+"""What cannot be had is missing in it: a store that is down costs seconds, and the plan is then made without."""
 PLAN = Contract("rollback.plan.v1", PlanRequest, Plan, timeout=timedelta(seconds=15))
 PRECHECK = Contract("rollback.precheck.v1", PrecheckRequest, Precheck, timeout=timedelta(seconds=10))
 READ_BACK = Contract("rollback.readback.v1", ReadBackRequest, Verdict, timeout=timedelta(seconds=30))

@@ -1,8 +1,8 @@
 """In which order services go back: what others depend on first, so that each wave's gate looks at a service whose own
 dependencies are healthy again.
 
-The declared graph decides, ``depends_on`` of the catalog, and not who was seen to call whom: a call that is rare, cached or
-cut by a breaker is a dependency all the same. See ``docs/decisions``.
+The declared graph decides, ``depends_on`` of the catalog, and not who was seen to call whom: a call that is rare,
+cached or cut by a breaker is a dependency all the same. See ``docs/decisions``.
 """
 
 from __future__ import annotations

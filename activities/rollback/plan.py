@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.rollback.affected import going_back
+from activities.rollback.approval import with_approvals
 from activities.rollback.circumstances import circumstances, way_of
 from activities.rollback.expectation import expect
 from activities.rollback.order import waves
-from activities.rollback.approval import with_approvals
 from activities.rollback.preview import preview
 from activities.rollback.selection import HOLD, STRATEGIES, Selection, select
 from activities.rollback.situation import Situation
@@ -38,7 +38,7 @@ def make_plan(incident: str, catalog: Catalog, situation: Situation, protected: 
     planner = _Planner(catalog, situation, ways)
     going = going_back(catalog, situation, ways)
     seen, selection = planner.select(going[0], going)
-    chosen = {name: selection for name in going}
+    chosen = dict.fromkeys(going, selection)
     if selection.strategy == staged.NAME:
         chosen = {name: planner.select(name, (name,))[1] for name in going}
     rejected = _rejected(selection, chosen)

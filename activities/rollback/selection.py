@@ -1,7 +1,7 @@
 """Selecting the strategy: rules in order, the first that matches is taken, every other says why it was not.
 
-A rule's sentence has the numbers that it saw, whether it matches or not. What is unknown never helps a rule that would be
-bolder: an unknown loss is taken to be the whole revenue, an unknown rate of requests decides nothing.
+A rule's sentence has the numbers that it saw, whether it matches or not. Unknown is not zero: a loss that was not
+measured is taken to be the whole revenue, and traffic that was not measured decides nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ STRATEGIES: dict[str, Strategy] = {
 HOLD = "hold"
 
 ENOUGH_FOR_CANARY = 200
-"""Failed requests that a comparison needs to tell a target that fails half as often, at a share of 5%: it decides in the
-time that the trouble takes to produce them. See ``python -m bench.verdict``."""
+"""Failed requests from which a canary of 5% shows that its target fails less often: with fewer it would only hold. See
+``python -m bench.verdict``."""
 
 
 LONGEST_WITHOUT_HISTORY = 600.0
@@ -87,7 +87,9 @@ def too_costly(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     if not (outage or costly):
         return Judgement(None, sentence)
     if now.emergency_allowed is None:
-        return Judgement(HOLD, f"{sentence}; only an emergency rollback is fast enough, and no policy or person allows it")
+        return Judgement(
+            HOLD, f"{sentence}; only an emergency rollback is fast enough, and no policy or person allows it"
+        )
     return Judgement(emergency.NAME, f"{sentence}; {now.emergency_allowed} allows it")
 
 
@@ -108,7 +110,7 @@ def sure_and_urgent(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     doubts: list[str] = []
     if not now.confidence.high:
         doubts.append(f"it is not sure that the release is the cause: {now.confidence.because}")
-    if now.ready < now.full and not _has_room(now):
+    if not _has_room(now):
         doubts.append(_room(now))
     if now.burn_rate is None or now.burn_rate < policy.high_burn:
         doubts.append(f"the error budget {_burn(now)}, urgent is {policy.high_burn:g} times as fast")
@@ -130,8 +132,9 @@ def unsure(now: Circumstances, policy: RollbackPolicy) -> Judgement:
 
 
 def otherwise(now: Circumstances, policy: RollbackPolicy) -> Judgement:
-    if not _has_room(now):
-        return Judgement(gradual.NAME, _room(now))
+    if now.room is not None and not _has_room(now):
+        gradually = f"{_room(now)}; share by share it is {now.at_once_gradually} at most"
+        return Judgement(gradual.NAME if now.at_once_gradually <= now.room else HOLD, gradually)
     return Judgement(immediate.NAME, "one service, one earlier release, and nothing that asks for more care")
 
 
@@ -186,13 +189,14 @@ def _next_safest(now: Circumstances, policy: RollbackPolicy) -> str:
 
 
 def _has_room(now: Circumstances) -> bool:
-    return now.room is None or now.serving + now.full - now.ready <= now.room
+    return now.room is None or now.at_once <= now.room
 
 
 def _room(now: Circumstances) -> str:
-    more = now.full - now.ready
-    return f"{more} more replicas of {now.target} are needed beside the {now.serving} that serve, there is room for {now.room}"
+    return f"{now.target} in full beside what serves makes {now.at_once} replicas, there is room for {now.room}"
 
 
 def _burn(now: Circumstances) -> str:
-    return "burns at an unknown rate" if now.burn_rate is None else f"burns {now.burn_rate:,.1f} times as fast as it may"
+    return (
+        "burns at an unknown rate" if now.burn_rate is None else f"burns {now.burn_rate:,.1f} times as fast as it may"
+    )

@@ -12,10 +12,10 @@ from models.catalog import Catalog
 from models.graph import reach
 from models.observation import Observation
 from models.recollection import Recollection
+from models.said import Said
 from models.service_state import ServiceState
 from models.survey import Survey
 from models.telemetry import NoData
-from models.trouble import Trouble
 from models.verdict import Finding, Verdict
 
 
@@ -42,7 +42,7 @@ class Situation(Frozen):
     subjects: dict[str, Subject]
     """By service: the troubled one, what it depends on, and what is released with any of them."""
     assessment: Assessment
-    trouble: Trouble
+    said: Said
     at: Time
     """When the states were read."""
 
@@ -55,14 +55,10 @@ def concerned(catalog: Catalog, region: str, service: str) -> tuple[str, ...]:
 
 
 def situation(
-    service: str,
-    states: Sequence[ServiceState],
-    assessment: Assessment,
-    survey: Survey,
-    trouble: Trouble,
-    at: datetime,
+    service: str, states: Sequence[ServiceState], assessment: Assessment, said: Said, at: datetime
 ) -> Situation:
-    """*states*: of the services that are concerned. What the *survey* lacks of one of them is not known."""
+    """*states*: of the services that are concerned. What the assessment lacks of one of them is not known."""
+    survey = assessment.survey or Survey()
     observations = dict(survey.observations)
     if assessment.observation:
         observations[service] = assessment.observation
@@ -70,7 +66,7 @@ def situation(
         state.service: _subject(state, observations.get(state.service), survey.recollections.get(state.service))
         for state in states
     }
-    return Situation(service=service, subjects=subjects, assessment=assessment, trouble=trouble, at=at)
+    return Situation(service=service, subjects=subjects, assessment=assessment, said=said, at=at)
 
 
 def _subject(state: ServiceState, observation: Observation | None, recollection: Recollection | None) -> Subject:

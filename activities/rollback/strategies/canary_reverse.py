@@ -9,8 +9,8 @@
 | soak: the target under traffic | objectives met | - |
 | retire: the bad release to 0 | ready = 0 | the replicas before, ready before any weight returns |
 
-A target that is no better after the canary's whole time is not the way out: the rollback holds with 5% on it. No point of
-no return until *retire*.
+A target that is no better after the canary's whole time is not the way out: the rollback holds with 5% on it. No point
+of no return until *retire*.
 """
 
 from __future__ import annotations

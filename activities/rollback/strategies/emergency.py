@@ -9,8 +9,8 @@
 | thaw: deploying is possible again | - | the freeze |
 
 Several services go back side by side and not in waves. The load is shed by the incident's protection, which was taken
-before anything was planned. It runs under a policy that allows it in advance, or by the word of a named person, and takes
-the service over from a rollback of less urgency.
+before anything was planned. It runs under a policy that allows it in advance, or by the word of a named person, and
+takes the service over from a rollback of less urgency.
 
 Point of no return: *retire*, as with *immediate*.
 """

@@ -2,24 +2,39 @@
 
 | stage | passes when | undone by |
 |---|---|---|
-| share-10, share-25, share-50: target scaled, routed | no harm beside those that serve | weights, replicas before |
-| share-100: the same | every proxy routes so | weights, replicas before |
+| share-10, share-25, share-50: capacity, then the share | no harm beside those that serve | both, as before |
+| share-100: the same | every proxy routes so | both, as before |
 | soak: the target under all traffic | objectives met | - |
 | drain: the bad release finishes what it has | no request in flight | admitting it again |
 | retire: the bad release to 0 | ready = 0 | the replicas before, ready before any weight returns |
 
-The target is scaled to what the share needs of the full capacity, rounded up, and is ready before it is routed to.
-Shares that it has already are passed over.
+Where there is no room for both releases in full, each share begins with the bad release giving up the replicas that its
+own share does not need any more. Undoing gives them back before their weight returns.
 
-Point of no return: *retire*, because the bad release's processes are gone; they can be created again.
+Shares that the target has already are passed over. Point of no return: *retire*, because the bad release's processes
+are gone; they can be created again.
 """
 
 from __future__ import annotations
 
-from activities.rollback.strategies.stages import drain, full, retire, route, scale, shares, soak
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+from activities.rollback.strategies.stages import (
+    compare,
+    drain,
+    has_room,
+    needed,
+    retire,
+    scale,
+    share,
+    shares,
+    soak,
+)
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
-from models.stage import Compare, Stage
+from models.stage import Stage
 
 NAME = "gradual"
 BESIDE = (10, 25, 50)
@@ -28,39 +43,41 @@ BESIDE = (10, 25, 50)
 
 def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:
     """The stages that lead from *state* to *target*, with the capacity of all releases that serve now."""
-    beside = [share for share in BESIDE if share > state.weights.get(target, 0)]
     return (
-        *(_share(state, target, bad, share, policy) for share in beside),
-        _share(state, target, bad, 100, policy),
+        *_shares(state, target, bad, policy),
         soak(target, policy),
         drain(bad, policy),
         retire(state, bad, policy),
     )
 
 
-def _share(state: ServiceState, target: str, bad: str, share: int, policy: RollbackPolicy) -> Stage:
-    """Capacity leads weight. Held beside the others while there are any: that is the stronger evidence."""
-    return Stage(
-        name=f"share-{share}",
-        title=f"send {share}% of the traffic to {target}",
-        steps=(
-            scale(f"scale-{share}", state, target, _needed(state, target, share), policy),
-            route(f"route-{share}", shares(state, target, bad, share), target, policy),
-        ),
-        gate=_no_harm(target, policy) if share < 100 else None,
+def most_replicas(state: ServiceState, target: str, bad: str) -> int:
+    """Of all releases, at the tightest moment of a rollback that gives up of *bad* what its share does not need."""
+    others = sum(replicas for release, replicas in state.replicas.items() if release not in (target, bad))
+    return others + max(
+        _kept(state, target, bad, before) + needed(state, target, percent)
+        for before, percent in _steps(state.weights.get(target, 0))
     )
 
 
-def _needed(state: ServiceState, target: str, share: int) -> int:
-    """Replicas that carry the share, rounded up, and never fewer than there are."""
-    return max(-(-full(state, target) * share // 100), state.replicas.get(target, 0))
+def _shares(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> Iterator[Stage]:
+    """Held beside the others while there are any: that is the stronger evidence."""
+    for before, percent in _steps(state.weights.get(target, 0)):
+        gate = compare(target, "no-harm", policy) if percent < 100 else None
+        stage = share(f"share-{percent}", state, target, bad, percent, policy, gate)
+        kept = _kept(state, target, bad, before)
+        if kept < state.replicas.get(bad, 0) and not has_room(state, target):
+            room = scale(f"share-{percent}-room", state, bad, kept, policy)
+            stage = stage.model_copy(update={"steps": (room, *stage.steps)})
+        yield stage
 
 
-def _no_harm(target: str, policy: RollbackPolicy) -> Compare:
-    return Compare(
-        release=target,
-        need="no-harm",
-        seconds=policy.soak,
-        extension=policy.soak_extension,
-        min_requests=policy.min_requests,
-    )
+def _steps(now: int) -> Iterator[tuple[int, int]]:
+    """Each share with the one before it."""
+    return pairwise((now, *(percent for percent in BESIDE if percent > now), 100))
+
+
+def _kept(state: ServiceState, target: str, bad: str, percent: int) -> int:
+    """Replicas of *bad* that its own share needs while *target* has so many percent."""
+    share_of_bad, had = shares(state, target, bad, percent)[bad], max(state.weights.get(bad, 0), 1)
+    return min(math.ceil(state.replicas.get(bad, 0) * share_of_bad / had), state.replicas.get(bad, 0))

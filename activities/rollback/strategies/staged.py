@@ -2,11 +2,11 @@
 
 | stage | passes when | undone by |
 |---|---|---|
-| a wave for each level of the dependency graph: all stages of each service's strategy up to its retirement | every service of the wave has passed | the waves that are done, the last first, only if that is healthier |
+| a wave for each level: the services' own stages | all have passed | the last wave first, if healthier |
 | the last wave: every bad release is retired | ready = 0 | the replicas before, ready before any weight returns |
 
-What others depend on goes first (:mod:`activities.rollback.order`). No bad release is retired before the last service has
-passed, so that the point of no return is the last wave.
+What others depend on goes first (:mod:`activities.rollback.order`). No bad release is retired before the last service
+has passed, so that the point of no return is the last wave.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "staged"
 
 
 def in_waves(stages: Mapping[str, tuple[Stage, ...]], levels: Sequence[Sequence[str]]) -> tuple[Wave, ...]:
-    """*stages*: by service, as its own strategy has them. *levels*: the services, in the order in which they go back."""
+    """*stages*: by service, as its own strategy has them. *levels*: services, in the order in which they go back."""
     before = {service: tuple(takewhile(_can_go_back, found)) for service, found in stages.items()}
     after = {service: found[len(before[service]) :] for service, found in stages.items()}
     waves = [_wave(before, level) for level in levels]

@@ -16,6 +16,12 @@ def full(state: ServiceState, target: str) -> int:
     return max(serving, state.replicas.get(target, 0), 1)
 
 
+def has_room(state: ServiceState, target: str) -> bool:
+    """Whether *target* can have its full capacity beside everything that there is now."""
+    more = full(state, target) - state.replicas.get(target, 0)
+    return state.room is None or sum(state.replicas.values()) + more <= state.room
+
+
 def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str, int]:
     """The weights that give *target* so many percent, taken from *bad* first and then from the others.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.base import Frozen, Time
 
 
-class Trouble(Frozen):
+class Said(Frozen):
     began_at: Time
     """The first alert's arrival."""
     corruption: bool = False

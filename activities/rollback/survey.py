@@ -1,0 +1,46 @@
+"""A moment's look at the services that may have to go back with the troubled one, and what the store remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from activities.analytics.sampling import observe
+from activities.analytics.store import Store, StoreUnavailable
+from activities.analytics.store.recollection import recall
+from activities.directory import Directory
+from models.catalog import Catalog
+from models.observation import Observation
+from models.recollection import Recollection
+from models.scope import Scope
+from models.survey import Survey
+
+OBSERVE_SECONDS = 1.5
+"""As long as the troubled service is looked at."""
+
+RECALL_SECONDS = 3.0
+"""That the store may take: a plan without memory is better than one that comes late."""
+
+
+async def survey(directory: Directory, store: Store, catalog: Catalog, scope: Scope, services: Sequence[str]) -> Survey:
+    """*services*: those that are concerned, the troubled one among them, which is observed by itself."""
+    others = [name for name in services if name != scope.service]
+    observed, recalled = await asyncio.gather(
+        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in others)),
+        asyncio.gather(*(_recall(store, name, scope.region) for name in services)),
+    )
+    memory = {name: found for name, found in zip(services, recalled, strict=True) if found}
+    return Survey(observations=dict(zip(others, observed, strict=True)), recollections=memory)
+
+
+async def _observe(directory: Directory, catalog: Catalog, scope: Scope) -> Observation:
+    return await observe(await directory.telemetry(scope), catalog, scope.service, OBSERVE_SECONDS)
+
+
+async def _recall(store: Store, service: str, region: str) -> Recollection | None:
+    try:
+        async with asyncio.timeout(RECALL_SECONDS):
+            return await asyncio.to_thread(recall, store, service, region, datetime.now(UTC))
+    except (StoreUnavailable, TimeoutError):
+        return None

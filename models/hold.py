@@ -1,0 +1,39 @@
+"""Release holds: what was rolled away from is not gone back to until a person, or a newer release, says otherwise."""
+
+from __future__ import annotations
+
+from models.base import Frozen, Name, Release, Time
+from models.plan import ServiceRollback
+
+
+class HeldRelease(Frozen):
+    """What the journal's kind ``release-held`` says: recorded when a rollback is done."""
+
+    service: Name
+    region: Name
+    release: Release
+    by: str
+    reason: str
+
+
+class Hold(HeldRelease):
+    """A hold as it is kept."""
+
+    since: Time
+    incident: str
+    """The incident that rolled away from it: its journal has the hold, and the lifting."""
+    lifted_at: Time | None = None
+    """None: in force, as far as the store knows."""
+    lifted_by: str | None = None
+    lifted_reason: str | None = None
+
+
+def rolled_away(rollback: ServiceRollback) -> HeldRelease:
+    """The hold on the release that *rollback* has gone away from."""
+    return HeldRelease(
+        service=rollback.state.service,
+        region=rollback.state.region,
+        release=rollback.bad,
+        by="Sternway",
+        reason=f"rolled back to {rollback.target} ({rollback.strategy})",
+    )
