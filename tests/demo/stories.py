@@ -9,12 +9,16 @@ from typing import Any
 
 from activities.analytics.store.incidents import StoredIncident, StoredStep
 from activities.rollback.plan import make_plan
+from activities.rollback.situation import situation
 from deploy.demo.load import Second, Totals
 from models.alert import Severity
 from models.assessment import Assessment
-from models.catalog import Level, RollbackPolicy
+from models.catalog import Availability, Catalog, Level, Policy, Region, Service, Slos
 from models.incident import Phase, StepRecord
+from models.observation import Observation
+from models.said import Said
 from models.service_state import Deployment, ServiceState
+from models.telemetry import Window
 from models.verdict import Finding, Verdict
 from workers.local.demo.story import Story
 
@@ -93,7 +97,15 @@ def incident(
         deployments=(Deployment(release="v2", at=time_of(0)), Deployment(release="v1", at=time_of(-9))),
     )
     planned = "planned" in milestones
-    plan = make_plan(id, state, ("v1",), RollbackPolicy(), Assessment(), protected=True)
+    entry = Service(tier=1, regions=(region,), slos=Slos(availability=Availability(objective=99.9)), policy="full")
+    catalog = Catalog(
+        version=1, regions={region: Region()}, services={service: entry}, policies={"full": Policy(level=Level.FULL)}
+    )
+    window = Window(service=service, region=region, seconds=1, arms={})
+    seen = Assessment(observation=Observation(window=window, verdicts={}))
+    plan = make_plan(
+        id, catalog, situation(service, [state], seen, Said(began_at=time_of(0)), time_of(1)), protected=True
+    )
     verdict = Verdict(finding=Finding.PASS if passed else Finding.FAIL, sentence="0 of 500 failed, at most 0.1% may")
     stored = StoredIncident(
         id=id,

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 import pytest_asyncio
 
 from activities.rollback.plan import make_plan
+from activities.rollback.situation import situation
 from activities.rollback.state import read_state
 from models.assessment import Assessment
 from models.catalog import Level
 from models.identity import correlation_key
+from models import said
 from tests.world.world import CATALOG, World
 from workers.dry_run import INCIDENT
 
@@ -85,9 +88,10 @@ async def test_it_shows_the_plan_that_an_incident_would_make(world: World) -> No
     assert said.status == 0, said.err
     (incident,) = json.loads(said.out)["incidents"]
     state = await read_state(world.directory, world.scope())
-    policy = world.catalog.catalog.policy_of("payments").rollback
     assessment = Assessment.model_validate(incident["assessment"])
-    expected = make_plan(INCIDENT, state, ("v1",), policy, assessment, protected=True)
+    now = datetime.now(UTC)
+    found = situation("payments", [state], assessment, said.Said(began_at=now), now)
+    expected = make_plan(INCIDENT, world.catalog.catalog, found, protected=True)
     assert incident["plan"] == {**expected.model_dump(mode="json"), "hash": expected.hash}
     assert incident["state"] == {**state.model_dump(mode="json"), "fingerprint": state.fingerprint()}
     assert incident["workflow"] == correlation_key("eu", "payments", Level.FULL)

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from service_states import state, states
+from situations import plan_for
 
 from activities.rollback.approval import with_approvals
-from activities.rollback.plan import make_plan
 from activities.rollback.strategies import immediate
-from models.assessment import Assessment
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
 from models.stage import Route, Stage, StageStep
@@ -66,7 +65,7 @@ def test_a_marked_stage_differs_in_nothing_else(now: ServiceState, places: list[
 
 def test_the_preview_says_where_it_waits_and_the_hash_covers_it() -> None:
     asked, unasked = (
-        make_plan("01K", BAD, (), RollbackPolicy(approve_before=places), Assessment(), True)
+        plan_for(BAD, rollback=RollbackPolicy(approve_before=places))
         for places in (PLACES[1:], PLACES[:0])
     )
     waits = asked.preview.index("  waits for a person's approval before it begins")

@@ -119,7 +119,7 @@ def test_step_ids_and_stage_names_are_unique_and_name_the_share(now: ServiceStat
     target, bad = pair
     planned = stages(now, target, bad, POLICY)
     ids = [step.id for stage in planned for step in stage.steps]
-    known = [f"{verb}-{share}" for share in (10, 25, 50, 100) for verb in ("scale", "route")]
+    known = [f"share-{share}-{what}" for share in (10, 25, 50, 100) for what in ("capacity", "weight")]
     assert [id for id in known if id in ids] + ["drain", "retire"] == ids
     assert len({stage.name for stage in planned}) == len(planned)
 

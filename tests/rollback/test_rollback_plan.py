@@ -5,21 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from service_states import RELEASES, state, states
+from situations import POLICY, catalog, plan_for, situated
 
 from activities.rollback.plan import make_plan
 from activities.rollback.preview import passes_when
-from models.assessment import Assessment
 from models.catalog import RollbackPolicy
 from models.plan import ConfirmWork, LiftWork, Plan, RollbackWork, VerifyWork
 from models.service_state import ServiceState
 
-POLICY = RollbackPolicy(soak=5, soak_extension=7, min_requests=30)
 BAD_RELEASE = state({"v1": 0, "v2": 100}, {"v2": 3}, ["v2", "v1"])
 KNOWN = st.lists(st.sampled_from(RELEASES), unique=True)
 
 
 def plan(now: ServiceState = BAD_RELEASE, *, protected: bool = True, policy: RollbackPolicy = POLICY) -> Plan:
-    return make_plan("01K", now, (), policy, Assessment(), protected)
+    return plan_for(now, (), policy, protected=protected)
 
 
 def test_a_protected_service_is_rolled_back_verified_unprotected_and_confirmed() -> None:
@@ -51,7 +50,8 @@ def test_what_is_verified_is_the_capacity_that_the_rollback_was_to_reach() -> No
 def test_without_a_way_back_the_plan_is_a_hold_with_its_reason() -> None:
     made = plan(state({"v1": 100}, deployed=["v1"]))
     assert (made.steps, made.rollback) == ((), None)
-    assert made.hold == "no release older than v1 is known: neither the platform nor the catalog names one"
+    why = "no release older than v1 is known: neither the platform nor the catalog names one"
+    assert made.hold == f"payments: rule 1 no way back: {why}"
 
 
 def test_the_preview_says_why_and_what_and_where_the_point_of_no_return_is() -> None:
@@ -68,7 +68,7 @@ def test_the_preview_says_why_and_what_and_where_the_point_of_no_return_is() -> 
 def test_a_plan_is_either_a_hold_or_a_graph_in_topological_order(
     now: ServiceState, known: list[str], protected: bool
 ) -> None:
-    made = make_plan("01K", now, known, POLICY, Assessment(), protected)
+    made = plan_for(now, known, protected=protected)
     assert (made.hold is None) is bool(made.steps)
     seen: set[str] = set()
     for step in made.steps:
@@ -79,7 +79,7 @@ def test_a_plan_is_either_a_hold_or_a_graph_in_topological_order(
 
 @given(states(), KNOWN, st.booleans())
 def test_the_preview_names_every_stage_and_every_step(now: ServiceState, known: list[str], protected: bool) -> None:
-    made = make_plan("01K", now, known, POLICY, Assessment(), protected)
+    made = plan_for(now, known, protected=protected)
     text = "\n".join(made.preview)
     for step in made.steps:
         if isinstance(step.work, RollbackWork):
@@ -96,18 +96,15 @@ def test_the_preview_names_every_stage_and_every_step(now: ServiceState, known: 
 def test_two_plans_have_the_same_hash_exactly_when_they_say_the_same(
     one: ServiceState, other: ServiceState, known: list[str], protected: bool, protected_other: bool
 ) -> None:
-    first = make_plan("01K", one, known, POLICY, Assessment(), protected)
-    second = make_plan("01K", other, known, POLICY, Assessment(), protected_other)
+    first = plan_for(one, known, protected=protected)
+    second = plan_for(other, known, protected=protected_other)
     assert (first.hash == second.hash) is (first == second)
 
 
 @given(states(), KNOWN)
 def test_a_hash_does_not_depend_on_the_order_of_names(now: ServiceState, known: list[str]) -> None:
     turned = now.model_copy(update={"weights": dict(reversed(now.weights.items()))})
-    assert (
-        make_plan("01K", turned, known, POLICY, Assessment(), True).hash
-        == make_plan("01K", now, known, POLICY, Assessment(), True).hash
-    )
+    assert plan_for(turned, known).hash == plan_for(now, known).hash
     assert turned.fingerprint() == now.fingerprint()
 
 
@@ -119,7 +116,7 @@ def test_the_hash_covers_the_state_the_policy_and_the_incident() -> None:
         plan(BAD_RELEASE.model_copy(update={"replicas": {"v2": 4}})),
         plan(policy=RollbackPolicy(soak=6)),
         plan(protected=False),
-        make_plan("01L", BAD_RELEASE, (), POLICY, Assessment(), True),
+        make_plan("01L", catalog(), situated(BAD_RELEASE), True),
     ]
     assert len({made.hash for made in (plan(), *others)}) == 1 + len(others)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ from activities.analytics.store import Store, migrate, open_store
 from activities.mesh import contract as mesh
 from activities.platform import contract as platform
 from activities.rollback.plan import make_plan
+from activities.rollback.situation import situation
 from activities.rollback.state import read_state
 from models.assessment import Assessment
+from models.catalog import Catalog, RollbackPolicy
 from models.observation import Observation
 from models.plan import RollbackPlan
 from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from models.rollback import RollbackResult, RollbackStart
-from models.telemetry import NoData
+from models.said import Said
+from models.telemetry import Window
 from models.verdict import Finding, Verdict
 from tests.world.world import World
 from workers.conversion import data_converter
@@ -105,6 +108,12 @@ HEALTHY = Verdict(finding=Finding.PASS, sentence="v2 was healthy")
 UNHEALTHY = Verdict(finding=Finding.FAIL, sentence="v2 failed 60% of its requests")
 
 
+def with_policy(catalog: Catalog, rules: RollbackPolicy) -> Catalog:
+    """*catalog*, with *rules* for every policy's rollbacks."""
+    policies = {name: policy.model_copy(update={"rollback": rules}) for name, policy in catalog.policies.items()}
+    return catalog.model_copy(update={"policies": policies})
+
+
 @dataclass
 class Rollbacks:
     world: World
@@ -135,11 +144,13 @@ class Rollbacks:
         """*before*: health of the release that is rolled away from. *policy*: what is not as in the catalog."""
         state = await read_state(self.world.directory, self.world.scope())
         rules = self.world.catalog.catalog.policy_of("payments").rollback.model_copy(update=policy)
-        nothing = NoData(service="payments", region=REGION, reason="only the verdict counts")
-        assessment = Assessment(observation=Observation(window=nothing, verdicts={"v2": before}))
-        chosen = make_plan("unused", state, ("v1",), rules, assessment, protected=False).rollback
-        assert chosen is not None
-        return chosen.model_copy(update={"priority": priority})
+        window = Window(service="payments", region=REGION, seconds=1, arms={})
+        assessment = Assessment(observation=Observation(window=window, verdicts={"v2": before}))
+        now = datetime.now(UTC)
+        found = situation("payments", [state], assessment, Said(began_at=now), now)
+        chosen = make_plan("unused", with_policy(self.world.catalog.catalog, rules), found, protected=False)
+        assert chosen.rollback is not None, chosen.hold
+        return chosen.rollback.model_copy(update={"priority": priority})
 
     async def start(
         self, plan: RollbackPlan, hold_timeout: float = 60, peers: tuple[str, ...] = (), approval_timeout: float = 60
