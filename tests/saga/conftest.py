@@ -140,6 +140,16 @@ class Rollbacks:
         names = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events]
         return names.count(activity) >= times
 
+    async def finished(self, rollback: WorkflowHandle[Any, Any], activity: str) -> bool:
+        """Whether *activity* has come to its end."""
+        events = (await rollback.fetch_history()).events
+        named = {
+            event.event_id
+            for event in events
+            if event.activity_task_scheduled_event_attributes.activity_type.name == activity
+        }
+        return any(event.activity_task_completed_event_attributes.scheduled_event_id in named for event in events)
+
     async def plan(self, before: Verdict = HEALTHY, priority: int = 0, **policy: object) -> RollbackPlan:
         """*before*: health of the release that is rolled away from. *policy*: what is not as in the catalog."""
         state = await read_state(self.world.directory, self.world.scope())
