@@ -67,6 +67,7 @@ class IncidentWorkflow:
         self._assessment: Assessment | None = None
         self._plan: Plan | None = None
         self._approved = False
+        self._emergency_allowed_by: str | None = None
         self._approved_stages: set[str] = set()
         self._words = Words()
         self._over = False
@@ -133,7 +134,7 @@ class IncidentWorkflow:
         request = rollback.PlanRequest(
             **self._scope.model_dump(),
             assessment=self._assessment,
-            said=Said(began_at=self._start.received_at),
+            said=Said(began_at=self._start.received_at, emergency_allowed_by=self._emergency_allowed_by),
             protected=self._protection.active,
         )
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
@@ -346,6 +347,22 @@ class IncidentWorkflow:
             region = f"held until somebody acts for {self._start.region} again, and then goes on by itself"
             why = region if self._standing.hold else f"{self._standing.phase}, and not held"
             _refuse(f"there is nothing to try again: the incident is {why}")
+
+    @workflow.update
+    async def emergency(self, word: Approval) -> str:
+        """Allow an emergency rollback in one's own name, and plan again."""
+        self._note_operator("emergency", word)
+        self._emergency_allowed_by = word.by
+        await self._tell("retry", word)
+        return "planning again, an emergency rollback is allowed"
+
+    @emergency.validator
+    def _may_allow_emergency(self, word: Approval) -> None:
+        self._may_retry(word)
+        if self._plan is None or self._plan.hold is None:
+            _refuse("an emergency is allowed where the plan is held: this one is under way; retry it, or abort it")
+        if not word.reason:
+            _refuse("an emergency rollback needs a reason")
 
     @workflow.update
     async def abort(self, word: Approval) -> str:

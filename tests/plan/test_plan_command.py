@@ -21,7 +21,6 @@ from activities.rollback.state import read_state
 from models.assessment import Assessment
 from models.catalog import Level
 from models.identity import correlation_key
-from models import said
 from tests.world.world import CATALOG, World
 from workers.dry_run import INCIDENT
 

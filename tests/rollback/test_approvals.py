@@ -65,8 +65,7 @@ def test_a_marked_stage_differs_in_nothing_else(now: ServiceState, places: list[
 
 def test_the_preview_says_where_it_waits_and_the_hash_covers_it() -> None:
     asked, unasked = (
-        plan_for(BAD, rollback=RollbackPolicy(approve_before=places))
-        for places in (PLACES[1:], PLACES[:0])
+        plan_for(BAD, rollback=RollbackPolicy(approve_before=places)) for places in (PLACES[1:], PLACES[:0])
     )
     waits = asked.preview.index("  waits for a person's approval before it begins")
     assert asked.preview[waits - 1].startswith("stage retire: ")

@@ -127,6 +127,20 @@ def retry(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> N
 
 
 @app.command()
+def emergency(
+    incident: Id,
+    by: By,
+    reason: Annotated[str, typer.Option(help="Why it cannot wait; it is recorded.")],
+    as_json: Json = False,
+) -> None:
+    """Allow an emergency rollback in your name where its plan is held for that, and plan again.
+
+    Example: [bold]sternway incidents emergency 01J9Z3… --reason "checkout is down, the owner agrees"[/bold]
+    """
+    _say("emergency", incident, by, reason, None, as_json)
+
+
+@app.command()
 def abort(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> None:
     """Stop at the next step boundary and undo what was done.
 

@@ -53,7 +53,10 @@ async def show_incident(incident: str, gateway: Gateway) -> dict[str, Any]:
 
 @router.post("/{incident}/{action}")
 async def act(
-    incident: str, action: Literal["approve", "pause", "resume", "retry", "abort"], word: Approval, gateway: Gateway
+    incident: str,
+    action: Literal["approve", "pause", "resume", "retry", "emergency", "abort"],
+    word: Approval,
+    gateway: Gateway,
 ) -> dict[str, str]:
     """Say it to the workflow, and answer with what it says. 409: it refuses, and why. 503: it cannot be reached."""
     return await _say(gateway, incident, action, action, word)
