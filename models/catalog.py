@@ -58,6 +58,8 @@ class Region(Frozen):
     """What happens to an incident here when the region's worker pool does not answer."""
     peers: tuple[Name, ...] = ()
     """Regions whose pools may act here when this region's own pool does not."""
+    environments: tuple[str, ...] = ()
+    """GitHub's deployment environments that stand for this region, beside the one that has its name."""
 
 
 class Availability(Frozen):
@@ -120,7 +122,7 @@ StrategyName = Literal["immediate", "gradual", "canary-reverse", "blue-green"]
 
 
 class RollbackPolicy(Frozen):
-    """Limits of a rollback's gates. Times are in seconds."""
+    """Limits of a rollback's gates, and of the points to go back to. Times are in seconds."""
 
     ready_timeout: Annotated[float, Field(gt=0, le=3600)] = 60
     """How long the target's replicas may take to become ready."""
@@ -145,6 +147,8 @@ class RollbackPolicy(Frozen):
     approve_before: tuple[Literal["traffic", "point-of-no-return"], ...] = ()
     """Where a person must approve before the rollback goes on: at the first stage that moves traffic, at the stage past
     which the way back is no longer lossless. Each waits for ``approval_timeout``, then holds."""
+    point_max_age: Annotated[float, Field(ge=60)] = 604800
+    """How long a rollback point is good for. A release that stays healthy gets a new one before that."""
 
     @property
     def longest_soak(self) -> timedelta:
@@ -168,6 +172,15 @@ class Policy(Frozen):
     """Seconds that a held incident waits for a person, still renewing its protection, before it ends as held."""
     rollback: RollbackPolicy = RollbackPolicy()
     """Limits of the gates of a rollback."""
+
+
+class GitHub(Frozen):
+    """How deployments of a service are told by GitHub's webhooks."""
+
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
+    """``owner/name``. Each of its deployments is taken for one of every service that names it."""
+    release: Literal["sha", "ref"] = "sha"
+    """What the platform calls the release by: the commit, or the tag that was deployed."""
 
 
 class Service(Frozen):
@@ -197,6 +210,8 @@ class Service(Frozen):
     """Services whose releases belong to this one's: where one goes back, they all do."""
     max_replicas: Annotated[int, Field(ge=1)] | None = None
     """Replicas of all releases that there is room for in a region. Default: taken to be enough."""
+    github: GitHub | None = None
+    """Where GitHub tells of its deployments."""
     policy: Name | None = None
     """Name of its policy. Default: that of ``defaults``; without one, Sternway only advises."""
 

@@ -23,6 +23,7 @@ _STAND_INS: Final[Mapping[str, Any]] = {"tier": 1, "regions": ["any"], "slos": {
 """For what a service must have and has not, so that the rest of it can be checked in the same go."""
 _PATTERNS: Final = {
     "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "a name: lower-case letters, digits and hyphens between them, 63 at most",
+    "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$": "a repository as owner/name",
     "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$": "a release: letters, digits, dots, underscores and hyphens, 63 at most",
 }
 

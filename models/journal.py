@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.alert import Severity
 from models.base import Frozen, Time
 from models.catalog import Level
+from models.hold import HeldRelease
 from models.incident import Impact, Milestone, Phase
+from models.point import RollbackPoint
 from models.receipt import Receipt
 from models.verdict import Verdict
 
@@ -118,6 +120,28 @@ class Ended(Reported):
     milestones: dict[Milestone, Time] = {}
 
 
+class PointTaken(RollbackPoint):
+    """Made before a change of the incident."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ReleaseHeld(HeldRelease):
+    """Since the entry's time."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class HoldLifted(Reported):
+    """Ends the incident's own hold on this release, at the entry's time."""
+
+    service: str
+    region: str
+    release: str
+    by: str
+    reason: str
+
+
 Payload = (
     Started
     | PhaseEntered
@@ -128,6 +152,9 @@ Payload = (
     | VerdictReached
     | AlertsJoined
     | Ended
+    | PointTaken
+    | ReleaseHeld
+    | HoldLifted
 )
 
 PAYLOADS: dict[str, type[Payload]] = {
@@ -140,5 +167,8 @@ PAYLOADS: dict[str, type[Payload]] = {
     "verdict": VerdictReached,
     "alerts": AlertsJoined,
     "incident-ended": Ended,
+    "point": PointTaken,
+    "release-held": ReleaseHeld,
+    "hold-lifted": HoldLifted,
 }
 """Other kinds, such as ``operator`` (``{action, by, reason}``) and ``assessment``, live in the journal alone."""

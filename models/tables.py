@@ -16,6 +16,7 @@ from models.alert import AlertState, AlertStatus, Severity
 from models.catalog import Level
 from models.columns import UtcTime, Words, vocabulary
 from models.incident import Phase
+from models.point import Why
 from models.verdict import Finding
 
 metadata = MetaData(
@@ -195,7 +196,12 @@ class PointRow(Row, table=True):
     """A rollback point."""
 
     __tablename__ = _named("rollback_points")
-    __table_args__ = (Index(None, "service", "region", "taken_at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "service", "region", "taken_at"),
+        CheckConstraint("valid OR reason IS NOT NULL", name="invalid_for_a_reason"),
+        CheckConstraint("why <> 'before-change' OR incident IS NOT NULL", name="before_the_change_of_an_incident"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     service: str
@@ -203,11 +209,69 @@ class PointRow(Row, table=True):
     release: str
     weights: dict[str, int] = Field(sa_column=_json())
     replicas: dict[str, int] = Field(sa_column=_json())
+    configuration: str | None = None
+    flags: str | None = None
+    schema_revision: str | None = None
+    restore_token: str | None = None
     taken_at: datetime = Field(sa_column=_time())
+    why: Why = Field(sa_column=Column(vocabulary(Why), nullable=False))
+    incident: str | None = None
     health: Finding = Field(sa_column=Column(vocabulary(Finding), nullable=False))
+    measured: str = Field(sa_column=_words())
     valid: bool
-    reason: str = Field(sa_column=_words())
+    reason: str | None = Field(default=None, sa_column=_words(nullable=True))
     expires_at: datetime = Field(sa_column=_time())
+    checked_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    check_said: str | None = Field(default=None, sa_column=_words(nullable=True))
+
+
+class HoldRow(Row, table=True):
+    """A release that an incident has rolled away from."""
+
+    __tablename__ = _named("release_holds")
+    __table_args__ = (
+        CheckConstraint(
+            "(lifted_at IS NULL) = (lifted_by IS NULL) AND (lifted_at IS NULL) = (lifted_reason IS NULL)",
+            name="lifted_by_somebody",
+        ),
+    )
+
+    service: str = Field(primary_key=True)
+    region: str = Field(primary_key=True)
+    release: str = Field(primary_key=True)
+    incident: str = Field(primary_key=True)
+    since: datetime = Field(sa_column=_time())
+    by: str = Field(sa_column=Column("held_by", Words, nullable=False))
+    reason: str = Field(sa_column=_words())
+    lifted_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    lifted_by: str | None = Field(default=None, sa_column=_words(nullable=True))
+    lifted_reason: str | None = Field(default=None, sa_column=_words(nullable=True))
+
+
+class DeploymentRow(Row, table=True):
+    """A deploy event of a service in a region, or one that has no place in the catalog."""
+
+    __tablename__ = _named("deployments")
+    __table_args__ = (
+        Index(None, "service", "region", "at"),
+        Index(None, "source", "reference"),
+        CheckConstraint("(service IS NULL) = (unrouted IS NOT NULL)", name="placed_or_said_why_not"),
+        CheckConstraint("(service IS NULL) = (region IS NULL)", name="placed_as_a_whole"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    reference: str = Field(sa_column=_words())
+    service: str | None = None
+    region: str | None = None
+    release: str = Field(sa_column=_words())
+    at: datetime = Field(sa_column=_time())
+    received_at: datetime = Field(sa_column=_time())
+    url: str | None = Field(default=None, sa_column=_words(nullable=True))
+    description: str | None = Field(default=None, sa_column=_words(nullable=True))
+    deployer: str | None = Field(default=None, sa_column=_words(nullable=True))
+    unrouted: str | None = Field(default=None, sa_column=_words(nullable=True))
 
 
 class EventRow(Row, table=True):

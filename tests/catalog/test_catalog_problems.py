@@ -24,14 +24,14 @@ MISTAKES = {
         "falback: ledger",
         "falback: ledger",
         'service "billing" has no field "falback"; it can have tier, regions, mesh, platform, telemetry, port, '
-        'depends_on, fallback, slos, value, releases, policy; did you mean "fallback"?',
+        'depends_on, fallback, slos, value, releases, github, policy; did you mean "fallback"?',
     ),
     "unknown field deep inside": (
         "level: protect",
         "rollback: {drain_time: 5}",
         "rollback: {drain_time: 5}",
         'policy "careful", rollback has no field "drain_time"; it can have ready_timeout, drain_timeout, soak, '
-        'soak_extension, min_requests; did you mean "drain_timeout"?',
+        'soak_extension, min_requests, point_max_age; did you mean "drain_timeout"?',
     ),
     "unknown field of an action": (
         "max_requests: 64",

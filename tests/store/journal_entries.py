@@ -41,6 +41,11 @@ def step(
     )
 
 
+def held(release: str, number: int = 1, *, incident: str = "I") -> JournalEntry:
+    named = {"service": "payments", "region": "eu", "release": release}
+    return entry("release-held", number, incident=incident, **named, by="Sternway", reason="rolled back to v1")
+
+
 def ended(number: int, *, incident: str = "I") -> JournalEntry:
     return entry(
         "incident-ended",

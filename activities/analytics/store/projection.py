@@ -1,4 +1,4 @@
-"""From journal entries to the rows of incidents, steps and receipts, in the transaction that records them.
+"""From journal entries to the rows that follow them: incidents, steps, receipts, points, holds; in one transaction.
 
 The rows are for reading and can be behind nothing; the journal is what happened. An entry whose payload a row cannot
 follow is still recorded, and logged: a mistake in a report must not hold up the reports after it.
@@ -14,18 +14,22 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from activities.analytics.store import holds, points
 from activities.analytics.store.chain import Link
 from models.incident import Phase
 from models.journal import (
     PAYLOADS,
     AlertsJoined,
     Ended,
+    HoldLifted,
     JournalEntry,
     MilestoneReached,
     Payload,
     PhaseEntered,
     PlanMade,
+    PointTaken,
     ReceiptKept,
+    ReleaseHeld,
     Started,
     StepReported,
     VerdictReached,
@@ -46,6 +50,12 @@ def project(session: Session, entry: JournalEntry, link: Link) -> None:
         _keep_receipt(session, entry, payload)
     elif isinstance(payload, Started):
         _start(session, entry, payload, link.seq)
+    elif isinstance(payload, PointTaken):
+        points.add(session, payload)
+    elif isinstance(payload, ReleaseHeld):
+        holds.begin(session, entry.incident, entry.at, payload)
+    elif isinstance(payload, HoldLifted):
+        holds.end(session, entry.incident, entry.at, payload)
     else:
         incident = session.get(IncidentRow, entry.incident)
         if incident is not None:
