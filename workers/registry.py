@@ -42,6 +42,7 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
         analytics.observe,
         analytics.soak,
         analytics.record,
+        analytics.recall,
         breaker.renew,
         breaker.release,
         mesh.change,

@@ -1,4 +1,4 @@
-"""The analytics module's activities: measure, judge and record."""
+"""The analytics module's activities: measure, judge, record and recall."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from temporalio import activity
 
@@ -13,10 +14,12 @@ from activities.analytics import contract
 from activities.analytics.sampling import observe, slow_threshold
 from activities.analytics.store.engine import Store
 from activities.analytics.store.journal import append
+from activities.analytics.store.recollection import recall
 from activities.analytics.verdict import judge_absolute
 from activities.directory import Directory
 from activities.polling import LOOK_SECONDS, hand_over_if_stopping
 from models.observation import Observation
+from models.recollection import Recollection
 from models.scope import Scope
 from models.telemetry import NoData, Totals, Window, WindowReading, between
 from models.verdict import Finding, Verdict
@@ -68,6 +71,10 @@ class AnalyticsActivities:
     @activity.defn(name=contract.RECORD.name)
     async def record(self, batch: contract.JournalBatch) -> int:
         return await asyncio.to_thread(append, self._store, batch.entries)
+
+    @activity.defn(name=contract.RECALL.name)
+    async def recall(self, scope: Scope) -> Recollection:
+        return await asyncio.to_thread(recall, self._store, scope.service, scope.region, datetime.now(UTC))
 
 
 async def _in_time(asked: Awaitable[Totals | NoData], scope: Scope) -> Totals | NoData:

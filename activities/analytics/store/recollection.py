@@ -1,0 +1,135 @@
+"""What a plan may want to know of the past, read from the rows in one go."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from activities.analytics.store import deployments, holds, points
+from activities.analytics.store.engine import Store
+from models.incident import Milestone, Phase
+from models.point import RollbackPoint, Why
+from models.recollection import EarlierRollback, Recollection
+from models.service_state import Deployment
+from models.tables import EventRow, IncidentRow
+
+POINTS = 200
+"""Points that are looked at."""
+
+ROLLBACKS = 50
+"""Earlier rollbacks of the service in the region that are told of."""
+
+LOOKED_AT = 200
+"""Newest incidents whose durations count."""
+
+FEWEST = 5
+"""Durations of a strategy, below which there is no saying what 95 of 100 take."""
+
+
+def recall(store: Store, service: str, region: str, now: datetime) -> Recollection:
+    """Raises :class:`~activities.analytics.store.engine.StoreUnavailable`."""
+    made = [kept.point for kept in points.points(store, service, region, POINTS)]
+    usable = _newest_of_each_release(point for point in made if point.usable(now))
+    marked = _newest_of_each_release(point for point in made if point.why is Why.HEALTHY)
+    return Recollection(
+        points=usable,
+        unusable=tuple(point for point in marked if point.release not in {good.release for good in usable}),
+        holds=tuple(holds.held(store, service, region)),
+        deployments=tuple(
+            Deployment(release=event.release, at=event.at) for event in deployments.deployments(store, service, region)
+        ),
+        rollbacks=_rollbacks(store, service, region),
+        durations=_high(_durations(store, None)) | _high(_durations(store, service)),
+    )
+
+
+def percentile_95(durations: Sequence[float]) -> float | None:
+    """The nearest rank: 95 of 100 took no longer. None for fewer than :data:`FEWEST`."""
+    return sorted(durations)[math.ceil(0.95 * len(durations)) - 1] if len(durations) >= FEWEST else None
+
+
+def _high(durations: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {strategy: high for strategy, taken in durations.items() if (high := percentile_95(taken)) is not None}
+
+
+def _newest_of_each_release(newest_first: Iterable[RollbackPoint]) -> tuple[RollbackPoint, ...]:
+    found: dict[str, RollbackPoint] = {}
+    for point in newest_first:
+        found.setdefault(point.release, point)
+    return tuple(found.values())
+
+
+def _rollbacks(store: Store, service: str, region: str) -> tuple[EarlierRollback, ...]:
+    ended = select(IncidentRow).where(
+        col(IncidentRow.service) == service,
+        col(IncidentRow.region) == region,
+        col(IncidentRow.ended_at).is_not(None),
+        col(IncidentRow.strategy).is_not(None),
+        col(IncidentRow.phase) != Phase.ADVISED,
+    )
+    newest = ended.order_by(col(IncidentRow.ended_at).desc(), col(IncidentRow.id).desc()).limit(ROLLBACKS)
+    with store.read() as connection, Session(connection) as session:
+        return tuple(
+            EarlierRollback(
+                incident=row.id,
+                strategy=row.strategy,
+                bad=_bad(row.plan, service),
+                target=row.target,
+                at=row.ended_at,
+                outcome=row.phase,
+            )
+            for row in session.scalars(newest)
+            if row.strategy and row.target and row.ended_at
+        )
+
+
+def _bad(plan: Mapping[str, Any] | None, service: str) -> str | None:
+    """The release that the plan was to go away from, as its payload in the journal has it."""
+    works = [step["work"] for step in (plan or {}).get("steps", ())]
+    rollbacks = [one for work in works for one in work.get("rollback", {}).get("services", ())]
+    return next((one["bad"] for one in rollbacks if one["state"]["service"] == service), None)
+
+
+def _durations(store: Store, service: str | None) -> dict[str, list[float]]:
+    """Seconds by strategy, of the newest incidents that were resolved by a rollback; of all services for None."""
+    resolved = select(IncidentRow).where(
+        col(IncidentRow.phase) == Phase.RESOLVED, col(IncidentRow.strategy).is_not(None)
+    )
+    if service is not None:
+        resolved = resolved.where(col(IncidentRow.service) == service)
+    newest = resolved.order_by(col(IncidentRow.received_at).desc()).limit(LOOKED_AT)
+    with store.read() as connection, Session(connection) as session:
+        rows = {row.id: row for row in session.scalars(newest)}
+        phases = _phases(session, rows)
+    taken: dict[str, list[float]] = {}
+    for incident, row in rows.items():
+        contained = row.milestones.get(Milestone.CONTAINED)
+        lasted = _lasted(phases.get(incident, ()), datetime.fromisoformat(contained)) if contained else None
+        if row.strategy and lasted is not None:
+            taken.setdefault(row.strategy, []).append(lasted)
+    return taken
+
+
+def _lasted(phases: Sequence[tuple[Phase, datetime]], contained: datetime) -> float | None:
+    """Seconds from the first step until *contained*; none for a rollback that waited for a person in between."""
+    before = [(phase, at) for phase, at in phases if at <= contained]
+    began = next((place for place, (phase, _) in enumerate(before) if phase is Phase.EXECUTING), None)
+    if began is None or Phase.HELD in {phase for phase, _ in before[began:]}:
+        return None
+    return (contained - before[began][1]).total_seconds()
+
+
+def _phases(session: Session, incidents: Iterable[str]) -> dict[str, list[tuple[Phase, datetime]]]:
+    """The phases that each entered, and when, as far as its journal was not erased."""
+    entered = select(EventRow).where(col(EventRow.incident).in_(list(incidents)), col(EventRow.kind) == "phase")
+    found: dict[str, list[tuple[Phase, datetime]]] = {}
+    for event in session.scalars(entered.order_by(col(EventRow.incident), col(EventRow.seq))):
+        if event.payload is not None:
+            found.setdefault(event.incident, []).append((Phase(json.loads(event.payload)["phase"]), event.at))
+    return found

@@ -1,0 +1,56 @@
+"""What was deployed when, by everybody's word; and which holds that ends. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from heapq import merge
+from itertools import groupby
+
+from models.hold import Hold
+from models.service_state import Deployment
+
+SAME = timedelta(minutes=15)
+"""Within which a delivery system's word and the platform's, or another's, are about one deployment: a pipeline tells
+before or after its rollout, and a rollout takes its time."""
+
+
+def merged(platform: Sequence[Deployment], events: Iterable[Deployment]) -> tuple[Deployment, ...]:
+    """One history, newest first, of the *platform*'s own (newest first) and of the *events* in any order.
+
+    The platform's is kept as it is, in its own order, for it has seen what happened. An event adds a deployment that
+    is missing there; one of the same release at about the same time, with nothing in between, tells of the same.
+    """
+    told = sorted(events, key=lambda event: (event.at, event.release), reverse=True)
+    both = merge(
+        ((deployment, True) for deployment in platform),
+        ((event, False) for event in told),
+        key=lambda entry: entry[0].at,
+        reverse=True,
+    )
+    runs = groupby(both, key=lambda entry: entry[0].release)
+    return tuple(deployment for _, run in runs for deployment in _without_repeats(list(run)))
+
+
+def _without_repeats(run: Sequence[tuple[Deployment, bool]]) -> list[Deployment]:
+    """Of neighbours of one release, newest first, each with whether the platform has seen it."""
+    kept = {place: deployment for place, (deployment, seen) in enumerate(run) if seen}
+    for place, (event, seen) in reversed(list(enumerate(run))):
+        if not seen and all(abs(event.at - known.at) > SAME for known in kept.values()):
+            kept[place] = event
+    return [kept[place] for place in sorted(kept)]
+
+
+def in_force(holds: Iterable[Hold], history: Sequence[Deployment]) -> tuple[Hold, ...]:
+    """The holds that nobody has lifted and no newer release has ended."""
+    return tuple(hold for hold in holds if hold.lifted_at is None and newer_release(hold, history) is None)
+
+
+def newer_release(hold: Hold, history: Sequence[Deployment]) -> Deployment | None:
+    """The deployment that ends the hold: the first one since of a release that had not been deployed before.
+
+    The return of an older release ends nothing: the next trouble with that would lead to the held one.
+    """
+    older = {deployment.release for deployment in history if deployment.at <= hold.since} | {hold.release}
+    newer = [deployment for deployment in history if deployment.at > hold.since and deployment.release not in older]
+    return min(newer, key=lambda deployment: deployment.at, default=None)
