@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from models.base import Frozen
+from models.base import Frozen, Release
 from models.identity import Key
 from models.receipt import Fence, Fields, Receipt
 from models.service_state import Deployment
@@ -28,6 +28,9 @@ class Workload(Frozen):
     """Ready to serve, by release."""
     deployments: tuple[Deployment, ...]
     """Newest first."""
+    runnable: tuple[Release, ...] | None = None
+    """The releases that the platform knows how to run. That what they need is still there is not looked at. None: it
+    cannot say."""
 
 
 class Platform(Protocol):

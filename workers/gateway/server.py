@@ -16,6 +16,8 @@ from functools import partial
 import uvicorn
 
 from activities.analytics.store import Store, migrate, open_store
+from activities.catalogs import Catalogs
+from activities.directory import Directory
 from models.base import SternwayError
 from models.catalog_file import LoadedCatalog
 from models.settings import Settings
@@ -30,6 +32,7 @@ from workers.gateway.reconciler import Reconciler
 from workers.gateway.writing import Writer
 from workers.observability import logs, tracing
 from workers.observability.tracing import Tracing
+from workers.points.keeper import PointKeeper
 
 GRACE = 10
 """Seconds for requests that have been accepted."""
@@ -83,7 +86,7 @@ class _Server(uvicorn.Server):
 async def running(
     settings: Settings, loaded: LoadedCatalog, registering: Registering, traces: Tracing
 ) -> AsyncGenerator[Parts]:
-    """The gateway's parts, running: store, connection with its worker, dispatcher, reconciler."""
+    """The gateway's parts, running: store, connection with its worker, dispatcher, reconciler, keeper of points."""
     store = open_store(settings.store_url)
     writer = Writer(store)
     connection = Connection(settings, registering(settings, loaded, store), traces)
@@ -93,10 +96,12 @@ async def running(
         connecting = asyncio.create_task(connection.run())
         dispatching = asyncio.create_task(dispatcher.run())
         reconciling = asyncio.create_task(Reconciler(settings, loaded, store, writer, connection).run())
+        directory = Directory(Catalogs(loaded, lambda _digest: None), protect="", operate="")
+        remembering = asyncio.create_task(PointKeeper(loaded, store, writer, directory).run())
         try:
             yield Parts(settings, store, writer, loaded, connection, dispatcher, Room())
         finally:
-            for task in (reconciling, dispatching, connecting):
+            for task in (remembering, reconciling, dispatching, connecting):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task

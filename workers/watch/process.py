@@ -8,14 +8,14 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.directory import TELEMETRY
 from models.base import SternwayError
-from models.catalog import Catalog, Driver
+from models.catalog import Catalog
 from models.settings import Settings
 from workers.catalog import load_catalog
 from workers.observability import logs, metrics
 from workers.watch.sender import Sender
-from workers.watch.watcher import Source, Watcher, Watching, never_firing
+from workers.watch.sources import sources_of
+from workers.watch.watcher import Watcher, Watching, never_firing
 from workers.watch.windows import BurnWindow, parse_duration, parse_windows
 
 SENDER = "alertmanager"
@@ -82,19 +82,6 @@ def watching_of(options: Options) -> Watching:
         grace=2 * tick if options.grace is None else options.grace,
         repeat=parse_duration(options.repeat),
         external_url=f"http://{socket.gethostname()}",
-    )
-
-
-def sources_of(catalog: Catalog) -> tuple[Source, ...]:
-    """One source for each telemetry driver that a service of the catalog uses."""
-    served: dict[tuple[str, str, str], tuple[Driver, list[str]]] = {}
-    for name, service in catalog.services.items():
-        for region in service.regions:
-            driver = catalog.driver("telemetry", region, name)
-            served.setdefault((region, driver.kind, driver.url), (driver, []))[1].append(name)
-    return tuple(
-        Source(TELEMETRY[kind](region, driver), region, tuple(names), driver.url)
-        for (region, kind, _), (driver, names) in served.items()
     )
 
 

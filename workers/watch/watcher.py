@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.analytics.sampling import slow_threshold
-from activities.analytics.telemetry import Sampling
 from models.catalog import Catalog
 from models.telemetry import NoData, Totals
 from workers.observability.logs import logger
@@ -19,19 +18,10 @@ from workers.watch.gauges import TELEMETRY_MISSING, count
 from workers.watch.history import History
 from workers.watch.message import Origin, message
 from workers.watch.sender import Sender
+from workers.watch.sources import Source
 from workers.watch.windows import BurnWindow
 
 _log = logger(__name__)
-
-
-@dataclass(frozen=True)
-class Source:
-    """One telemetry driver and the services that it knows."""
-
-    telemetry: Sampling
-    region: str
-    services: tuple[str, ...]
-    url: str
 
 
 @dataclass(frozen=True)

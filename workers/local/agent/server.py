@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Self
@@ -104,8 +104,9 @@ def _reading(agent: Agent) -> APIRouter:
     @routes.get("/v1/regions/{region}/services/{service}")
     async def read(region: Name, service: Name) -> Workload:
         snapshot = await asyncio.to_thread(agent.ledger.read, f"{region}/{service}")
+        known = await asyncio.to_thread(agent.rows.releases, service)
         if not snapshot.generation:
-            await _known_releases(agent, service)
+            _check_known(service, known)
         wanted, ready = wanted_by_release(snapshot), agent.fleet.ready(region, service)
         return Workload(
             generation=snapshot.generation,
@@ -113,6 +114,7 @@ def _reading(agent: Agent) -> APIRouter:
             replicas=wanted,
             ready={release: ready.get(release, 0) for release in wanted.keys() | ready.keys()},
             deployments=await asyncio.to_thread(agent.rows.deployments, region, service),
+            runnable=tuple(sorted(known)),
         )
 
     @routes.get("/v1/incidents/{incident}/receipts")
@@ -181,17 +183,16 @@ def _writing(agent: Agent) -> APIRouter:
     return routes
 
 
-async def _known_releases(agent: Agent, service: str) -> set[str]:
-    known = await asyncio.to_thread(agent.rows.releases, service)
-    if not known:
+def _check_known(service: str, releases: Collection[str]) -> None:
+    if not releases:
         cure = f"PUT /v1/services/{service}/releases/<release> says how to run one"
         raise HTTPException(404, f"service {service!r} is not known here; {cure}")
-    return set(known)
 
 
 async def _check_runnable(agent: Agent, service: str, releases: set[str]) -> None:
-    known = await _known_releases(agent, service)
-    if unknown := sorted(releases - known):
+    known = await asyncio.to_thread(agent.rows.releases, service)
+    _check_known(service, known)
+    if unknown := sorted(releases - known.keys()):
         cure = f"known are {', '.join(sorted(known))}; PUT /v1/services/{service}/releases/{unknown[0]} adds it"
         raise HTTPException(422, f"nobody has said how to run {service} in release {unknown[0]}; {cure}")
 
