@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """Bearer token of people and applications: incidents, approvals. Without it those routes are closed."""
     alert_tokens: dict[str, SecretStr] = Field(default_factory=dict)
     """Bearer or Basic secret for each alert source, as JSON: ``{"alertmanager": "…"}``. Other sources are closed."""
+    github_secret: SecretStr | None = None
+    """Secret with which GitHub signs its webhooks. Without it their route is closed."""
     protect_token: SecretStr | None = None
     """Token that may take and release leases at the mesh control planes, and nothing else. The gateway's."""
     operate_token: SecretStr | None = None

@@ -37,6 +37,7 @@ ADMITS = {
     "none": {None, *TOKENS},
     "source": {"source"},
     "gateway": {"gateway"},
+    "signature": set(),
     "protect": {"protect", "operate"},
     "operate": {"operate"},
 }

@@ -48,6 +48,7 @@ regions:
     telemetry: {envoy: {kind: envoy, url: http://127.0.0.1:1}}
     on_pool_loss: peer
     peers: [us]
+    environments: [production-eu]
   us:
     mesh: {envoy: {kind: envoy, url: http://127.0.0.1:1, proxies: [us-1]}}
     platform: {local: {kind: local, url: http://127.0.0.1:1}}
@@ -56,7 +57,12 @@ defaults: {mesh: envoy, platform: local, telemetry: envoy, policy: careful}
 policies:
   careful: {level: protect, protect: {action: limit, max_requests: 64}}
 services:
-  payments: {tier: 1, regions: [eu, us], port: 7001, slos: {availability: {objective: 99.9}}}
+  payments:
+    tier: 1
+    regions: [eu, us]
+    port: 7001
+    slos: {availability: {objective: 99.9}}
+    github: {repository: acme/payments}
   ledger: {tier: 1, regions: [us], port: 7002, slos: {availability: {objective: 99.9}}}
 """
     + "".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 
 from fastapi import Request
@@ -25,6 +26,17 @@ def authenticate_source(request: Request, settings: Settings, source: str) -> No
 async def authenticate_person(request: Request) -> None:
     """Let a person or an application in by the gateway's Bearer token. A dependency of routes."""
     _authenticate(request, (await parts(request)).settings.gateway_token, basic=False)
+
+
+def authenticate_github(body: bytes, signature: str, settings: Settings) -> None:
+    """Let GitHub in by its signature over the *body* as it was sent: ``X-Hub-Signature-256``, HMAC with SHA-256.
+
+    https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+    """
+    secret = settings.github_secret.get_secret_value().encode() if settings.github_secret else b""
+    expected = f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
+    if not hmac.compare_digest(signature.encode(), expected.encode()) or not secret:
+        raise Unauthenticated
 
 
 def _authenticate(request: Request, secret: SecretStr | None, *, basic: bool) -> None:

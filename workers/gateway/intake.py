@@ -87,8 +87,7 @@ async def take_in(store: Store, writer: Writer, catalog: Catalog, delivery: Deli
     try:
         read = await run(_read, store, catalog, delivery)
     except (Unreadable, Undecodable) as unreadable:
-        kept = await writer.persist(_quarantined(store, delivery, str(unreadable)), first=False)
-        return Taken(kept.delivery_id, (), kept.duplicate, quarantined=str(unreadable))
+        return await quarantine(store, writer, delivery, str(unreadable))
     kept = await writer.persist(read.prepared, first=read.critical)
     return Taken(kept.delivery_id, await run(read.stored, kept), kept.duplicate, unrouted=read.unrouted)
 
@@ -98,6 +97,12 @@ async def take_report(store: Store, writer: Writer, delivery: Delivery, identity
     read = _prepared(store, delivery, identity, [alert], unrouted=0)
     kept = await writer.persist(read.prepared, first=read.critical)
     return Taken(kept.delivery_id, read.stored(kept), kept.duplicate)
+
+
+async def quarantine(store: Store, writer: Writer, delivery: Delivery, reason: str) -> Taken:
+    """Store what is authentic and cannot be read, for people to look at. Raises ``StoreUnavailable``."""
+    kept = await writer.persist(_quarantined(store, delivery, reason), first=False)
+    return Taken(kept.delivery_id, (), kept.duplicate, quarantined=reason)
 
 
 def digest(source: str, alerts: Iterable[Alert]) -> str:

@@ -15,7 +15,10 @@ from models.incident import Phase
 from workers.observability.metrics import INCIDENTS_ACTIVE, REGISTRY
 
 DELIVERIES = Counter(
-    "sternway_gateway_deliveries_total", "Requests that carried alerts.", ["source", "result"], registry=REGISTRY
+    "sternway_gateway_deliveries_total",
+    "Requests that carried alerts, a report or a deployment.",
+    ["source", "result"],
+    registry=REGISTRY,
 )
 DURATION = Histogram(
     "sternway_gateway_webhook_duration_seconds",

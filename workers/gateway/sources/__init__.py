@@ -1,4 +1,4 @@
-"""The senders that the gateway understands: one file each, and this table."""
+"""The senders that the gateway understands: one file each, and this table of those that send alerts."""
 
 from __future__ import annotations
 

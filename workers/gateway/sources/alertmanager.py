@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.alert import AlertStatus
 from models.base import Time
-from workers.gateway.sources.source import Signal, Unreadable
+from workers.gateway.sources.source import Signal, Unreadable, first_complaint
 
 LONGEST_SUMMARY = 1000
 
@@ -46,7 +46,7 @@ def read(body: bytes) -> tuple[Signal, ...]:
     try:
         envelope = _Envelope.model_validate(document)
     except ValidationError as error:
-        raise Unreadable(f"the body is not an Alertmanager message: {_first(error)}") from error
+        raise Unreadable(f"the body is not an Alertmanager message: {first_complaint(error)}") from error
     if not envelope.alerts:
         raise Unreadable("the message carries no alert")
     return tuple(_signal(envelope, position, alert) for position, alert in enumerate(envelope.alerts))
@@ -56,7 +56,7 @@ def _signal(envelope: _Envelope, position: int, document: object) -> Signal:
     try:
         alert = _Alert.model_validate(document)
     except ValidationError as error:
-        raise Unreadable(f"alerts[{position}] is not an alert: {_first(error)}") from error
+        raise Unreadable(f"alerts[{position}] is not an alert: {first_complaint(error)}") from error
     fingerprint = alert.fingerprint or _fingerprint(alert.labels)
     summary = alert.annotations.get("summary") or alert.annotations.get("description") or ""
     return Signal(
@@ -73,10 +73,3 @@ def _signal(envelope: _Envelope, position: int, document: object) -> Signal:
 def _fingerprint(labels: dict[str, str]) -> str:
     """What stands in for a missing fingerprint: equal label sets have the same, as in Alertmanager itself."""
     return hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _first(error: ValidationError) -> str:
-    """The first complaint, without the value: a body may hold what no log should."""
-    complaint = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in complaint["loc"]) or "the whole"
-    return f"{place}: {complaint['msg']}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from pydantic import ValidationError
+
 from models.alert import AlertStatus
 from models.base import Frozen, SternwayError, Time
 
@@ -28,3 +30,10 @@ class Signal(Frozen):
 
 Read: TypeAlias = Callable[[bytes], tuple[Signal, ...]]
 """Reads one body; raises :class:`Unreadable`. Called in a thread: it may take its time, but must not do any I/O."""
+
+
+def first_complaint(error: ValidationError) -> str:
+    """The first complaint, without the value: a body may hold what no log should."""
+    complaint = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in complaint["loc"]) or "the whole"
+    return f"{place}: {complaint['msg']}"

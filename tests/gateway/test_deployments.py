@@ -1,0 +1,252 @@
+"""Delivery systems tell of releases: durable before the answer, once, and with a place or the reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from models.catalog import Catalog
+from models.settings import Settings
+from tests.gateway.running_gateway import CATALOG, Gateway, a_gateway, settings_for
+from workers.gateway.authentication import Unauthenticated, authenticate_github
+from workers.gateway.sources import github
+from workers.local.ports import free_ports
+
+SHARED = Path(__file__).parents[3] / "shared" / "payloads"
+real = pytest.mark.skipif(not SHARED.is_dir(), reason="the collected payloads are not beside this repository")
+
+SECRET = "github-secret-41c9"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DEPLOYED = {"service": "payments", "region": "eu", "release": "v7", "at": "2026-01-31T12:00:00Z"}
+
+
+@pytest.fixture
+async def told(tmp_path: Path) -> AsyncGenerator[Gateway]:
+    """A gateway without Temporal that knows GitHub's secret."""
+    async with a_gateway(settings_for(tmp_path, free_ports(1)[0], github_secret=SecretStr(SECRET))) as running:
+        yield running
+
+
+def status(state: str = "success", **changed: Any) -> dict[str, Any]:
+    """A deployment_status of payments in eu, as far as it is read."""
+    deployment = {"id": 7, "sha": "c0ffee", "ref": "v7", "environment": "production-eu", "creator": {"login": "ada"}}
+    return {
+        "deployment_status": {"state": state, "created_at": "2026-01-31T12:00:00Z", "target_url": "https://ci/7"},
+        "deployment": deployment | changed,
+        "repository": {"full_name": "Acme/Payments"},
+    }
+
+
+def signed(body: bytes, secret: str = SECRET) -> str:
+    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+
+
+async def send(gateway: Gateway, body: object, event: str = "deployment_status", **headers: str) -> httpx.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {"X-GitHub-Event": event, "X-Hub-Signature-256": signed(raw), "X-GitHub-Delivery": "d-1", **headers}
+    return await gateway.http.post("/v1/sources/github", content=raw, headers=sent)
+
+
+async def known(gateway: Gateway, query: str = "service=payments&region=eu") -> list[dict[str, Any]]:
+    return (await gateway.ask("GET", f"/v1/deployments?{query}")).json()
+
+
+async def test_a_deployment_is_kept_before_it_is_answered_and_once_by_its_key(told: Gateway) -> None:
+    key = {"Idempotency-Key": "build-7"}
+    more = {"url": "https://ci/7", "description": "new prices", "deployer": "ada"}
+    first = await told.ask("POST", "/v1/deployments", json=DEPLOYED | more, headers=key)
+    again = await told.ask("POST", "/v1/deployments", json=DEPLOYED | more, headers=key)
+    assert [(one.status_code, one.json()["state"]) for one in (first, again)] == [(202, "recorded"), (202, "repeated")]
+    (kept,) = await known(told)
+    assert {name: kept[name] for name in (*DEPLOYED, *more)} == DEPLOYED | more
+    assert (kept["source"], kept["reference"]) == ("api", "build-7")
+
+
+async def test_region_and_time_may_be_left_out_where_they_are_plain(told: Gateway) -> None:
+    answer = await told.ask("POST", "/v1/deployments", json={"service": "ledger", "release": "v2"})
+    assert answer.json()["deployments"][0]["region"] == "us"
+    (kept,) = await known(told, "service=ledger&region=us")
+    assert kept["at"] == kept["received_at"]
+
+
+async def test_a_clock_that_is_ahead_does_not_make_a_deployment_the_newest_for_hours(told: Gateway) -> None:
+    await told.ask("POST", "/v1/deployments", json=DEPLOYED | {"at": "2999-01-01T00:00:00Z"})
+    (kept,) = await known(told)
+    assert kept["at"] == kept["received_at"]
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"service": "paymnts"}, 'did you mean "payments"?'),
+        ({"region": "mars"}, 'does not live in "mars"'),
+        ({"release": "main/v7"}, "release"),
+        ({"at": "2026-01-31T12:00:00"}, "zone"),
+        ({"relaese": "v7"}, "relaese"),
+    ],
+)
+async def test_a_deployment_that_cannot_be_meant_is_refused(
+    told: Gateway, body: dict[str, str], complaint: str
+) -> None:
+    answer = await told.ask("POST", "/v1/deployments", json=DEPLOYED | body)
+    assert (answer.status_code, complaint in answer.text.replace("\\", "")) == (422, True)
+    assert await known(told) == []
+
+
+async def test_only_people_and_applications_may_tell_and_look(told: Gateway) -> None:
+    assert (await told.http.post("/v1/deployments", json=DEPLOYED)).status_code == 401
+    assert (await told.http.get("/v1/deployments?service=payments&region=eu")).status_code == 401
+
+
+async def test_a_locked_store_accepts_nothing_and_the_repeat_is_no_repetition(told: Gateway) -> None:
+    file = told.parts.settings.store_url.removeprefix("sqlite:///")
+    key = {"Idempotency-Key": "build-7"}
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert (await told.ask("POST", "/v1/deployments", json=DEPLOYED, headers=key)).status_code == 503
+        assert (await send(told, status())).status_code == 503
+        other.execute("ROLLBACK")
+    assert (await told.ask("POST", "/v1/deployments", json=DEPLOYED, headers=key)).json()["state"] == "recorded"
+    assert (await send(told, status())).json()["state"] == "recorded"
+
+
+@pytest.mark.parametrize("signature", ["", "sha256=", signed(b"another body"), signed(b"", "another secret"), "sha1=0"])
+async def test_a_webhook_without_the_right_signature_is_not_let_in(told: Gateway, signature: str) -> None:
+    headers = {"X-GitHub-Event": "deployment_status", "X-Hub-Signature-256": signature}
+    answer = await told.http.post("/v1/sources/github", json=status(), headers=headers)
+    assert answer.status_code == 401
+    assert await known(told) == await known(told, "state=unrouted") == []
+
+
+async def test_without_a_secret_the_route_is_closed_to_everybody(alone: Gateway) -> None:
+    assert (await send(alone, b"", **{"X-Hub-Signature-256": signed(b"", "")})).status_code == 401
+
+
+async def test_a_ping_is_answered(told: Gateway) -> None:
+    answer = await send(told, {"zen": "Anything added dilutes everything else."}, "ping")
+    assert (answer.status_code, answer.json()) == (200, {"state": "pong"})
+
+
+async def test_a_deployment_that_has_succeeded_is_a_release_event_however_often_it_is_delivered(told: Gateway) -> None:
+    first, again = [await send(told, status()) for _ in range(2)]
+    assert (first.status_code, first.json()["state"], again.json()["state"]) == (202, "recorded", "repeated")
+    (kept,) = await known(told)
+    assert (kept["release"], kept["deployer"], kept["url"]) == ("c0ffee", "ada", "https://ci/7")
+    assert kept["reference"] == "Acme/Payments/7"
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "reason"),
+    [
+        ("deployment_status", status("in_progress"), '"in_progress"'),
+        ("deployment_status", status("failure"), '"failure"'),
+        ("deployment", status(), 'a "deployment" tells of no release'),
+        ("push", {}, 'a "push" tells of no release'),
+    ],
+)
+async def test_what_tells_of_no_release_is_answered_with_the_reason(
+    told: Gateway, event: str, body: object, reason: str
+) -> None:
+    answer = await send(told, body, event)
+    assert (answer.status_code, answer.json()["state"]) == (202, "ignored")
+    assert reason in answer.json()["reason"]
+    assert await known(told) == await known(told, "state=unrouted") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (status() | {"repository": {"full_name": "acme/other"}}, 'the repository "acme/other"'),
+        (status(environment="staging"), '"staging" stands for no region of payments'),
+    ],
+)
+async def test_what_has_no_place_is_accepted_once_and_shown_with_the_reason(
+    told: Gateway, body: object, reason: str
+) -> None:
+    answers = [await send(told, body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert reason in answers[0].json()["reason"]
+    (shown,) = await known(told, "state=unrouted")
+    assert reason in shown["unrouted"]
+
+
+async def test_what_cannot_be_read_goes_into_quarantine(told: Gateway) -> None:
+    for body in (b"payload=%7B%7D", json.dumps(status() | {"deployment": {"id": 1}}).encode()):
+        answer = await send(told, body)
+        assert (answer.status_code, answer.json()["state"]) == (202, "quarantined")
+    kept = (await told.ask("GET", "/v1/alerts?state=quarantined")).json()
+    assert [one["headers"]["x-github-delivery"] for one in kept] == ["d-1", "d-1"]
+
+
+def catalog(**service: Any) -> Catalog:
+    document = CATALOG.catalog.model_dump()
+    document["services"]["payments"]["github"] = {"repository": "acme/payments", **service}
+    document["regions"]["us"]["environments"] = ("production-eu", "america")
+    return Catalog.model_validate(document)
+
+
+def places(body: dict[str, Any], where: Catalog) -> list[tuple[str | None, str | None, str]]:
+    events = github.read("deployment_status", json.dumps(body).encode(), where, NOW)
+    assert not isinstance(events, github.Ignored)
+    return [(event.service, event.region, event.release) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("environment", "regions"),
+    [("production-eu", ["eu", "us"]), ("america", ["us"]), ("us", ["us"]), ("eu", ["eu"])],
+)
+def test_an_environment_stands_for_every_region_that_names_it_and_for_its_namesake(
+    environment: str, regions: list[str]
+) -> None:
+    found = places(status(environment=environment), catalog())
+    assert found == [("payments", region, "c0ffee") for region in regions]
+
+
+def test_the_release_is_the_commit_or_the_tag_as_the_catalog_says() -> None:
+    assert places(status(environment="us"), catalog(release="ref")) == [("payments", "us", "v7")]
+    assert places(status(ref="feature/x"), catalog(release="ref")) == [(None, None, "feature/x")]
+
+
+@real
+def test_githubs_own_messages_are_read() -> None:
+    document = CATALOG.catalog.model_dump()
+    document["services"]["payments"]["github"] = {"repository": "codertocat/hello-world"}
+    document["regions"]["eu"]["environments"] = ("production",)
+    where = Catalog.model_validate(document)
+    message = (SHARED / "github" / "deployment_status__payload.json").read_bytes()
+    events = github.read("deployment_status", message, where, NOW)
+    assert not isinstance(events, github.Ignored)
+    (event,) = events
+    assert (event.service, event.region, event.deployer) == ("payments", "eu", "Codertocat")
+    assert (event.release, event.url) == ("f95f852bd8fca8fcc58a9a2d6c842781e32a215e", None)
+    assert event.at.isoformat() == "2019-05-15T15:20:55+00:00"
+    intention = (SHARED / "github" / "deployment__payload.json").read_bytes()
+    assert isinstance(github.read("deployment", intention, where, NOW), github.Ignored)
+
+
+@real
+async def test_githubs_own_ping_is_answered(told: Gateway) -> None:
+    body = (SHARED / "github" / "ping__payload.json").read_bytes()
+    assert (await send(told, body, "ping")).status_code == 200
+
+
+@real
+def test_the_signature_is_githubs() -> None:
+    vector = json.loads((SHARED / "signature_vectors" / "github.json").read_text())
+    settings = Settings(github_secret=SecretStr(vector["secret"]))
+    body, signature = vector["body"].encode(), vector["X-Hub-Signature-256"]
+    authenticate_github(body, signature, settings)
+    for wrong in (body + b" ", b""):
+        with pytest.raises(Unauthenticated):
+            authenticate_github(wrong, signature, settings)

@@ -1,0 +1,133 @@
+"""``/v1/deployments`` and GitHub's webhook: delivery systems tell of releases, and people look at what they told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from ulid import ULID
+
+from activities.analytics.store import deployments
+from models.deployment import DeployEvent, DeploymentReport
+from workers.gateway.authentication import authenticate_github, authenticate_person
+from workers.gateway.intake import Delivery, quarantine
+from workers.gateway.metrics import DELIVERIES
+from workers.gateway.opening import API
+from workers.gateway.parts import Parts, parts
+from workers.gateway.placing import misplaced, only_region
+from workers.gateway.refusals import refusals
+from workers.gateway.sources import github
+from workers.gateway.sources.github import GITHUB
+from workers.gateway.sources.source import Unreadable
+from workers.observability.logs import logger
+
+router = APIRouter()
+
+RESULTS = {"recorded": "accepted", "repeated": "duplicate", "unrouted": "unrouted"}
+"""How each answer is counted."""
+
+Gateway = Annotated[Parts, Depends(parts)]
+
+
+@router.post("/v1/deployments", status_code=202)
+async def post_deployment(
+    request: Request, gateway: Gateway, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+) -> JSONResponse:
+    """Take in one release event. The same ``Idempotency-Key`` is the same deployment."""
+    with refusals(API):
+        await authenticate_person(request)
+        async with gateway.room.read(request) as body:
+            try:
+                report = DeploymentReport.model_validate_json(body)
+            except ValidationError as error:
+                problems = error.errors(include_input=False, include_url=False, include_context=False)
+                return JSONResponse({"detail": problems}, status_code=422)
+        region = only_region(report.service, report.region or "", gateway.loaded.catalog)
+        if reason := misplaced(report.service, region, gateway.loaded.catalog):
+            return JSONResponse({"detail": reason}, status_code=422)
+        event = _event(report, region, idempotency_key or str(ULID()), datetime.now(UTC))
+        return await _record(gateway, (event,))
+
+
+@router.post("/v1/sources/github", status_code=202)
+async def post_github(
+    request: Request,
+    gateway: Gateway,
+    x_hub_signature_256: Annotated[str, Header()] = "",
+    x_github_event: Annotated[str, Header()] = "",
+) -> JSONResponse:
+    """Take in one webhook of GitHub. What tells of no release is answered with the reason, and not kept."""
+    with refusals(GITHUB):
+        async with gateway.room.read(request) as body:
+            authenticate_github(body, x_hub_signature_256, gateway.settings)
+            received_at = datetime.now(UTC)
+            if x_github_event == "ping":
+                return JSONResponse({"state": "pong"})
+            try:
+                told = github.read(x_github_event, body, gateway.loaded.catalog, received_at)
+            except Unreadable as unreadable:
+                return await _quarantine(gateway, Delivery(GITHUB, body, request.headers, received_at), str(unreadable))
+        if isinstance(told, github.Ignored):
+            DELIVERIES.labels(GITHUB, "ignored").inc()
+            return JSONResponse({"state": "ignored", "reason": told.reason}, status_code=202)
+        return await _record(gateway, told)
+
+
+@router.get("/v1/deployments", dependencies=[Depends(authenticate_person)])
+async def get_deployments(
+    gateway: Gateway,
+    service: str | None = None,
+    region: str | None = None,
+    state: Literal["placed", "unrouted"] = "placed",
+    limit: Annotated[int, Query(ge=1, le=deployments.NEWEST)] = 50,
+) -> list[dict[str, Any]]:
+    """What was told of a service in a region, or what has no place in the catalog; the newest first."""
+    if state == "unrouted":
+        found = await asyncio.to_thread(deployments.unrouted, gateway.store, limit)
+    elif service is None or region is None:
+        raise HTTPException(422, "say of which service and which region, or ask for state=unrouted")
+    else:
+        found = await asyncio.to_thread(deployments.deployments, gateway.store, service, region, limit)
+    return [event.model_dump(mode="json") for event in found]
+
+
+def _event(report: DeploymentReport, region: str, key: str, now: datetime) -> DeployEvent:
+    return DeployEvent(
+        source=API,
+        reference=key,
+        service=report.service,
+        region=region,
+        release=report.release,
+        at=min(report.at or now, now),  # a clock that is ahead must not make it the newest for hours
+        received_at=now,
+        url=report.url,
+        description=report.description,
+        deployer=report.deployer,
+    )
+
+
+async def _record(gateway: Parts, events: Sequence[DeployEvent]) -> JSONResponse:
+    """Answers once it is durable. Raises ``StoreUnavailable``."""
+    new = await gateway.writer.write(partial(deployments.record, gateway.store, events))
+    unrouted = next((event.unrouted for event in events if event.unrouted), None)
+    state = "repeated" if not new else "unrouted" if unrouted else "recorded"
+    DELIVERIES.labels(events[0].source, RESULTS[state]).inc()
+    if new and unrouted:
+        logger(__name__).warning("a deployment has no place in the catalog", reason=unrouted)
+    places = [event.model_dump(mode="json", include={"service", "region", "release", "at"}) for event in events]
+    answer: dict[str, Any] = {"state": state, "deployments": [place for place in places if place["service"]]}
+    return JSONResponse({**answer, **({"reason": unrouted} if unrouted else {})}, status_code=202)
+
+
+async def _quarantine(gateway: Parts, delivery: Delivery, reason: str) -> JSONResponse:
+    """GitHub would not send it again, and nobody could look at it if it were refused."""
+    kept = await quarantine(gateway.store, gateway.writer, delivery, reason)
+    DELIVERIES.labels(delivery.source, "quarantined").inc()
+    logger(__name__).warning("delivery quarantined", delivery=kept.delivery, reason=reason)
+    return JSONResponse({"state": "quarantined", "delivery": kept.delivery, "reason": reason}, status_code=202)
