@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import getpass
 import json
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from models.base import SternwayError
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from workers.cli.table import ago, show_parts, table_of
 
 app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume, retry or abort them.")
 
@@ -41,14 +38,14 @@ def list_incidents(
     if as_json:
         print(json.dumps(found))
         return
-    table = _table("incident", "service", "region", "severity", "level", "phase", "received", "reason")
+    table = table_of("incident", "service", "region", "severity", "level", "phase", "received", "reason")
     for row in found:
         table.add_row(
             *(row[name] for name in ("id", "service", "region", "severity", "level", "phase")),
-            _ago(row["received_at"]),
+            ago(row["received_at"]),
             row["reason"],
         )
-    _print(table if found else "no incidents")
+    show_parts(table if found else "no incidents")
 
 
 @app.command()
@@ -61,7 +58,7 @@ def show(incident: Id, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    facts = _table("", "")
+    facts = table_of("", "")
     for name in ("id", "workflow", "service", "region", "severity", "level", "phase", "detail", "sentence", "strategy"):
         if found.get(name):
             facts.add_row(name, str(found[name]))
@@ -73,11 +70,11 @@ def show(incident: Id, as_json: Json = False) -> None:
         facts.add_row(name, at)
     for name, url in found["links"].items():
         facts.add_row(name, url)
-    steps = _table("step", "what", "module", "status", "detail")
+    steps = table_of("step", "what", "module", "status", "detail")
     for step in found["steps"]:
         record: dict[str, str] = step["record"]
         steps.add_row(*(record[name] for name in ("step", "title", "module", "status", "detail")))
-    _print(facts, steps)
+    show_parts(facts, steps)
 
 
 @app.command()
@@ -168,10 +165,10 @@ def orphans(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
         for one in found:
             print(one.model_dump_json())
         return
-    table = _table("incident", "service", "region", "phase", "workflow", "changes")
+    table = table_of("incident", "service", "region", "phase", "workflow", "changes")
     for one in found:
         table.add_row(one.incident, one.service, one.region, one.phase, one.workflow, one.changes)
-    _print(table if found else "no incident is open")
+    show_parts(table if found else "no incident is open")
 
 
 def _say(action: str, incident: str, by: str, reason: str, plan: str | None, as_json: bool) -> None:
@@ -210,28 +207,3 @@ def _detail(text: str, status: int) -> str:
         return str(json.loads(text)["detail"])
     except (ValueError, KeyError, TypeError):
         return f"the gateway answered {status}: {text[:200]}"
-
-
-def _ago(time: str) -> str:
-    seconds = int((datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
-
-
-def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=any(columns))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "incident")  # an id is there to be copied
-    return table
-
-
-def _print(*parts: object) -> None:
-    from rich.console import Console
-
-    console = Console(markup=False)  # reasons and names are what others wrote
-    for part in parts:
-        console.print(part)

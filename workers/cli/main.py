@@ -17,9 +17,11 @@ from workers.cli.agent import agent
 from workers.cli.check import check
 from workers.cli.demo import demo
 from workers.cli.gateway import gateway
+from workers.cli.holds import app as holds
 from workers.cli.incidents import app as incidents
 from workers.cli.mesh import envoy, mesh, mesh_bootstrap
 from workers.cli.plan import plan
+from workers.cli.points import app as points
 from workers.cli.pool import pool
 from workers.cli.restart import restart
 from workers.cli.store import audit, store
@@ -43,6 +45,8 @@ app.command("mesh-bootstrap")(mesh_bootstrap)
 app.command("gateway")(gateway)
 app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
+app.add_typer(points, name="points")
+app.add_typer(holds, name="holds")
 app.add_typer(upgrade, name="upgrade")
 app.command("undo")(undo)
 app.command("restart")(restart)
