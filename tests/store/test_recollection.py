@@ -91,6 +91,13 @@ def test_the_newest_point_of_each_release_and_why_others_cannot_be_chosen(store:
         ("v0", point("v0", 30).taken_at),
     ]
     assert [(one.release, one.reason) for one in found.unusable] == [("v2", "it cannot be run")]
+    late = recalled(store, NOW + timedelta(days=8))
+    assert late.points == ()
+    assert {one.release: one.reason for one in late.unusable} == {
+        "v0": "it is older than its limit",
+        "v1": "it is older than its limit",
+        "v2": "it cannot be run",
+    }
 
 
 def test_holds_in_force_and_what_delivery_systems_told(store: Store) -> None:

@@ -58,11 +58,17 @@ class Store:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction that is durable once the block has ended, or has left nothing. :class:`StoreUnavailable`."""
-        self._check_schema()
-        with self.unchecked(writes=True) as connection:
+        with self.write_in_background() as connection:
             yield connection
             fault_points.reached("store commit begins")
         fault_points.reached("store commit ends")
+
+    @contextmanager
+    def write_in_background(self) -> Generator[Connection]:
+        """:meth:`write`, for what comes at any time and is no part of an incident: no fault point of a chaos run."""
+        self._check_schema()
+        with self.unchecked(writes=True) as connection:
+            yield connection
 
     @contextmanager
     def unchecked(self, *, writes: bool, patience: int = BUSY_SECONDS) -> Generator[Connection]:

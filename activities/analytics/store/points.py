@@ -40,7 +40,7 @@ def keep(store: Store, point: RollbackPoint, good_until: datetime) -> StoredPoin
     None too where its release is held, or an incident of its service is open there: what is measured then may be the
     protection's doing. The looks and the record are one, so that two processes never make two of it.
     """
-    with store.write() as connection, Session(connection) as session:
+    with store.write_in_background() as connection, Session(connection) as session:
         serialise(connection, f"sternway:points:{point.region}/{point.service}")
         against = or_(
             exists().where(_usable(good_until), *_alike(point)),
@@ -75,7 +75,7 @@ def not_marked(store: Store) -> list[StoredPoint]:
 
 def note(store: Store, found: Mapping[int, Verdict], at: datetime) -> None:
     """Note what a check said of each point at that time; one that fails is never to be chosen again."""
-    with store.write() as connection:
+    with store.write_in_background() as connection:
         for id, verdict in found.items():
             values: dict[str, object] = {"checked_at": at, "check_said": verdict.sentence}
             if verdict.finding is Finding.FAIL:
@@ -103,7 +103,7 @@ def prune(store: Store, now: datetime) -> int:
         and_(col(PointRow.valid).is_(True), col(PointRow.id).in_(surplus)),
         and_(col(PointRow.valid).is_(False), col(PointRow.expires_at) < now - MARKED),
     )
-    with store.write() as connection:
+    with store.write_in_background() as connection:
         return connection.execute(delete(PointRow).where(forgotten)).rowcount
 
 

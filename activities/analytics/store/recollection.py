@@ -36,10 +36,10 @@ def recall(store: Store, service: str, region: str, now: datetime) -> Recollecti
     """Raises :class:`~activities.analytics.store.engine.StoreUnavailable`."""
     made = [kept.point for kept in points.points(store, service, region, POINTS)]
     usable = _newest_of_each_release(point for point in made if point.usable(now))
-    marked = _newest_of_each_release(point for point in made if point.why is Why.HEALTHY)
+    made_well = _newest_of_each_release(point for point in made if point.why is Why.HEALTHY)
     return Recollection(
         points=usable,
-        unusable=tuple(point for point in marked if point.release not in {good.release for good in usable}),
+        unusable=tuple(_marked(one) for one in made_well if one.release not in {good.release for good in usable}),
         holds=tuple(holds.held(store, service, region)),
         deployments=tuple(
             Deployment(release=event.release, at=event.at) for event in deployments.deployments(store, service, region)
@@ -63,6 +63,11 @@ def _newest_of_each_release(newest_first: Iterable[RollbackPoint]) -> tuple[Roll
     for point in newest_first:
         found.setdefault(point.release, point)
     return tuple(found.values())
+
+
+def _marked(point: RollbackPoint) -> RollbackPoint:
+    """With the reason that the next check will note, where its time is over and none has come by since."""
+    return point if point.reason else point.model_copy(update={"valid": False, "reason": "it is older than its limit"})
 
 
 def _rollbacks(store: Store, service: str, region: str) -> tuple[EarlierRollback, ...]:
