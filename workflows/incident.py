@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
@@ -428,7 +428,7 @@ class IncidentWorkflow:
         self._words.hear(word)
         await self._execution.tell(word)
 
-    def _note_operator(self, action: Action, word: Approval, **more: str) -> None:
+    def _note_operator(self, action: Action | Literal["emergency"], word: Approval, **more: str) -> None:
         self._journal.record("operator", {"action": action, "by": word.by, "reason": word.reason, **more})
 
 

@@ -23,7 +23,9 @@ from workflows.words import Words
 
 with workflow.unsafe.imports_passed_through():
     from activities.rollback import contract as rollback
+    from models.hold import rolled_away
     from models.plan import Wave
+    from models.point import before_change
     from models.rollback import Control, Held, RollbackResult, RollbackStart
     from models.scope import Scope
 
@@ -146,10 +148,14 @@ class RollbackWorkflow:
         )
         if not check.fresh:
             return "stale", check.sentence
+        for one in self._plan.services:
+            self._journal.record("point", before_change(one, self._start.incident, workflow.now()))
         for wave in self._plan.waves:
             while troubles := await self._run_wave(wave):
                 if ended := await self._after_trouble(troubles):
                     return ended
+        for one in self._plan.services:
+            self._journal.record("release-held", rolled_away(one))
         back = ", ".join(f"{one.state.service} is back on {one.target}" for one in self._plan.services)
         return "done", f"{back} in {self._start.region}"
 
