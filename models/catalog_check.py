@@ -157,11 +157,13 @@ def _holds(draft: Draft) -> Iterator[Problem]:
     for name, policy in draft.policies.items():
         if policy is None:
             continue
-        waits, longest = policy.approval_timeout + policy.hold_timeout, LONGEST_WAIT * policy.lease
+        approvals = 1 + len(set(policy.rollback.approve_before))
+        waits, longest = approvals * policy.approval_timeout + policy.hold_timeout, LONGEST_WAIT * policy.lease
         if waits > longest:
             field = "hold_timeout" if policy.hold_timeout >= policy.approval_timeout else "approval_timeout"
+            times = "an approval" if approvals == 1 else f"each of {approvals} approvals"
             what = (
-                f'policy "{name}" waits {policy.approval_timeout:g} s for an approval and is then held for '
+                f'policy "{name}" waits {policy.approval_timeout:g} s for {times} and is then held for '
                 f"{policy.hold_timeout:g} s; its lease of {policy.lease:g} s can be"
             )
             yield Problem(("policies", name, field), f"{what} renewed for {longest:g} s at most")

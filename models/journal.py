@@ -171,4 +171,5 @@ PAYLOADS: dict[str, type[Payload]] = {
     "release-held": ReleaseHeld,
     "hold-lifted": HoldLifted,
 }
-"""Other kinds, such as ``operator`` (``{action, by, reason}``) and ``assessment``, live in the journal alone."""
+"""Other kinds live in the journal alone: ``assessment``, and ``operator`` (``{action, by, reason}``, and the ``stage``
+of an approval of one)."""

@@ -256,10 +256,11 @@ class IncidentWorkflow:
         """The rollback waits at a stage boundary, or goes on."""
         if not word.for_person:
             self._standing.wait_for_region(word.reason)
-        elif word.reason is not None:
+            return
+        self._words.forget_retry()
+        if word.reason is not None:
             self._standing.hold_for_person(word.reason)
         else:
-            self._words.forget_retry()
             self._standing.go_on()
 
     @workflow.signal

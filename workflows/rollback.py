@@ -214,7 +214,7 @@ class RollbackWorkflow:
         )
         if not left:
             return "stale", f"{sentence}; nothing was changed"
-        undo = f"`sternway undo {self._start.incident}` takes back what nobody has changed since"
+        undo = f"once the incident has ended, `sternway undo {self._start.incident}` takes back what is still its own"
         return "held", f"{sentence}. Not taken back: {', '.join(left)}; {undo}"
 
     async def _abort(self, word: Control) -> Ending:

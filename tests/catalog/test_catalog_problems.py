@@ -31,7 +31,8 @@ MISTAKES = {
         "rollback: {drain_time: 5}",
         "rollback: {drain_time: 5}",
         'policy "careful", rollback has no field "drain_time"; it can have ready_timeout, drain_timeout, soak, '
-        'soak_extension, min_requests, point_max_age; did you mean "drain_timeout"?',
+        'soak_extension, min_requests, strategy, emergency, loss_budget, change_window, high_burn, approve_before, '
+        'point_max_age; did you mean "drain_timeout"?',
     ),
     "unknown field of an action": (
         "max_requests: 64",
@@ -176,6 +177,19 @@ MISTAKES = {
         "level: protect\n    lease: 5\n    approval_timeout: 3000\n    hold_timeout: 5000",
         "hold_timeout: 5000",
         'policy "careful" waits 3000 s for an approval and is then held for 5000 s; its lease of 5 s can be',
+    ),
+    "waits for a plan and for stages that are longer together": (
+        "level: protect",
+        "level: protect\n    lease: 5\n    hold_timeout: 1800\n    approval_timeout: 2000\n"
+        "    rollback: {approve_before: [traffic, point-of-no-return]}",
+        "approval_timeout: 2000",
+        'policy "careful" waits 2000 s for each of 3 approvals and is then held for 1800 s',
+    ),
+    "a place for an approval that there is not": (
+        "level: protect",
+        "level: protect\n    rollback: {approve_before: [retirement]}",
+        "retirement",
+        "point-of-no-return",
     ),
     "a tier that there is not": (
         "policies:",

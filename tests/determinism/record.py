@@ -202,12 +202,12 @@ async def aborted(world: World, incident: Incident) -> None:
     await incident.ends(Phase.ABORTED)
 
 
-async def resumed(world: World, incident: Incident) -> None:
+async def retried(world: World, incident: Incident) -> None:
     """The retirement is refused while the target serves well, so it holds; then a person lets it try again."""
     world.mishaps.pending.append(Mishap(step="retire", action="change", kind="refused"))
     await incident.reaches(lambda state: state.hold is not None, "is held")
     world.mishaps.pending.clear()
-    await incident.handle.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await incident.handle.execute_update(IncidentWorkflow.retry, SOMEBODY)
     await incident.ends(Phase.RESOLVED)
 
 
@@ -255,7 +255,7 @@ SCENARIOS = (
     (advised, Level.ADVISE),
     (compensated, Level.FULL),
     (aborted, Level.FULL),
-    (resumed, Level.FULL),
+    (retried, Level.FULL),
     (paused, Level.FULL),
 )
 

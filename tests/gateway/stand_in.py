@@ -13,7 +13,7 @@ from workflows.search import SEVERITY, tag
 
 with workflow.unsafe.imports_passed_through():
     from models.alert import AlertReference
-    from models.incident import Approval, IncidentStart, IncidentState, Phase
+    from models.incident import Approval, IncidentStart, IncidentState, Phase, StageApproval
 
 
 class FirstAction:
@@ -66,6 +66,14 @@ class StandIn:
     @approve.validator
     def may_approve(self, word: Approval) -> None:
         raise ApplicationError(f"nothing waits for {word.by}", type="Refused", non_retryable=True)
+
+    @workflow.update
+    async def approve_stage(self, word: StageApproval) -> str:
+        return f"{word.by} approved {word.stage} of {word.service}, plan {word.plan}"
+
+    @workflow.update
+    async def retry(self, word: Approval) -> str:
+        return f"trying again: {word.reason}"
 
     @workflow.query
     def messages(self) -> int:

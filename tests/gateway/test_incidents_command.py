@@ -75,6 +75,19 @@ async def test_a_persons_word_reaches_the_incident_or_is_refused_with_its_reason
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{incident}: aborted by ada")
 
 
+async def test_an_approval_of_a_stage_names_it_and_is_not_one_of_the_plan(run: Run, incident: str) -> None:
+    said = await run("approve", incident, "--by", "ada", "--stage", "payments/retire", "--plan", "5f0c")
+    assert said.output.splitlines()[-1] == f"{incident}: ada approved retire of payments, plan 5f0c"
+    for nothing in ("retire", "/retire", "payments/"):
+        refused = await run("approve", incident, "--by", "ada", "--stage", nothing)
+        assert f'"{nothing}" names no stage; give SERVICE/STAGE' in str(refused.exception)
+
+
+async def test_a_retry_is_a_word_of_its_own(run: Run, incident: str) -> None:
+    said = await run("retry", incident, "--reason", "the registry is back")
+    assert said.output.splitlines()[-1] == f"{incident}: trying again: the registry is back"
+
+
 async def test_a_wrong_token_and_an_absent_gateway_name_the_cure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STERNWAY_GATEWAY_TOKEN", "wrong")
     assert "STERNWAY_GATEWAY_TOKEN" in str((await run("list")).exception)

@@ -14,7 +14,7 @@ from models.catalog_file import LoadedCatalog
 from models.identity import Key
 from models.incident import Approval, Phase, StageApproval
 from models.receipt import Outcome
-from models.rollback import Action, Control
+from models.rollback import Action, Control, Held
 from tests.saga.conftest import Rollbacks
 from tests.saga.incidents import SOMEBODY, Incident, start, state, until_phase
 from tests.saga.picture import picture
@@ -194,6 +194,26 @@ async def test_what_is_held_is_ended_by_retry_and_not_by_resume_and_each_effect_
     assert await effects(world, result.incident) == ALL
     told = [event.payload["action"] for event in events(rollbacks.store, result.incident) if event.kind == "operator"]
     assert told == ["pause", "resume", "retry"]
+
+
+async def test_a_retry_that_a_rollback_did_not_live_to_hear_begins_another_attempt(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    """The incident has accepted it, and the rollback that was held ends at the same moment."""
+    incident = await start(rollbacks, catalog=world.another_catalog("soak: 1,", "soak: 5,"))
+    rollback = rollbacks.client.get_workflow_handle(f"rollback:{(await state(incident)).incident}:payments")
+    await until(lambda: world.serves("v1"), 30, "traffic was switched")
+    await until(lambda: rollbacks.offered(rollback, "analytics.soak.v1", 1), 30, "the target is watched")
+    await incident.signal(IncidentWorkflow.rollback_held, Held(reason="it is held, and about to end"))
+    await say(incident, "retry")
+    await rollback.terminate("by the test")
+
+    async def planned_anew() -> bool:
+        return "going further back is for a person" in ((await state(incident)).hold or "")
+
+    await until(planned_anew, 30, "it has planned anew, and nobody had to say it twice")
+    await say(incident, "abort")
+    await incident.result()
 
 
 async def test_a_hold_for_a_silent_region_is_no_hold_for_a_person(world: World, rollbacks: Rollbacks) -> None:
