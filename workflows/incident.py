@@ -179,7 +179,7 @@ class IncidentWorkflow:
                 lambda: self._approved or self._words.abort is not None, timeout=self._start.policy.approval_timeout
             )
         except TimeoutError:
-            return False
+            return self._approved  # at the same moment, and a person was told that it counts
         return True
 
     async def _wait_for_person(self, reason: str) -> tuple[Phase, str] | None:

@@ -33,7 +33,7 @@ class Standing:
     @property
     def plan_waits(self) -> bool:
         """Whether the plan as a whole waits for an approval."""
-        return self._own[0] is Phase.AWAITING_APPROVAL
+        return self._own[0] is Phase.AWAITING_APPROVAL and self.person is None
 
     @property
     def hold(self) -> str | None:

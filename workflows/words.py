@@ -99,5 +99,5 @@ class Words:
         try:
             await workflow.wait_condition(lambda: said() or self.called_off, timeout=seconds)
         except TimeoutError:
-            return False
+            return said() or self.called_off  # at the same moment
         return True

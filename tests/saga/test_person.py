@@ -10,6 +10,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.analytics.store.journal import events
+from models.catalog import Level
 from models.catalog_file import LoadedCatalog
 from models.identity import Key
 from models.incident import Approval, Phase, StageApproval
@@ -116,6 +117,21 @@ async def test_a_stage_that_nobody_approves_in_time_is_held_and_asks_again_when_
 
     assert result.phase is Phase.RESOLVED, result.sentence
     assert await effects(world, held.incident) == ALL
+
+
+async def test_a_plan_that_nobody_approves_in_time_is_held_and_asks_again_when_it_is_retried(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    incident = await start(rollbacks, level=Level.PROTECT, catalog=careful(world, approval_timeout=1))
+    await until_phase(incident, "held")
+    assert "nothing waits for an approval: the incident is held" in await refusal(incident, "approve")
+
+    await say(incident, "retry")
+    await until_phase(incident, "awaiting-approval")
+    for _ in range(2):
+        assert await say(incident, "approve") == "approved"
+    await say(incident, "abort")
+    assert (await incident.result()).phase is Phase.ABORTED
 
 
 async def test_a_rollback_that_nobody_lets_move_traffic_is_held_and_not_undone(
