@@ -13,8 +13,39 @@ class Finding(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Need(StrEnum):
+    """What a comparison must show before it passes. In both, harm that is shown in any metric fails."""
+
+    BETTER = "better"
+    """The target is better than what runs beside it in at least one metric."""
+    NO_HARM = "no-harm"
+    """The target meets its objectives, and nothing shows that it is worse than what runs beside it."""
+
+
+class Compared(Frozen):
+    """The arms beside the judged one, and what the comparison has shown; the logarithms are natural ones."""
+
+    bad: int
+    total: int
+    log_e_harm: float
+    """The highest so far."""
+    log_e_improvement: float
+    threshold: float
+    """What either must reach to be shown: the logarithm of the number of metrics by the share of false alarms."""
+    overdispersion: float
+    """By which the evidence was divided, because events come in bursts; 1 where each is independent."""
+
+    @property
+    def shows_harm(self) -> bool:
+        return self.log_e_harm >= self.threshold
+
+    @property
+    def shows_improvement(self) -> bool:
+        return self.log_e_improvement >= self.threshold
+
+
 class Evidence(Frozen):
-    """One metric held against its limit."""
+    """One metric held against its limit, and against the arms beside it where there were any."""
 
     metric: str
     arm: str
@@ -22,6 +53,7 @@ class Evidence(Frozen):
     total: int
     limit: float
     """The largest acceptable share of bad events, 0 to 1."""
+    compared: Compared | None = None
 
 
 class Verdict(Frozen):

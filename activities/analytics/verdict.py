@@ -20,8 +20,8 @@ FAIL of one objective fails the whole; PASS needs every objective.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from activities.analytics.objectives import Objective, objectives
 from models.catalog import Slos
 from models.telemetry import Count, NoData, Window
 from models.verdict import Evidence, Finding, Verdict
@@ -30,20 +30,6 @@ ALPHA = 0.01
 FEWEST_BAD = 3
 
 _WEAKER = "absolute objective, the weaker evidence"
-
-
-@dataclass(frozen=True)
-class _Objective:
-    metric: str
-    words: str
-    bad: int
-    total: int
-    objective: float
-
-    @property
-    def budget(self) -> float:
-        """The largest acceptable share of bad requests, 0 to 1. Rounded, so that 99.9% leaves 0.1% and no less."""
-        return round(1 - self.objective / 100, 12)
 
 
 def judge_absolute(window: Window | NoData, arm: str, slos: Slos, min_requests: int) -> Verdict:
@@ -57,15 +43,20 @@ def judge_absolute(window: Window | NoData, arm: str, slos: Slos, min_requests: 
     count = window.arms.get(arm)
     if count is None:
         return _inconclusive(f"no data: nothing was measured of {arm}")
-    objectives = _objectives(count, slos)
-    findings = [_find(objective, min_requests, ALPHA / len(objectives)) for objective in objectives]
+    return judge_count(arm, count, window.seconds, slos, min_requests)
+
+
+def judge_count(arm: str, count: Count, seconds: float, slos: Slos, min_requests: int) -> Verdict:
+    """:func:`judge_absolute` of what was counted of *arm* in *seconds*."""
+    measured = objectives(count, slos)
+    findings = [_find(objective, min_requests, ALPHA / len(measured)) for objective in measured]
     finding = _worst(findings)
-    facts = "; ".join(_fact(objective, found) for objective, found in zip(objectives, findings, strict=True))
+    facts = "; ".join(_fact(objective, found) for objective, found in zip(measured, findings, strict=True))
     few = f"; fewer than the {min_requests} requests needed" if count.requests < min_requests else ""
-    evidence = tuple(Evidence(metric=o.metric, arm=arm, bad=o.bad, total=o.total, limit=o.budget) for o in objectives)
+    evidence = tuple(Evidence(metric=o.metric, arm=arm, bad=o.bad, total=o.total, limit=o.budget) for o in measured)
     return Verdict(
         finding=finding,
-        sentence=f"{arm} in {window.seconds:.0f} s: {facts}{few} ({_WEAKER})",
+        sentence=f"{arm} in {seconds:.0f} s: {facts}{few} ({_WEAKER})",
         evidence=evidence,
     )
 
@@ -95,16 +86,7 @@ def at_least(bad: int, total: int, share: float) -> float:
     return min(1.0, tail)
 
 
-def _objectives(count: Count, slos: Slos) -> tuple[_Objective, ...]:
-    total = count.requests
-    availability = _Objective("availability", "failed", min(count.errors, total), total, slos.availability.objective)
-    if slos.latency is None:
-        return (availability,)
-    words = f"slower than {slos.latency.threshold_ms:g} ms"
-    return (availability, _Objective("latency", words, min(count.slow, total), total, slos.latency.objective))
-
-
-def _find(objective: _Objective, min_requests: int, alpha: float) -> Finding:
+def _find(objective: Objective, min_requests: int, alpha: float) -> Finding:
     if objective.bad >= FEWEST_BAD and at_least(objective.bad, objective.total, objective.budget) <= alpha:
         return Finding.FAIL
     if objective.total >= max(1, min_requests) and objective.bad <= objective.total * objective.budget:
@@ -119,7 +101,7 @@ def _worst(findings: list[Finding]) -> Finding:
     return Finding.PASS
 
 
-def _fact(objective: _Objective, finding: Finding) -> str:
+def _fact(objective: Objective, finding: Finding) -> str:
     held = {
         Finding.PASS: "within",
         Finding.FAIL: "clearly above",
