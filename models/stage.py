@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.base import Frozen, Percent
+from models.verdict import Need
 
 # Operations
 
@@ -101,8 +102,7 @@ class Compare(Frozen):
 
     kind: Literal["compare"] = "compare"
     release: str
-    need: Literal["better", "no-harm"]
-    """Significantly better; or within its objectives, and nothing says that it is worse."""
+    need: Need
     seconds: float
     extension: float
     min_requests: int

@@ -41,8 +41,8 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
     return [
         analytics.observe,
         analytics.soak,
+        analytics.compare,
         analytics.record,
-        analytics.recall,
         breaker.renew,
         breaker.release,
         mesh.change,

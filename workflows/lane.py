@@ -179,7 +179,7 @@ class ServiceLane:
         if verdict is None:
             return ABORT_ASKED
         self._journal.record("verdict", verdict)
-        if isinstance(asked, Soak | Compare):
+        if isinstance(asked, Soak | Compare) and self._traffic_moved:
             self.health = verdict
             self._worse = isinstance(asked, Compare) and verdict.finding is Finding.FAIL
         return None if verdict.passed else Trouble(f"{self._name(stage)}: {verdict.sentence}")

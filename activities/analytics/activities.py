@@ -6,26 +6,28 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from temporalio import activity
 
 from activities.analytics import contract
+from activities.analytics.comparison import Comparison, judge
+from activities.analytics.overdispersion import overdispersion
 from activities.analytics.sampling import observe, slow_threshold
 from activities.analytics.store.engine import Store
 from activities.analytics.store.journal import append
-from activities.analytics.store.recollection import recall
 from activities.analytics.verdict import judge_absolute
 from activities.directory import Directory
 from activities.polling import LOOK_SECONDS, hand_over_if_stopping
 from models.observation import Observation
-from models.recollection import Recollection
 from models.scope import Scope
 from models.telemetry import NoData, Totals, Window, WindowReading, between
-from models.verdict import Finding, Verdict
+from models.verdict import Finding, Need, Verdict
 
 SOAK_INTERVAL = 0.25
 """Seconds between two looks during a soak."""
+
+COMPARE_INTERVAL = 1.0
+"""Seconds between two looks of a comparison: its windows."""
 
 
 class AnalyticsActivities:
@@ -68,13 +70,37 @@ class AnalyticsActivities:
             hand_over_if_stopping()
             await asyncio.sleep(SOAK_INTERVAL)
 
+    @activity.defn(name=contract.COMPARE.name)
+    async def compare(self, request: contract.CompareRequest) -> Verdict:
+        """Watch the target beside what serves at the same time; harm ends it at once, and what is needed as soon as it
+        is shown, of *no-harm* after the whole time. An inconclusive one is watched for longer.
+
+        The comparison travels in the heartbeat, so that it goes on after a kill with all that it has seen.
+        """
+        catalog = await self._directory.catalog(request)
+        telemetry = await self._directory.telemetry(request)
+        gate, slos = request.gate, catalog.service(request.service).slos
+        slow_ms = slow_threshold(catalog, request.service)
+        progress = _ComparedSoFar.resumed() or _ComparedSoFar(
+            Comparison.begin(gate.release, slos, overdispersion([], slos))
+        )
+        began = time.monotonic() - progress.elapsed
+        while True:
+            progress.look(await _in_time(telemetry.totals(request.service, slow_ms), request))
+            verdict = judge(progress.comparison, gate.need, gate.min_requests)
+            progress.elapsed = time.monotonic() - began
+            activity.heartbeat(progress.elapsed, progress.comparison, progress.latest)
+            enough = gate.need is Need.BETTER or progress.elapsed >= gate.seconds
+            if verdict.finding is Finding.FAIL or (verdict.passed and enough):
+                return verdict
+            if progress.elapsed >= gate.seconds + gate.extension:
+                return verdict
+            hand_over_if_stopping()
+            await asyncio.sleep(COMPARE_INTERVAL)
+
     @activity.defn(name=contract.RECORD.name)
     async def record(self, batch: contract.JournalBatch) -> int:
         return await asyncio.to_thread(append, self._store, batch.entries)
-
-    @activity.defn(name=contract.RECALL.name)
-    async def recall(self, scope: Scope) -> Recollection:
-        return await asyncio.to_thread(recall, self._store, scope.service, scope.region, datetime.now(UTC))
 
 
 async def _in_time(asked: Awaitable[Totals | NoData], scope: Scope) -> Totals | NoData:
@@ -107,6 +133,34 @@ def _resumed() -> _Progress:
         return _Progress()
     elapsed, baseline = details
     return _Progress(elapsed, Totals.model_validate(baseline) if baseline else None)
+
+
+@dataclass
+class _ComparedSoFar:
+    """How long a comparison has lasted, what it has seen, and the totals that its next window begins with."""
+
+    comparison: Comparison
+    elapsed: float = 0.0
+    latest: Totals | None = None
+
+    def look(self, totals: Totals | NoData) -> None:
+        """One more window, from the latest totals to these. Where the source shows no newer sample it goes on."""
+        if isinstance(totals, NoData):
+            self.comparison = self.comparison.after(totals)
+            return
+        if self.latest is not None:
+            self.comparison = self.comparison.after(between(self.latest, totals))
+            if totals.epoch == self.latest.epoch and totals.at <= self.latest.at:
+                return
+        self.latest = totals
+
+    @classmethod
+    def resumed(cls) -> _ComparedSoFar | None:
+        details = activity.info().heartbeat_details
+        if not details:
+            return None
+        elapsed, comparison, latest = details
+        return cls(Comparison.model_validate(comparison), elapsed, Totals.model_validate(latest) if latest else None)
 
 
 def _too_short(verdict: Verdict, seconds: float) -> Verdict:

@@ -8,6 +8,8 @@ is not there with a probability of at most ALPHA. Each that is begun anew has an
 
 The rule, in this order:
 
+- Where nothing has run beside the target in all the time, and need is *no-harm*: as the target alone against its
+  objectives, the weaker kind of evidence, and said to be that. A target can be better only than something.
 - **INCONCLUSIVE**: fewer than *min_requests* in either arm.
 - **FAIL**: harm was shown in any metric, at any time since the comparison began.
 - **INCONCLUSIVE**: the latest window said nothing. What was good before must not pass for what is not seen now.
@@ -44,8 +46,11 @@ class Comparison(Frozen):
     """Of the windows in which both served."""
     seen_target: Count = NOTHING
     """Of all windows: what the objectives are held against."""
+    seen_baseline: Count = NOTHING
     seconds: float = 0.0
     """The length of all windows."""
+    measured: bool = False
+    """Whether the latest window had data of the target."""
     gap: str = "nothing was compared yet"
     """Why the latest window said nothing; empty where it did."""
 
@@ -70,7 +75,12 @@ class Comparison(Frozen):
         if not (_can_be(target, *others) and 0 < reading.seconds < math.inf):
             return self._with_gap("the telemetry answered with counts that cannot be")
         baseline = _sum(others)
-        seen = {"seen_target": _sum([self.seen_target, target]), "seconds": self.seconds + reading.seconds}
+        seen = {
+            "seen_target": _sum([self.seen_target, target]),
+            "seen_baseline": _sum([self.seen_baseline, baseline]),
+            "seconds": self.seconds + reading.seconds,
+            "measured": True,
+        }
         for arm, count in ((self.target, target), (f"what runs beside {self.target}", baseline)):
             if count.requests == 0:
                 return self.model_copy(update={**seen, "gap": f"{arm} had no requests"})
@@ -91,7 +101,7 @@ class Comparison(Frozen):
         }
 
     def _with_gap(self, reason: str) -> Comparison:
-        return self.model_copy(update={"gap": reason})
+        return self.model_copy(update={"gap": reason, "measured": False})
 
 
 def judge(comparison: Comparison, need: Need, min_requests: int) -> Verdict:
@@ -118,6 +128,9 @@ def threshold(count: int) -> float:
 
 def _find(comparison: Comparison, shown: Sequence[Compared], need: Need, min_requests: int) -> tuple[Finding, str]:
     """And what the sentence says besides the metrics."""
+    alone = judge_count(comparison.target, comparison.seen_target, comparison.seconds, comparison.slos, min_requests)
+    if need is Need.NO_HARM and comparison.seen_baseline.requests == 0 and comparison.measured:
+        return alone.finding, f"; nothing ran beside it: {alone.sentence}"
     gap = f"; the latest window said nothing: {comparison.gap}" if comparison.gap else ""
     fewest = min(comparison.compared_target.requests, comparison.compared_baseline.requests)
     if fewest < max(1, min_requests):
@@ -129,7 +142,6 @@ def _find(comparison: Comparison, shown: Sequence[Compared], need: Need, min_req
     if need is Need.BETTER:
         better = any(compared.shows_improvement for compared in shown)
         return (Finding.PASS, "") if better else (Finding.INCONCLUSIVE, "; not shown to be better yet")
-    alone = judge_count(comparison.target, comparison.seen_target, comparison.seconds, comparison.slos, min_requests)
     if alone.passed:
         return Finding.PASS, "; within its objectives"
     return Finding.INCONCLUSIVE, f"; not worse, and yet not within its objectives: {alone.sentence}"

@@ -1,4 +1,4 @@
-"""What workflows may ask of the analytics module: measure, judge, record and recall."""
+"""What workflows may ask of the analytics module: measure, judge and record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from activities.contract import Contract, WhenRegionIsSilent
 from models.base import Frozen
 from models.journal import JournalEntry
 from models.observation import Observation
-from models.recollection import Recollection
 from models.scope import Scope
 from models.stage import Compare
 from models.verdict import Verdict
@@ -47,12 +46,3 @@ RECORD = Contract(
     when_silent=WhenRegionIsSilent.SKIP,
 )
 """Retried for ever: a store that is down delays the record, never the recovery."""
-RECALL = Contract(
-    "analytics.recall.v1",
-    Scope,
-    Recollection,
-    timeout=timedelta(seconds=3),
-    attempts=2,
-    when_silent=WhenRegionIsSilent.SKIP,
-)
-"""What is remembered of the service's releases. A store that is down costs seconds; the plan is then made without."""

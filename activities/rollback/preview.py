@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from models.plan import Expectation, PlanStep, RollbackPlan, ServiceRollback
 from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Soak, Stage
+from models.verdict import Need
 
 
 def preview(rollback: RollbackPlan, steps: Sequence[PlanStep]) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def passes_when(asked: Check | Gate) -> str:
             return f"{asked.release} has no request in flight within {asked.timeout:g} s"
         case Soak():
             return f"{asked.release} meets its objectives {_watched(asked)}"
-        case Compare(need="better"):
+        case Compare(need=Need.BETTER):
             return f"{asked.release} is significantly better than what serves beside it, {_watched(asked)}"
         case Compare():
             return (

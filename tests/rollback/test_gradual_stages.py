@@ -13,9 +13,10 @@ from activities.rollback.strategies.gradual import stages
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
 from models.stage import Compare, Drain, Drained, Operation, Ready, Route, Routed, Scale, Soak, Stage
+from models.verdict import Need
 
 POLICY = RollbackPolicy(ready_timeout=20, drain_timeout=10, soak=5, soak_extension=7, min_requests=30)
-NO_HARM = Compare(release="v1", need="no-harm", seconds=5, extension=7, min_requests=30)
+NO_HARM = Compare(release="v1", need=Need.NO_HARM, seconds=5, extension=7, min_requests=30)
 PAIRS = st.lists(st.sampled_from(RELEASES), min_size=2, max_size=2, unique=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ def test_nothing_goes_back_before_what_it_depends_on_nor_beside_it(going: set[st
 @given(GOING, graphs())
 def test_there_is_no_wave_more_than_the_dependencies_ask_for(going: set[str], graph: Graph) -> None:
     found = waves(going, graph)
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         assert all(any(needed in reach(name, graph) for needed in earlier) for name in later)
 
 

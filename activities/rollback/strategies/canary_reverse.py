@@ -19,6 +19,7 @@ from activities.rollback.strategies.stages import compare, drain, retire, share,
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
 from models.stage import Stage
+from models.verdict import Need
 
 NAME = "canary-reverse"
 
@@ -30,8 +31,8 @@ def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -
     """The stages that lead from *state* to *target*. The target keeps a share that is larger than the next one."""
     now = state.weights.get(target, 0)
     return (
-        share("canary", state, target, bad, max(CANARY, now), policy, compare(target, "better", policy)),
-        share("half", state, target, bad, max(HALF, now), policy, compare(target, "no-harm", policy)),
+        share("canary", state, target, bad, max(CANARY, now), policy, compare(target, Need.BETTER, policy)),
+        share("half", state, target, bad, max(HALF, now), policy, compare(target, Need.NO_HARM, policy)),
         share("all", state, target, bad, 100, policy, None),
         drain(bad, policy),
         soak(target, policy),

@@ -35,6 +35,7 @@ from activities.rollback.strategies.stages import (
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
 from models.stage import Stage
+from models.verdict import Need
 
 NAME = "gradual"
 BESIDE = (10, 25, 50)
@@ -63,7 +64,7 @@ def most_replicas(state: ServiceState, target: str, bad: str) -> int:
 def _shares(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> Iterator[Stage]:
     """Held beside the others while there are any: that is the stronger evidence."""
     for before, percent in _steps(state.weights.get(target, 0)):
-        gate = compare(target, "no-harm", policy) if percent < 100 else None
+        gate = compare(target, Need.NO_HARM, policy) if percent < 100 else None
         stage = share(f"share-{percent}", state, target, bad, percent, policy, gate)
         kept = _kept(state, target, bad, before)
         if kept < state.replicas.get(bad, 0) and not has_room(state, target):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
 from models.stage import Compare, Drain, Drained, Gate, Ready, Route, Routed, Scale, Soak, Stage, StageStep
+from models.verdict import Need
 
 
 def full(state: ServiceState, target: str) -> int:
@@ -74,7 +74,7 @@ def share(
     )
 
 
-def compare(target: str, need: Literal["better", "no-harm"], policy: RollbackPolicy) -> Compare:
+def compare(target: str, need: Need, policy: RollbackPolicy) -> Compare:
     return Compare(
         release=target,
         need=need,
