@@ -138,6 +138,12 @@ def _related(draft: Draft, name: str, service: Service) -> Iterator[Problem]:
             yield _unknown(path, f'service "{name}" depends on', needed, draft.services)
         elif needed in service.depends_on[:position]:
             yield Problem(path, f'service "{name}" names the dependency "{needed}" twice')
+    for position, other in enumerate(service.released_with):
+        path = ("services", name, "released_with", position)
+        if other == name:
+            yield Problem(path, f'service "{name}" is released with itself')
+        elif other not in draft.services:
+            yield _unknown(path, f'service "{name}" is released with', other, draft.services)
     if service.fallback is None:
         return
     path = ("services", name, "fallback")

@@ -24,7 +24,8 @@ MISTAKES = {
         "falback: ledger",
         "falback: ledger",
         'service "billing" has no field "falback"; it can have tier, regions, mesh, platform, telemetry, port, '
-        'depends_on, fallback, slos, value, releases, github, policy; did you mean "fallback"?',
+        "depends_on, fallback, slos, value, releases, incompatible, released_with, max_replicas, github, policy; "
+        'did you mean "fallback"?',
     ),
     "unknown field deep inside": (
         "level: protect",

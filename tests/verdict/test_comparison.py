@@ -123,9 +123,29 @@ def test_every_inconclusive_verdict_says_why(readings: list[WindowReading], need
 def test_counts_that_cannot_be_pass_nothing_and_move_nothing(broken: Window) -> None:
     good = after(ALIKE)
     comparison = good.after(broken)
-    assert comparison == good.model_copy(update={"gap": comparison.gap})
+    assert comparison == good.model_copy(update={"gap": comparison.gap, "measured": False})
     assert "cannot be" in judge(comparison, Need.NO_HARM, LEAST).sentence
     assert judge(comparison, Need.NO_HARM, LEAST).finding is Finding.INCONCLUSIVE
+
+
+ALONE = window(count(200, 1), count(0))
+
+
+def test_where_nothing_ever_ran_beside_it_the_target_is_held_against_its_objectives_alone() -> None:
+    verdict = judged(ALONE, ALONE)
+    assert verdict.passed
+    assert "nothing ran beside it" in verdict.sentence
+    assert "the weaker evidence" in verdict.sentence
+    assert judged(window(count(200, 40), count(0))).finding is Finding.FAIL
+
+
+@pytest.mark.parametrize(
+    ("readings", "need"),
+    [([ALONE, AWAY], Need.NO_HARM), ([ALONE], Need.BETTER), ([ALIKE, ALONE], Need.NO_HARM)],
+    ids=["it is not seen any more", "better than nothing", "something ran beside it before"],
+)
+def test_alone_it_does_not_pass(readings: list[WindowReading], need: Need) -> None:
+    assert judged(*readings, need=need).finding is Finding.INCONCLUSIVE
 
 
 def test_data_that_comes_back_decides_again() -> None:
