@@ -8,8 +8,8 @@ Each window brings its own share, so weights may change under way, and so may th
 **The mixture.** Nobody knows λ beforehand, so E is the mean over :data:`ODDS` (harm), and over their inverses
 (improvement). They are evenly spaced in log λ from 1.26 to 8, because no size of harm is likelier than another; not
 knowing which costs ln 9 = 2.2 of log E at most. Smaller harm is found with the least λ, only later. Larger harm is
-found with the largest: a release that is eight times as bad is condemned within seconds anyhow, and a larger λ would
-let a single burst convince.
+found with the largest: a release that is eight times as bad is condemned within seconds anyhow, and with a larger λ one
+burst early on convinces more easily.
 
 **What is guaranteed.** Where the target is not worse, and its bad events are independent of each other or only
 exchangeable with the baseline's within each window, E is a non-negative supermartingale that starts at 1. For given

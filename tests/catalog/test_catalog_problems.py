@@ -61,9 +61,9 @@ MISTAKES = {
     "the same port": ("port: 7002", "port: 7001 # x", "# x", 'services "ledger" and "billing" both have the port 7001'),
     "impossible port": (
         "port: 7002",
-        "port: 70020",
-        "port: 70020",
-        'service "billing", port is "70020"; it must be less than or equal to 65535',
+        "port: 70015",
+        "port: 70015",
+        'service "billing", port is "70015"; it must be less than or equal to 65535',
     ),
     "no number": (
         "port: 7002",
