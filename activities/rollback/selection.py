@@ -25,10 +25,9 @@ STRATEGIES: dict[str, Strategy] = {
 
 HOLD = "hold"
 
-ENOUGH_FOR_CANARY = 200
-"""Failed requests from which a canary of 5% shows that its target fails less often: with fewer it would only hold. See
-``python -m bench.verdict``."""
-
+ENOUGH_FOR_CANARY = 1000
+"""Failed requests after which a canary of 5% shows that its target fails a fifth as often, or less, where nothing is
+known of bursts: with fewer it would only hold. Worked out by feeding such counts to the comparison."""
 
 LONGEST_WITHOUT_HISTORY = 600.0
 """Seconds that a strategy is taken to need which has never run here."""
