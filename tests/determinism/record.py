@@ -163,8 +163,8 @@ class Recorder:
 
 
 def _without_places(history: str) -> str:
-    """The stack traces in it name files: relative to the repository and to Python's own library."""
-    for place in (f"{ROOT}/", f"{sysconfig.get_path('stdlib')}/"):
+    """The stack traces in it name files: relative to the repository, to what is installed, and to Python itself."""
+    for place in (f"{sysconfig.get_path('purelib')}/", f"{ROOT}/", f"{sysconfig.get_path('stdlib')}/"):
         history = history.replace(place, "")
     return history
 
