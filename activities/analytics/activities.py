@@ -23,11 +23,8 @@ from models.scope import Scope
 from models.telemetry import NoData, Totals, Window, WindowReading, between
 from models.verdict import Finding, Need, Verdict
 
-SOAK_INTERVAL = 0.25
-"""Seconds between two looks during a soak."""
-
-COMPARE_INTERVAL = 1.0
-"""Seconds between two looks of a comparison: its windows."""
+INTERVAL = 0.25
+"""Seconds between two looks during a soak or a comparison."""
 
 
 class AnalyticsActivities:
@@ -68,7 +65,7 @@ class AnalyticsActivities:
             if progress.elapsed >= request.seconds + request.extension:
                 return verdict if not verdict.passed else _too_short(verdict, request.seconds)
             hand_over_if_stopping()
-            await asyncio.sleep(SOAK_INTERVAL)
+            await asyncio.sleep(INTERVAL)
 
     @activity.defn(name=contract.COMPARE.name)
     async def compare(self, request: contract.CompareRequest) -> Verdict:
@@ -86,8 +83,8 @@ class AnalyticsActivities:
         )
         began = time.monotonic() - progress.elapsed
         while True:
-            progress.look(await _in_time(telemetry.totals(request.service, slow_ms), request))
-            verdict = judge(progress.comparison, gate.need, gate.min_requests)
+            seen = progress.look(await _in_time(telemetry.totals(request.service, slow_ms), request))
+            verdict = judge(seen, gate.need, gate.min_requests)
             progress.elapsed = time.monotonic() - began
             activity.heartbeat(progress.elapsed, progress.comparison, progress.latest)
             enough = gate.need is Need.BETTER or progress.elapsed >= gate.seconds
@@ -96,7 +93,7 @@ class AnalyticsActivities:
             if progress.elapsed >= gate.seconds + gate.extension:
                 return verdict
             hand_over_if_stopping()
-            await asyncio.sleep(COMPARE_INTERVAL)
+            await asyncio.sleep(INTERVAL)
 
     @activity.defn(name=contract.RECORD.name)
     async def record(self, batch: contract.JournalBatch) -> int:
@@ -123,7 +120,7 @@ class _Progress:
             return totals
         if self.baseline is None or self.baseline.epoch != totals.epoch:
             self.baseline = totals
-            return NoData(service=totals.service, region=totals.region, reason="the soak has only just begun")
+            return _just_begun(totals)
         return between(self.baseline, totals)
 
 
@@ -143,16 +140,22 @@ class _ComparedSoFar:
     elapsed: float = 0.0
     latest: Totals | None = None
 
-    def look(self, totals: Totals | NoData) -> None:
-        """One more window, from the latest totals to these. Where the source shows no newer sample it goes on."""
+    def look(self, totals: Totals | NoData) -> Comparison:
+        """The comparison with what is there since the latest totals.
+
+        Only what both sides had requests in is kept as a window; until then it goes on growing, because a window in
+        which one had none would lose the evidence of the other.
+        """
         if isinstance(totals, NoData):
-            self.comparison = self.comparison.after(totals)
-            return
-        if self.latest is not None:
-            self.comparison = self.comparison.after(between(self.latest, totals))
-            if totals.epoch == self.latest.epoch and totals.at <= self.latest.at:
-                return
-        self.latest = totals
+            return self.comparison.after(totals)
+        if self.latest is None or self.latest.epoch != totals.epoch:
+            reading = between(self.latest, totals) if self.latest else _just_begun(totals)
+            self.latest = totals
+            return self.comparison.after(reading)
+        seen = self.comparison.after(between(self.latest, totals))
+        if not seen.gap:
+            self.comparison, self.latest = seen, totals
+        return seen
 
     @classmethod
     def resumed(cls) -> _ComparedSoFar | None:
@@ -161,6 +164,10 @@ class _ComparedSoFar:
             return None
         elapsed, comparison, latest = details
         return cls(Comparison.model_validate(comparison), elapsed, Totals.model_validate(latest) if latest else None)
+
+
+def _just_begun(totals: Totals) -> NoData:
+    return NoData(service=totals.service, region=totals.region, reason="the watch has only just begun")
 
 
 def _too_short(verdict: Verdict, seconds: float) -> Verdict:
