@@ -45,8 +45,6 @@ class Circumstances(Frozen):
     incompatible: str | None
     """Why the target cannot run with the schema or the configuration that is there now; none if nothing is known."""
     confidence: Confidence
-    change_age: float | None
-    """Of the newest release; none where no deployment of it is known."""
     burn_rate: float | None
     """Multiples of the rate that would just use the error budget up."""
     failing: float | None

@@ -50,7 +50,7 @@ class Execution:
         self._met_trouble = False
         self.verdict: Verdict | None = None
         self.steps: tuple[StepRecord, ...] = ()
-        self._standing: dict[str, str] = {}
+        self._left_in_place: dict[str, str] = {}
         """What is said of each rollback that an abort can no longer undo: the last word of its last attempt."""
 
     @property
@@ -65,7 +65,7 @@ class Execution:
     @property
     def unfinished(self) -> tuple[str, ...]:
         """What an abort can no longer undo."""
-        return tuple(self._standing.values())
+        return tuple(self._left_in_place.values())
 
     async def tell(self, word: Control) -> None:
         """Pass a person's word on to what runs, and keep what also holds for what has not begun."""
@@ -133,7 +133,7 @@ class Execution:
         self._attempts += 1
         services = ", ".join(f"{one.state.service} to {one.target}" for one in chosen.services)
         standing = f"the rollback of {services} stays in place"
-        self._standing[standing] = standing
+        self._left_in_place[standing] = standing
         self._child = await workflow.start_child_workflow(
             RollbackWorkflow.run,
             RollbackStart(
@@ -159,9 +159,9 @@ class Execution:
         if result.outcome == "done":
             return None
         if result.outcome == "held":
-            self._standing[standing] = f"{standing}: {result.sentence}"
+            self._left_in_place[standing] = f"{standing}: {result.sentence}"
         else:
-            del self._standing[standing]
+            del self._left_in_place[standing]
         return Trouble(result.sentence, "stale" if result.outcome == "stale" else "failed")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:

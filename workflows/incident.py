@@ -139,6 +139,7 @@ class IncidentWorkflow:
         )
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._plan = plan
+        self._emergency_allowed_by = None  # it was for this plan
         self._approved = False
         self._approved_stages.clear()
         self._reach(Milestone.PLANNED)

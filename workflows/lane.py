@@ -85,6 +85,7 @@ class ServiceLane:
             if stage.name in self._passed:
                 continue
             if trouble := await self._may_begin(stage) or await self._run_stage(stage):
+                self._words.wave_stops = True
                 return trouble
             self._passed.add(stage.name)
             if self.contained_at is None and self._shifts <= self._passed:
@@ -97,6 +98,8 @@ class ServiceLane:
         await self._words.between_stages()
         if self._words.abort:
             return ABORT_ASKED
+        if self._words.wave_stops:
+            return Trouble(f"{self.service} rests before stage {stage.name}", "neighbour")
         if late:
             return Trouble(f"{self._name(stage)}: nobody approved it in {self._approval_timeout:g} s", "unapproved")
         if self._words.outranked or (stage.approval and not self._words.is_approved(self._full(stage))):

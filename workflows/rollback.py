@@ -160,9 +160,11 @@ class RollbackWorkflow:
         return "done", f"{back} in {self._start.region}"
 
     async def _run_wave(self, wave: Wave) -> list[Trouble]:
-        """Its lanes side by side, and what they have met; each that has passed its last stage waits for the others."""
+        """Its lanes side by side, and what they have met. Each that has passed its last stage waits for the others, and
+        when one has met trouble the others rest at their next boundary."""
+        self._words.wave_stops = False
         found = await asyncio.gather(*(self._lanes[lane.service].run(lane.stages) for lane in wave.lanes))
-        return [trouble for trouble in found if trouble]
+        return [trouble for trouble in found if trouble and trouble.kind != "neighbour"]
 
     def _contained_at(self) -> datetime | None:
         """When traffic had left the last of the bad releases."""

@@ -24,6 +24,8 @@ class Words:
         self.abort: Control | None = None
         self._outranking: dict[str, LockRequest] = {}
         """By service."""
+        self.wave_stops = False
+        """Whether a lane of the wave has met trouble: the others rest between two stages until it is decided upon."""
         self._paused = False
         self._retry = False
         self._approved: set[str] = set()
@@ -55,7 +57,7 @@ class Words:
     @property
     def called_off(self) -> bool:
         """Whether no further stage may begin."""
-        return self.abort is not None or self.outranked is not None
+        return self.abort is not None or self.outranked is not None or self.wave_stops
 
     async def stop(self) -> bool:
         """To ask before every step: waits while it is paused. True once a person has aborted."""

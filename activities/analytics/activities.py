@@ -87,7 +87,7 @@ class AnalyticsActivities:
             verdict = judge(seen, gate.need, gate.min_requests)
             progress.elapsed = time.monotonic() - began
             activity.heartbeat(progress.elapsed, progress.comparison, progress.latest)
-            enough = gate.need is Need.BETTER or progress.elapsed >= gate.seconds
+            enough = gate.need is Need.BETTER or min(seen.seconds, progress.elapsed) >= gate.seconds
             if verdict.finding is Finding.FAIL or (verdict.passed and enough):
                 return verdict
             if progress.elapsed >= gate.seconds + gate.extension:

@@ -3,8 +3,8 @@
 Whatever strikes all releases alike (a dependency that fails, a peak of traffic) condemns none of them here: that makes
 it the stronger kind of evidence. Each metric of the service's objectives has an e-process for harm and one for
 improvement (:mod:`activities.analytics.e_process`). Either is *shown* as soon as its E reaches m/ALPHA, with m metrics
-(Bonferroni). One comparison goes on over all stages and weights of a rollback, and in all that time it shows harm that
-is not there with a probability of at most ALPHA. Each that is begun anew has an ALPHA of its own.
+(Bonferroni). In all the time that one comparison goes on, whatever the weights, it shows harm that is not there with a
+probability of at most ALPHA. Each that is begun anew has an ALPHA of its own: every gate of a rollback begins one.
 
 The rule, in this order:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from activities.rollback.circumstances import confidence
-from activities.rollback.situation import Situation
+from activities.rollback.situation import Situation, released_together
 from activities.rollback.target import Way
 from models.catalog import Catalog
 from models.graph import reach
@@ -23,7 +23,8 @@ def going_back(catalog: Catalog, situation: Situation, ways: Mapping[str, Way]) 
         for name, subject in situation.subjects.items()
         if confidence(subject, ways[name], situation.said.began_at, catalog.policy_of(name).rollback).high
     }
-    causes = {name for name in sure if not reach(name, graph) & (sure - {name})} or {situation.service}
-    together = {name: service.released_with for name, service in catalog.services.items()}
+    below = {name: {other for other in reach(name, graph) if name not in reach(other, graph)} for name in sure}
+    causes = {name for name in sure if not below[name] & sure} or {situation.service}
+    together = released_together(catalog)
     found = causes.union(*(reach(name, together) for name in causes)) & situation.subjects.keys()
     return tuple(sorted(found, key=lambda name: (name != situation.service, name)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.rollback.history import in_force
@@ -23,15 +24,19 @@ def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
     closed = dict.fromkeys(entry.incompatible, "it does not fit the schema or configuration of now")
     proven: list[str] = []
     if recalled:
+        # A point that is too old proves nothing, and closes nothing either.
         proven += [point.release for point in recalled.points if point.usable(at)]
-        closed |= {point.release: point.reason or "its rollback point is not valid" for point in recalled.unusable}
         for hold in in_force(recalled.holds, subject.state.deployments):
             closed[hold.release] = f"it was rolled away from by incident {hold.incident} and is held"
     if subject.state.runnable is not None:
         known = {*proven, *entry.releases, *(one.release for one in subject.state.deployments)}
         gone = known - set(subject.state.runnable)
         closed |= dict.fromkeys(gone, "the platform does not know any more how to run it")
-    return way_back(subject.state, [*proven, *entry.releases], closed)
+    way = way_back(subject.state, [*proven, *entry.releases], closed)
+    unknown = [f"{', '.join(subject.foreign)} was told of and is not known here"] if subject.foreign else []
+    if recalled is None:
+        unknown.append("which releases are held is not known: the store did not answer")
+    return replace(way, sentence="; ".join((way.sentence, *unknown)))
 
 
 def circumstances(
@@ -52,7 +57,6 @@ def circumstances(
         corruption=situation.said.corruption,
         incompatible=_incompatible(catalog, service, way),
         confidence=confidence(subject, way, situation.said.began_at, policy),
-        change_age=_age(subject, way, situation.at),
         burn_rate=projection.burn_rate if projection else None,
         failing=failing,
         requests=users.requests if users else 0,
@@ -92,7 +96,8 @@ def _obstacles(catalog: Catalog, situation: Situation, service: str) -> Iterator
     window = subject.observation.window
     if isinstance(window, NoData):
         yield f"nothing is seen of {service}, and without that no change to it can be judged: {window.reason}"
-    if service != situation.service and catalog.policy_of(service).level is not Level.FULL:
+    policy = catalog.policy_of(service)
+    if service != situation.service and (policy.level is not Level.FULL or policy.approval == "always"):
         yield f"{service} must go back too, and its policy does not let Sternway do that without a person"
 
 
@@ -104,11 +109,6 @@ def _incompatible(catalog: Catalog, service: str, way: Way) -> str | None:
 
 def _deployed(subject: Subject, way: Way) -> datetime | None:
     return next((one.at for one in subject.state.deployments if one.release == way.bad), None)
-
-
-def _age(subject: Subject, way: Way, at: datetime) -> float | None:
-    deployed = _deployed(subject, way)
-    return (at - deployed).total_seconds() if deployed else None
 
 
 def _users(subject: Subject) -> Count | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from heapq import merge
 from itertools import groupby
@@ -13,6 +13,17 @@ from models.service_state import Deployment
 SAME = timedelta(minutes=15)
 """Within which a delivery system's word and the platform's, or another's, are about one deployment: a pipeline tells
 before or after its rollout, and a rollout takes its time."""
+
+
+def known_here(known: Collection[str], events: Iterable[Deployment]) -> tuple[tuple[Deployment, ...], tuple[str, ...]]:
+    """The *events* of releases that the platform or the mesh knows; and the names of the others.
+
+    A commit where the platform counts versions, a slip of the keyboard, another service of the same repository: such a
+    name must neither pass for the newest release nor end a hold.
+    """
+    told = tuple(events)
+    foreign = dict.fromkeys(event.release for event in told if event.release not in known)
+    return tuple(event for event in told if event.release in known), tuple(foreign)
 
 
 def merged(platform: Sequence[Deployment], events: Iterable[Deployment]) -> tuple[Deployment, ...]:

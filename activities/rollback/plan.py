@@ -11,7 +11,7 @@ from activities.rollback.circumstances import circumstances, way_of
 from activities.rollback.expectation import expect
 from activities.rollback.order import waves
 from activities.rollback.preview import preview
-from activities.rollback.selection import HOLD, STRATEGIES, Selection, select
+from activities.rollback.selection import HOLD, STRATEGIES, Selection, guarded, select
 from activities.rollback.situation import Situation
 from activities.rollback.strategies import emergency, staged
 from activities.rollback.target import Way
@@ -41,6 +41,8 @@ def make_plan(incident: str, catalog: Catalog, situation: Situation, protected: 
     chosen = dict.fromkeys(going, selection)
     if selection.strategy == staged.NAME:
         chosen = {name: planner.select(name, (name,))[1] for name in going}
+    elif selection.strategy != HOLD:
+        chosen |= {name: planner.guarded(name, going, selection) for name in going[1:]}
     rejected = _rejected(selection, chosen)
     for name, one in chosen.items():
         if one.strategy == HOLD:
@@ -52,7 +54,7 @@ def make_plan(incident: str, catalog: Catalog, situation: Situation, protected: 
         strategy=selection.strategy,
         services=tuple(one for one, _ in back.values()),
         waves=ordered,
-        priority=emergency.PRIORITY if selection.strategy == emergency.NAME else 0,
+        priority=emergency.PRIORITY if emergency.NAME in {one.strategy for one in chosen.values()} else 0,
         expected=expect(seen, selection.strategy, ordered),
         selected_because=f"{selection.because}; {ways[going[0]].sentence}",
     )
@@ -69,6 +71,10 @@ class _Planner:
     def select(self, service: str, going: tuple[str, ...]) -> tuple[Circumstances, Selection]:
         seen = circumstances(self.catalog, self.situation, service, self.ways[service], going)
         return seen, select(seen, self.catalog.policy_of(service).rollback)
+
+    def guarded(self, service: str, going: tuple[str, ...], common: Selection) -> Selection:
+        seen = circumstances(self.catalog, self.situation, service, self.ways[service], going)
+        return guarded(seen, self.catalog.policy_of(service).rollback, common)
 
     def service_rollback(self, service: str, strategy: str) -> tuple[ServiceRollback, tuple[Stage, ...]]:
         """One service's way back. Only for one whose selection does not hold: then there is a target."""

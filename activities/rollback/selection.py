@@ -54,7 +54,7 @@ Rule = Callable[[Circumstances, RollbackPolicy], Judgement]
 def no_way(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     if now.obstacles:
         return Judgement(HOLD, "; ".join(now.obstacles))
-    if now.target is None:
+    if now.target is None and now.incompatible is None:
         return Judgement(HOLD, now.way)
     return Judgement(None, f"{now.way}, and nothing stands in the way")
 
@@ -63,7 +63,7 @@ def corruption(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     if now.corruption:
         sentence = "data are being damaged: stop the writers and plan a point-in-time recovery, which a person approves"
         return Judgement(HOLD, sentence)
-    return Judgement(None, "nobody reports damaged data")
+    return Judgement(None, "nobody has said that data are damaged")
 
 
 def incompatible(now: Circumstances, policy: RollbackPolicy) -> Judgement:
@@ -131,16 +131,20 @@ def unsure(now: Circumstances, policy: RollbackPolicy) -> Judgement:
 
 
 def otherwise(now: Circumstances, policy: RollbackPolicy) -> Judgement:
-    if now.room is not None and not _has_room(now):
-        gradually = f"{_room(now)}; share by share it is {now.at_once_gradually} at most"
-        return Judgement(gradual.NAME if now.at_once_gradually <= now.room else HOLD, gradually)
+    if not _has_room(now):
+        return Judgement(gradual.NAME, "what is gone back to cannot have its capacity at once")
     return Judgement(immediate.NAME, "one service, one earlier release, and nothing that asks for more care")
 
 
-RULES: tuple[tuple[str, Rule], ...] = (
+GUARDS: tuple[tuple[str, Rule], ...] = (
     ("1 no way back", no_way),
     ("2 corruption", corruption),
     ("3 incompatible", incompatible),
+)
+"""What every service is asked that goes back, whatever was selected for them all."""
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    *GUARDS,
     ("4 too costly to wait", too_costly),
     ("5 several services", several_services),
     ("the policy's choice", chosen_by_policy),
@@ -158,9 +162,28 @@ def select(now: Circumstances, policy: RollbackPolicy) -> Selection:
     for name, rule in RULES:
         judgement = rule(now, policy)
         if judgement.takes is not None:
-            return Selection(judgement.takes, f"rule {name}: {judgement.sentence}", tuple(rejected))
+            return _fitting(now, Selection(judgement.takes, f"rule {name}: {judgement.sentence}", tuple(rejected)))
         rejected.append(Rejected(rule=name, reason=judgement.sentence))
     raise AssertionError("the last rule always matches")
+
+
+def guarded(now: Circumstances, policy: RollbackPolicy, common: Selection) -> Selection:
+    """What was selected for several services, for one of them; a hold where one of the guards says so."""
+    for name, rule in GUARDS:
+        judgement = rule(now, policy)
+        if judgement.takes is not None:
+            return Selection(judgement.takes, f"rule {name}: {judgement.sentence}", ())
+    return _fitting(now, common)
+
+
+def _fitting(now: Circumstances, selection: Selection) -> Selection:
+    """Where there is no room for both releases: share by share, where that fits, or a hold before any change."""
+    if now.room is None or selection.strategy in (HOLD, staged.NAME) or _has_room(now):
+        return selection
+    gradually = f"{_room(now)}; share by share it is {now.at_once_gradually} at most"
+    fits = now.at_once_gradually <= now.room
+    because = selection.because if selection.strategy == gradual.NAME and fits else f"{selection.because}; {gradually}"
+    return Selection(gradual.NAME if fits else HOLD, because, selection.rejected)
 
 
 def _loss(now: Circumstances, policy: RollbackPolicy) -> tuple[bool, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from activities.rollback.history import merged
+from activities.rollback.history import known_here, merged
 from models.assessment import Assessment
 from models.base import Frozen, Time
 from models.catalog import Catalog
-from models.graph import reach
+from models.graph import Graph, reach
 from models.observation import Observation
 from models.recollection import Recollection
 from models.said import Said
@@ -27,6 +27,8 @@ class Subject(Frozen):
     observation: Observation
     recollection: Recollection | None
     """None: the store could not be asked."""
+    foreign: tuple[str, ...] = ()
+    """Releases that delivery systems told of and that nobody knows here: they are passed over."""
 
     def health(self, release: str) -> Verdict:
         """The verdict on one release; inconclusive where it was not measured."""
@@ -50,8 +52,18 @@ class Situation(Frozen):
 def concerned(catalog: Catalog, region: str, service: str) -> tuple[str, ...]:
     """Which services have to be looked at, the troubled one first."""
     here = {name: one for name, one in catalog.services.items() if region in one.regions}
-    graph = {name: (*one.depends_on, *one.released_with) for name, one in here.items()}
+    together = released_together(catalog)
+    graph = {name: (*one.depends_on, *together[name]) for name, one in here.items()}
     return (service, *sorted((reach(service, graph) & here.keys()) - {service}))
+
+
+def released_together(catalog: Catalog) -> Graph:
+    """By service, what is released with it, whichever of the two says so."""
+    found = {name: set(service.released_with) for name, service in catalog.services.items()}
+    for name, service in catalog.services.items():
+        for other in service.released_with:
+            found[other].add(name)
+    return found
 
 
 def situation(
@@ -71,9 +83,11 @@ def situation(
 
 def _subject(state: ServiceState, observation: Observation | None, recollection: Recollection | None) -> Subject:
     nothing = NoData(service=state.service, region=state.region, reason=f"{state.service} was not looked at")
-    told = recollection.deployments if recollection else ()
+    known = {*state.replicas, *state.weights, *(state.runnable or ()), *(one.release for one in state.deployments)}
+    told, foreign = known_here(known, recollection.deployments if recollection else ())
     return Subject(
         state=state.model_copy(update={"deployments": merged(state.deployments, told)}),
+        foreign=foreign,
         observation=observation or Observation(window=nothing, verdicts={}),
         recollection=recollection,
     )

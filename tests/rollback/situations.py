@@ -59,12 +59,14 @@ def situated(
     recollections: Mapping[str, Recollection] | None = None,
     said: Said | None = None,
 ) -> Situation:
-    """The first of *states* is the troubled one's. What is not said otherwise serves well."""
+    """The first of *states* is the troubled one's. What is not said otherwise serves well; nothing is remembered."""
     observed = {one.service: seen(one.service, one) for one in states} | dict(observations or {})
     own, *_ = states
     survey = Survey(
         observations={name: found for name, found in observed.items() if name != own.service},
-        recollections=dict(recollections or {}),
+        recollections=dict(
+            recollections if recollections is not None else {one.service: Recollection() for one in states}
+        ),
     )
     assessment = Assessment(observation=observed[own.service], survey=survey)
     return situation(own.service, states, assessment, said or Said(began_at=NOW), NOW)

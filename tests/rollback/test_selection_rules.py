@@ -23,7 +23,6 @@ CALM = Circumstances(
     corruption=False,
     incompatible=None,
     confidence=UNSURE,
-    change_age=None,
     burn_rate=2.0,
     failing=0.1,
     requests=1000,
@@ -44,7 +43,7 @@ CALM = Circumstances(
 MATCHING: dict[str, tuple[dict[str, object], str]] = {
     "1 no way back": ({"target": None}, HOLD),
     "2 corruption": ({"corruption": True}, HOLD),
-    "3 incompatible": ({"incompatible": "v1 does not know the schema"}, HOLD),
+    "3 incompatible": ({"target": None, "incompatible": "v1 does not know the schema"}, HOLD),
     "4 too costly to wait": ({"failing": 1.0, "emergency_allowed": "the policy"}, "emergency"),
     "5 several services": ({"going_back": ("payments", "ledger")}, "staged"),
     "the policy's choice": ({}, "gradual"),

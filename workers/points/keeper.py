@@ -18,7 +18,7 @@ from activities.analytics.store.points import StoredPoint
 from activities.directory import Directory
 from activities.driver import Refused, Unavailable
 from activities.platform.driver import Workload
-from activities.rollback.history import merged, newer_release
+from activities.rollback.history import known_here, merged, newer_release
 from activities.rollback.state import read_state
 from models.base import SternwayError
 from models.catalog import RollbackPolicy
@@ -90,7 +90,7 @@ class PointKeeper:
                 await self._check(of_points[place], found)
             for hold in held:
                 if (hold.service, hold.region) == place and isinstance(found, Workload):
-                    await self._end(hold, found.deployments)
+                    await self._end(hold, found)
         await self._writer.write(partial(points.prune, self._store, datetime.now(UTC)))
 
     async def _look_at(self, source: Source) -> None:
@@ -133,9 +133,11 @@ class PointKeeper:
             if verdicts[one.id].finding is Finding.FAIL:
                 _log.info("rollback point marked", point=one.id, **_named(one.point), reason=verdicts[one.id].sentence)
 
-    async def _end(self, hold: Hold, platform: Sequence[Deployment]) -> None:
+    async def _end(self, hold: Hold, platform: Workload) -> None:
         told = await asyncio.to_thread(deployments.deployments, self._store, hold.service, hold.region)
-        history = merged(platform, [Deployment(release=event.release, at=event.at) for event in told])
+        known = {*platform.replicas, *(platform.runnable or ()), *(one.release for one in platform.deployments)}
+        events, _ = known_here(known, [Deployment(release=event.release, at=event.at) for event in told])
+        history = merged(platform.deployments, events)
         newer = newer_release(hold, history)
         if newer is None:
             return

@@ -125,7 +125,7 @@ def _lasted(phases: Sequence[tuple[Phase, datetime]], contained: datetime) -> fl
     """Seconds from the first step until *contained*; none for a rollback that waited for a person in between."""
     before = [(phase, at) for phase, at in phases if at <= contained]
     began = next((place for place, (phase, _) in enumerate(before) if phase is Phase.EXECUTING), None)
-    if began is None or Phase.HELD in {phase for phase, _ in before[began:]}:
+    if began is None or {Phase.HELD, Phase.AWAITING_APPROVAL} & {phase for phase, _ in before[began:]}:
         return None
     return (contained - before[began][1]).total_seconds()
 

@@ -144,8 +144,8 @@ class Rows:
             incident = Key.parse(froze.key).incident
             raise DeploymentRefused(
                 f"{service} in {region} is frozen by incident {incident} since {froze.at:%Y-%m-%d %H:%M:%S} UTC, so "
-                f"{release} was not deployed; deploy it when that incident has ended, or lift the freeze with "
-                "'sternway holds lift'"
+                f"{release} was not deployed; the incident thaws it when it has recovered, and "
+                f"'sternway incidents abort {incident}' or, without Temporal, 'sternway undo {incident}' takes it back"
             )
 
     def deployments(self, region: str, service: str) -> tuple[Deployment, ...]:
