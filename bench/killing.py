@@ -6,17 +6,12 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from datetime import UTC
-from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import EventType, PendingActivityState
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import WorkflowHandle
 
+from bench.history import Handle, events, unix
 from workers.local.readiness import until
 
-Handle = WorkflowHandle[Any, Any]
 PATIENCE = 20.0
 
 TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
@@ -31,28 +26,28 @@ class Killed:
 
     async def until_activity(self, handle: Handle, name: str = "") -> float:
         """Seconds until the first start of an activity (named *name*, where one is) after it."""
-        history = [*(await handle.fetch_history()).events]
+        history = await events(handle)
         scheduled = {
             e.event_id: e.activity_task_scheduled_event_attributes.activity_type.name
             for e in history
             if e.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
         }
         for event in history:
-            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED and _at(event.event_time) > self.at:
+            if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED and unix(event.event_time) > self.at:
                 started = event.activity_task_started_event_attributes
                 if scheduled[started.scheduled_event_id].startswith(name):
-                    return _at(event.event_time) - self.at
+                    return unix(event.event_time) - self.at
         raise AssertionError(f"no {name or 'activity'} was started after the kill")
 
     async def until_marker(self, handle: Handle) -> float:
         """Seconds until the result of a local activity is in the history."""
 
         async def recorded() -> bool:
-            return any(e.event_type == EventType.EVENT_TYPE_MARKER_RECORDED for e in await _events(handle))
+            return any(e.event_type == EventType.EVENT_TYPE_MARKER_RECORDED for e in await events(handle))
 
         await until(recorded, PATIENCE, "the local activity's result is in the history")
-        markers = [e for e in await _events(handle) if e.event_type == EventType.EVENT_TYPE_MARKER_RECORDED]
-        return _at(markers[0].event_time) - self.at
+        markers = [e for e in await events(handle) if e.event_type == EventType.EVENT_TYPE_MARKER_RECORDED]
+        return unix(markers[0].event_time) - self.at
 
 
 def kill(pid: int) -> Killed:
@@ -66,9 +61,9 @@ async def at_rest(handle: Handle) -> None:
     seen = [0, 0]
 
     async def resting() -> bool:
-        events, description = await _events(handle), await handle.describe()
-        idle = events[-1].event_type == TASK_COMPLETED and not description.raw_description.pending_activities
-        seen[:] = [seen[1], len(events) if idle else 0]
+        history, description = await events(handle), await handle.describe()
+        idle = history[-1].event_type == TASK_COMPLETED and not description.raw_description.pending_activities
+        seen[:] = [seen[1], len(history) if idle else 0]
         return idle and seen[0] == seen[1]
 
     await until(resting, PATIENCE, "the workflow is at rest")
@@ -76,7 +71,7 @@ async def at_rest(handle: Handle) -> None:
 
 async def holder(handle: Handle) -> int:
     """The process that had its last workflow task, and has it in its cache."""
-    done = [e for e in await _events(handle) if e.event_type == TASK_COMPLETED]
+    done = [e for e in await events(handle) if e.event_type == TASK_COMPLETED]
     return pid_of(done[-1].workflow_task_completed_event_attributes.identity)
 
 
@@ -85,7 +80,7 @@ async def in_task(handle: Handle) -> int:
     pids: list[int] = []
 
     async def started() -> bool:
-        last = (await _events(handle))[-1]
+        last = (await events(handle))[-1]
         if last.event_type == TASK_STARTED:
             pids.append(pid_of(last.workflow_task_started_event_attributes.identity))
         return bool(pids)
@@ -115,7 +110,7 @@ async def scheduled(handle: Handle, name: str) -> int:
     """How many activities of that name the workflow has asked for."""
     return sum(
         e.activity_task_scheduled_event_attributes.activity_type.name.startswith(name)
-        for e in await _events(handle)
+        for e in await events(handle)
         if e.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
     )
 
@@ -123,11 +118,3 @@ async def scheduled(handle: Handle, name: str) -> int:
 def pid_of(identity: str) -> int:
     """The SDK's identity of a worker is ``pid@host``."""
     return int(identity.partition("@")[0])
-
-
-async def _events(handle: Handle) -> list[HistoryEvent]:
-    return [*(await handle.fetch_history()).events]
-
-
-def _at(time: Timestamp) -> float:
-    return time.ToDatetime(UTC).timestamp()
