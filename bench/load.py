@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from deploy.demo.fleet.client import Broken, Pool
@@ -12,25 +14,39 @@ from deploy.demo.fleet.client import Broken, Pool
 DEADLINE = 5.0
 """Seconds for one request."""
 
+Request = tuple[str, str]
+"""Method and path."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one request."""
+
+    at: float
+    """Unix time at which it set out."""
+    seconds: float
+    said: str
+    """``200``; or another status and the beginning of the body, or the kind of error."""
+
+    @property
+    def failed(self) -> bool:
+        return self.said != "200"
+
+
+def failures(answers: Iterable[Answer]) -> dict[str, int]:
+    """Everything but a 200, by what was said."""
+    return dict(Counter(answer.said for answer in answers if answer.failed))
+
 
 class Load:
-    """While it is entered, sends *rate* requests a second. Leaving it waits for every answer."""
+    """While it is entered, sends *rate* requests a second, *requests* in turns. Leaving it waits for every answer."""
 
-    def __init__(self, url: str, method: str, path: str, rate: float) -> None:
-        self.answers: Counter[str] = Counter()
-        self._pool, self._method, self._path, self._rate = Pool(url), method, path, rate
+    def __init__(self, url: str, requests: Sequence[Request], rate: float) -> None:
+        self.answers: list[Answer] = []
+        self._pool, self._requests, self._rate = Pool(url), requests, rate
         self._flying: set[asyncio.Task[None]] = set()
         self._sent = 0
         self._began = self._ended = 0.0
-
-    @property
-    def total(self) -> int:
-        return sum(self.answers.values())
-
-    @property
-    def failed(self) -> dict[str, int]:
-        """Everything but a 200, by status and the beginning of the body, or by kind of error."""
-        return {answer: number for answer, number in self.answers.items() if answer != "200"}
 
     @property
     def rate(self) -> float:
@@ -55,17 +71,23 @@ class Load:
         while True:
             due = int((time.monotonic() - self._began) * self._rate) + 1
             while self._sent < due:
+                request = self._requests[self._sent % len(self._requests)]
                 self._sent += 1
-                task = asyncio.create_task(self._request())
+                task = asyncio.create_task(self._request(*request))
                 self._flying.add(task)
                 task.add_done_callback(self._flying.discard)
             await asyncio.sleep(max(0.0, self._began + due / self._rate - time.monotonic()))
 
-    async def _request(self) -> None:
+    async def _request(self, method: str, path: str) -> None:
+        at, began = time.time(), time.perf_counter()
+        said = await self._said(method, path)
+        self.answers.append(Answer(at, time.perf_counter() - began, said))
+
+    async def _said(self, method: str, path: str) -> str:
         try:
-            status, body = await self._pool.request(self._method, self._path, DEADLINE)
-            self.answers["200" if status == 200 else f"{status}: {body[:120].decode(errors='replace')}"] += 1
+            status, body = await self._pool.request(method, path, DEADLINE)
         except TimeoutError:
-            self.answers["timeout"] += 1
+            return "timeout"
         except Broken as broken:
-            self.answers[f"broken: {broken}"] += 1
+            return f"broken: {broken}"
+        return "200" if status == 200 else f"{status}: {body[:120].decode(errors='replace')}"

@@ -124,7 +124,8 @@ class _OfThePool(Case):
             policy=policy,
             before=Verdict(finding=Finding.PASS, sentence="it is healthy"),
         )
-        return plan_of(payments, tuple(_stage(number) for number in range(STAGES)))
+        stages = tuple(_stage(number) for number in range(STAGES))
+        return plan_of(payments.strategy, [(payments, stages)], [["payments"]])
 
     async def _resume(self, rollback: Rollback) -> None:
         await rollback.signal(RollbackWorkflow.control, Control(action="resume", by="bench", reason=""))

@@ -49,7 +49,7 @@ def test_one_check_that_does_not_hold_is_said_and_ends_with_1(
     assert "DOES NOT HOLD: failed: 1 (limit 0)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["switch", "mitigation"])
+@pytest.mark.parametrize("name", ["rollback", "mitigation"])
 def test_help_shows_an_example(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import runpy
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import footprint_world, resume, storm_messages, switch, way
+from bench import footprint_world, resume, rollback_world, storm_messages, way
 from workers.local.world import SmallWorld
 
 
@@ -20,7 +20,9 @@ def test_the_catalog_of_the_storm_is_valid(tmp_path: Path) -> None:
     assert {*storm_messages.SERVICES} < {*world.catalog.catalog.services}
 
 
-@pytest.mark.parametrize("catalog", [resume.CATALOG, switch.CATALOG, way.CATALOG], ids=["resume", "switch", "way"])
+@pytest.mark.parametrize(
+    "catalog", [resume.CATALOG, rollback_world.CATALOG, way.CATALOG], ids=["resume", "rollback", "way"]
+)
 def test_the_catalog_of_two_services_is_valid(tmp_path: Path, catalog: str) -> None:
     world = SmallWorld(tmp_path, catalog, ("payments", "ledger"))
     assert {*world.catalog.catalog.services} == {"payments", "ledger"}

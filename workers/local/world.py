@@ -158,13 +158,16 @@ class SmallWorld:
         self.processes.stop_all()
         stop_everything(self.folder / "agent", patience=2)
 
-    async def deploy(self, *releases: tuple[str, str]) -> None:
-        """Tell the agent how these releases of the demo's services are run, and that they were deployed, in order."""
+    async def deploy(self, *releases: tuple[str, str], fault: str = "none") -> None:
+        """Tell the agent how these releases of the demo's services are run, and that they were deployed, in order.
+
+        *fault*: what is wrong with v2 of payments, of those replicas of it that are started from now on.
+        """
         downstream = {REGION: {name: f"http://127.0.0.1:{self.port(name)}" for name in self._services}}
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
             for service, release in releases:
                 url = f"{self.urls['AGENT']}/v1/services/{service}/releases/{release}"
-                how = how_to_run(service, release, downstream, "none")
+                how = how_to_run(service, release, downstream, fault)
                 (await client.put(url, json=how)).raise_for_status()
                 url = f"{self.urls['AGENT']}/v1/regions/{REGION}/services/{service}/deployments"
                 body = {"release": release, "key": f"deployment:{service}-{release}:do:1"}
