@@ -34,6 +34,7 @@ PROTECTORS: dict[str, Callable[[Driver, str], Protector]] = {
 }
 PLATFORMS: dict[str, Callable[[Driver, str], Platform]] = {
     "local": lambda driver, token: LocalPlatform(driver.url, token),
+    "kubernetes": lambda driver, _token: _kubernetes(driver),
 }
 TELEMETRY: dict[str, Callable[[str, Driver], Sampling]] = {
     "envoy": lambda region, driver: EnvoyTelemetry(region, driver.url),
@@ -48,7 +49,7 @@ class Directory:
         self._catalogs = catalogs
         self._protect = protect
         self._operate = operate
-        self._connected: dict[tuple[str, str, str, str], object] = {}
+        self._connected: dict[tuple[str, str, Driver], object] = {}
 
     async def catalog(self, scope: Scope) -> Catalog:
         return self._catalogs.known(scope.catalog) or await asyncio.to_thread(self._catalogs.get, scope.catalog)
@@ -73,7 +74,14 @@ class Directory:
         return (await self.catalog(scope)).driver(module, scope.region, scope.service)
 
     def _once(self, what: str, region: str, driver: Driver, connect: Callable[[], AnyDriver]) -> AnyDriver:
-        key = (what, region, driver.kind, driver.url)
+        key = (what, region, driver)
         if key not in self._connected:
             self._connected[key] = connect()
         return self._connected[key]  # pyright: ignore[reportReturnType] -- the key names the type
+
+
+def _kubernetes(driver: Driver) -> Platform:
+    """Its client library takes megabytes in every process, so it is loaded where a catalog names a cluster."""
+    from activities.platform.drivers.kubernetes import KubernetesPlatform
+
+    return KubernetesPlatform(driver)

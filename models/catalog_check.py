@@ -16,7 +16,7 @@ MODULES: Final[tuple[Module, ...]] = ("mesh", "platform", "telemetry")
 DRIVER_KINDS: Final[Mapping[Module, tuple[str, ...]]] = MappingProxyType(
     {
         "mesh": ("envoy",),
-        "platform": ("local",),
+        "platform": ("local", "kubernetes"),
         "telemetry": ("envoy", "prometheus"),
     }
 )
@@ -42,6 +42,7 @@ class Draft:
 def check(draft: Draft) -> Iterator[Problem]:
     """Everything that does not fit together, in the order of the catalog's parts."""
     yield from _drivers(draft)
+    yield from _namespaces(draft)
     yield from _peers(draft)
     for name, service in draft.services.items():
         if service is not None:
@@ -83,6 +84,19 @@ def _drivers(draft: Draft) -> Iterator[Problem]:
 
 def _embedded(module: Module, driver: Driver) -> bool:
     return module == "mesh" and driver.kind == "envoy"
+
+
+def _namespaces(draft: Draft) -> Iterator[Problem]:
+    """What runs in a namespace does not say of which region it is."""
+    taken: dict[tuple[str, str], str] = {}
+    for region_name, region in draft.regions.items():
+        for name, driver in region.platform.items() if region is not None else ():
+            if driver.kind != "kubernetes":
+                continue
+            other = taken.setdefault((driver.url, driver.namespace), region_name)
+            if other != region_name:
+                both = f'regions "{other}" and "{region_name}" both have the namespace "{driver.namespace}"'
+                yield Problem(("regions", region_name, "platform", name), f"{both} of {driver.url}; each needs its own")
 
 
 def _peers(draft: Draft) -> Iterator[Problem]:

@@ -127,13 +127,13 @@ def planes(catalog: Catalog, operate: str) -> tuple[Plane, ...]:
         for region, parts in catalog.regions.items()
         for label, driver in parts.mesh.items()
     ]
-    shared: dict[tuple[str, str], tuple[Driver, list[str]]] = {}
+    shared: dict[Driver, list[str]] = {}
     for region, parts in catalog.regions.items():
         for label, driver in parts.platform.items():
-            shared.setdefault((driver.kind, driver.url), (driver, []))[1].append(f"{label} of {region}")
+            shared.setdefault(driver, []).append(f"{label} of {region}")
     platforms = [
         PlatformPlane(f"platform {', '.join(names)}", driver, PLATFORMS[driver.kind](driver, operate))
-        for driver, names in shared.values()
+        for driver, names in shared.items()
     ]
     return (*meshes, *platforms)
 
@@ -146,7 +146,7 @@ def serves(plane: Plane, place: Place, catalog: Catalog) -> bool:
     module: Literal["mesh", "platform"] = "mesh" if isinstance(plane, MeshPlane) else "platform"
     driver = catalog.driver(module, place.region, place.service)
     here = not isinstance(plane, MeshPlane) or plane.region == place.region
-    return here and (driver.kind, driver.url) == (plane.driver.kind, plane.driver.url)
+    return here and driver == plane.driver
 
 
 @dataclass(frozen=True)
