@@ -95,6 +95,22 @@ MISTAKES = {
         "promtheus",
         'the kind "promtheus"; there is "envoy", "prometheus"; did you mean "prometheus"?',
     ),
+    "unknown kind of platform": (
+        "local: {kind: local, url: http://127.0.0.1:9012}",
+        "local: {kind: kubernets, url: http://127.0.0.1:9012}",
+        "kubernets",
+        'the kind "kubernets"; there is "local", "kubernetes"; did you mean "kubernetes"?',
+    ),
+    "a namespace of two regions": (
+        "local: {kind: local, url: http://127.0.0.1:9012}",
+        "local: {kind: kubernetes, url: http://127.0.0.1:9012, namespace: shop}\n"
+        "      other: {kind: kubernetes, url: http://127.0.0.1:9012, namespace: shop}\n"
+        "  asia:\n"
+        "    platform:\n"
+        "      local: {kind: kubernetes, url: http://127.0.0.1:9012, namespace: shop} # x",
+        "# x",
+        'regions "us" and "asia" both have the namespace "shop" of http://127.0.0.1:9012; each needs its own',
+    ),
     "no proxy": (", proxies: [us-1]", "", ":9011", 'the mesh "envoy" of region "us" names no proxy'),
     "no mesh at all": (
         "  mesh: envoy\n",

@@ -29,8 +29,8 @@ PATCHES: dict[str, Callable[[Any, Any], Any]] = {
     "application/merge-patch+json": merge_patch,
     "application/strategic-merge-patch+json": strategic_patch,
 }
-Fault = Literal["lost", "lost after effect", "500", "429", "silence"]
-"""The connection breaks before, or after, the request took effect; an answer; no answer until the server stops."""
+Fault = Literal["lost", "lost after effect", "500", "429"]
+"""The connection breaks before, or after, the request took effect; or an answer with that code."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _carry_out(self, request: Request) -> None:
         fault = self.api.on_request(request)
-        if fault == "silence":
-            self.api.stopped.wait(60)
-        if fault in ("lost", "silence"):
+        if fault == "lost":
             return self._break_off()
         if fault in ("500", "429"):
             reason = {"500": "InternalError", "429": "TooManyRequests"}[fault]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -366,6 +367,17 @@ async def test_a_ledger_that_was_spoilt_is_refused_with_its_cure(shop: Shop) -> 
     shop.annotate("v1", **{ANNOTATION: "oops"})
     with pytest.raises(Refused, match="annotation sternway/ledger of Deployment payments-v1 cannot be read"):
         await shop.change("scale", {"replicas/v1": 2})
+
+
+async def test_what_the_server_does_not_take_is_refused_and_not_tried_again(shop: Shop) -> None:
+    shop.annotate("v1", somebodys="x" * 262_000)
+    with pytest.raises(Refused, match=r"422 .*Too long"):
+        await shop.change("scale", {"replicas/v1": 2})
+
+
+def test_a_process_whose_catalog_names_no_cluster_does_not_load_the_client() -> None:
+    asks = "import sys, activities.directory; sys.exit('lightkube' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asks], cwd=ACCESS.parents[2]).returncode == 0
 
 
 def kubeconfig(shop: Shop, path: Path, token: str, server: str | None = None) -> str:

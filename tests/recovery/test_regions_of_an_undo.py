@@ -50,3 +50,15 @@ def test_a_platform_that_regions_share_is_one_control_plane() -> None:
 )
 def test_a_place_is_served_by_the_control_planes_of_its_region(place: Place, names: set[str]) -> None:
     assert {plane.name for plane in planes(SHARED, "") if serves(plane, place, SHARED)} == names
+
+
+def test_every_namespace_of_a_cluster_is_a_control_plane_of_its_own() -> None:
+    cluster = SHARED.regions["eu"].platform["local"].model_copy(update={"kind": "kubernetes"})
+    shops = {region: cluster.model_copy(update={"namespace": f"shop-{region}"}) for region in SHARED.regions}
+    regions = {
+        name: region.model_copy(update={"platform": {"local": shops[name]}}) for name, region in SHARED.regions.items()
+    }
+    apart = SHARED.model_copy(update={"regions": regions})
+    platforms = [plane for plane in planes(apart, "") if plane.name.startswith("platform")]
+    assert [plane.name for plane in platforms if serves(plane, PAYMENTS_IN_EU, apart)] == ["platform local of eu"]
+    assert len(platforms) == 2

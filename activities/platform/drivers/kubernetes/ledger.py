@@ -24,7 +24,7 @@ from models.receipt import Receipt
 
 ANNOTATION = "sternway/ledger"
 LARGEST = 64 * 1024
-"""Characters of the annotation. About 200 receipts."""
+"""Characters of the annotation. About 300 receipts."""
 KEPT = timedelta(days=30)
 
 
