@@ -150,10 +150,10 @@ def _home(homes: Sequence[Home], resource: str, fields: Fields) -> Home:
 
 
 def _why_absent(homes: Sequence[Home], name: str) -> str:
-    what, _, release = name.partition("/")
+    release = name.partition("/")[2]
     releases = sorted({home.release for home in homes})
     if release in releases:
-        return "nobody there would have to be held" if what != "replicas" else "its Deployment has no number"
+        return "nobody is there who would have to be held off"
     for home in homes:
         if any(event.release == release for event in home.history):
             return (
