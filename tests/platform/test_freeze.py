@@ -56,7 +56,8 @@ async def test_a_deployment_is_refused_and_told_who_froze_the_service_and_how_it
     assert refused.status_code == 423
     said = refused.json()["detail"]
     assert "frozen by incident 01INCIDENT" in said
-    assert "sternway holds lift" in said
+    assert "sternway incidents abort 01INCIDENT" in said
+    assert "sternway undo 01INCIDENT" in said
     assert (await place.driver.read(place.agent.region, SERVICE)).deployments == ()
 
 

@@ -24,7 +24,7 @@ from activities.driver import Refused
 from activities.platform.drivers.kubernetes import ledger
 from activities.platform.drivers.kubernetes.ledger import Ledger
 from activities.platform.drivers.kubernetes.objects import Autoscaler, Deployment, Meta, ReplicaSet
-from models import plan
+from models import service_state
 from models.receipt import Fields
 
 FREE = "sternway/replicas"
@@ -47,7 +47,7 @@ class Home:
     """Empty where the Deployment does not say."""
     ledger: Ledger
     state: Fields
-    history: tuple[plan.Deployment, ...] = ()
+    history: tuple[service_state.Deployment, ...] = ()
     """Of a Deployment, its revisions."""
 
     @property
@@ -190,13 +190,15 @@ def _behaviour(scaler: Autoscaler, annotations: dict[str, str], held: bool) -> d
     return {"op": "add", "path": "/spec/behavior", "value": before}
 
 
-def _history(deployment: Deployment, revisions: Sequence[ReplicaSet], label: str) -> tuple[plan.Deployment, ...]:
+def _history(
+    deployment: Deployment, revisions: Sequence[ReplicaSet], label: str
+) -> tuple[service_state.Deployment, ...]:
     """Each revision is an event. One that nobody has looked at yet is dated by the Deployment itself."""
     release = deployment.metadata.labels.get(label, "")
     events = [
-        plan.Deployment(
+        service_state.Deployment(
             release=one.spec.template.metadata.labels.get(label, release), at=one.metadata.creation_timestamp
         )
         for one in revisions
     ]
-    return tuple(events) or (plan.Deployment(release=release, at=deployment.metadata.creation_timestamp),)
+    return tuple(events) or (service_state.Deployment(release=release, at=deployment.metadata.creation_timestamp),)
