@@ -56,8 +56,8 @@ class Words:
 
     @property
     def called_off(self) -> bool:
-        """Whether no further stage may begin."""
-        return self.abort is not None or self.outranked is not None or self.wave_stops
+        """Whether no further stage may begin, of any wave."""
+        return self.abort is not None or self.outranked is not None
 
     async def stop(self) -> bool:
         """To ask before every step: waits while it is paused. True once a person has aborted."""
@@ -66,7 +66,7 @@ class Words:
 
     async def between_stages(self) -> None:
         """Wait while it is paused; whoever goes first need not wait for the end of that."""
-        await workflow.wait_condition(lambda: not self._paused or self.called_off)
+        await workflow.wait_condition(lambda: not self._paused or self.called_off or self.wave_stops)
 
     def is_approved(self, stage: str) -> bool:
         """Whether a person has approved it. That holds for as long as this rollback runs, also where it is retried."""
@@ -74,7 +74,7 @@ class Words:
 
     async def approval(self, stage: str, seconds: float) -> bool:
         """Whether a person approves it within so many seconds, or says something that makes it needless."""
-        return await self._within(seconds, lambda: self.is_approved(stage))
+        return await self._within(seconds, lambda: self.is_approved(stage) or self.wave_stops)
 
     def forget_retry(self) -> None:
         """What was said to one hold is not about the next one. To be called before anybody is told of that."""
