@@ -51,6 +51,8 @@ class RealEnvoy:
     services: dict[str, tuple[str, ...]]
     retries: int = 0
     max_requests: int = 1000
+    hosts: bool = True
+    """Whether the releases have any."""
     admin: str = ""
     listeners: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
@@ -125,7 +127,7 @@ class RealEnvoy:
             "name": name,
             "type": "STATIC",
             "circuit_breakers": {"thresholds": [{"max_requests": self.max_requests, "max_retries": 1000}]},
-            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint] * self.hosts}]},
         }
 
 
@@ -147,9 +149,14 @@ async def backend() -> AsyncIterator[Backend]:
 
 @contextlib.asynccontextmanager
 async def envoy(
-    directory: Path, backend: Backend, services: dict[str, tuple[str, ...]], retries: int = 0, max_requests: int = 1000
+    directory: Path,
+    backend: Backend,
+    services: dict[str, tuple[str, ...]],
+    retries: int = 0,
+    max_requests: int = 1000,
+    hosts: bool = True,
 ) -> AsyncIterator[RealEnvoy]:
-    proxy = RealEnvoy(directory, backend, services, retries, max_requests)
+    proxy = RealEnvoy(directory, backend, services, retries, max_requests, hosts)
     try:
         await proxy.start()
         yield proxy

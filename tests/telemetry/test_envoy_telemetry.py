@@ -128,6 +128,17 @@ async def test_what_a_limit_refused_is_the_users_loss_and_not_the_releases(tmp_p
     assert arms["v1.2"] == Count(requests=1, errors=0, slow=0)
 
 
+async def test_a_release_without_a_host_fails_what_it_is_sent_and_is_slow_for_none(
+    tmp_path: Path, upstream: Backend
+) -> None:
+    async with envoy(tmp_path, upstream, SERVICES, hosts=False) as proxy:
+        telemetry = EnvoyTelemetry("eu", proxy.admin)
+        assert await send(proxy.listeners["payments"], 3) == [503] * 3
+        arms = (await totals(telemetry, slow_ms=100)).arms
+        await telemetry.close()
+    assert arms[USERS] == arms["v1.2"] == Count(requests=3, errors=3, slow=0)
+
+
 async def test_one_poll_answers_for_many_services(telemetry: EnvoyTelemetry, proxy: RealEnvoy) -> None:
     await send(proxy.listeners["ledger"], 2)
     readings = await telemetry.totals_of({"payments": None, "ledger": 100, "unknown": None})

@@ -100,7 +100,9 @@ class Statistics:
         refused = self._sum(prefix, "active_overflow", "pending_overflow")
         requests = max(0, self._sum(prefix, "completed", "retry") - refused)
         errors = max(0, self._sum(prefix, "5xx", "retry") - refused)
-        return self._count(requests, errors, prefix + "time", slow_ms)
+        # Where it has no host that is ready, Envoy answers by itself: that is an error, and no time of the release's.
+        reached = self._sum(prefix, "total") > 0
+        return self._count(requests, errors, prefix + "time", slow_ms if reached else None)
 
     def _sum(self, prefix: str, *names: str) -> int:
         """Counters that Envoy makes at their first event are zero before it."""
