@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.chaos.case import IN_NO_CASE, SCENARIOS, Case, contracts, generate, in_order
-from tests.chaos.point import Point
 from tests.chaos.report import Report
 from tests.chaos.run import Result, run_case, trace
 from tests.chaos.world import ChaosWorld, Picture
@@ -50,7 +49,8 @@ class Matrix:
     cases: list[Case] = field(default_factory=list)
     impossible: list[Case] = field(default_factory=list)
     unexplained: tuple[str, ...] = ()
-    recovered: Picture = ()
+    recovered: dict[str, Picture] = field(default_factory=dict)
+    """What an undisturbed rollback leaves behind, by strategy."""
     results: list[tuple[Case, Result]] = field(default_factory=list)
     _numbers: int = 0
 
@@ -63,20 +63,18 @@ class Matrix:
 
     async def discover(self, world: ChaosWorld) -> None:
         """Listen to an undisturbed run of every scenario: what it comes to are the points of the matrix."""
-        found: list[Point] = []
         cases: list[Case] = []
         for scenario in SCENARIOS:
             say(f"listening to an undisturbed run: {scenario.name}")
             points, left = await trace(world, scenario, f"undisturbed-{scenario.name}")
             if scenario.after is None:
-                self.recovered = left
-            found += points
+                self.recovered[scenario.subject.strategy] = left
             cases += generate(scenario, points)
         wanted = [part.strip() for part in self.only.split("|")]
         chosen = [case for case in cases if all(part in str(case) for part in wanted)]
         self.cases = in_order((case for case in chosen if case.fault.available), self.seed)
         self.impossible = [case for case in chosen if not case.fault.available]
-        met = " ".join(point.name for point in found)
+        met = " ".join({case.point.name for case in cases})
         missing = [name for name in contracts() if f"{name} begins" not in met]
         self.unexplained = tuple(name for name in {*missing} ^ {*IN_NO_CASE})
 
@@ -100,7 +98,9 @@ class Matrix:
     async def _try(self, world: ChaosWorld, case: Case) -> Result:
         """Again where the point was not reached: a renewal or a batch may come earlier or later."""
         for _ in range(TIMES):
-            result = await run_case(world, case, self.recovered, f"case-{time.time_ns()}")
+            result = await run_case(
+                world, case, self.recovered[case.scenario.subject.strategy], f"case-{time.time_ns()}"
+            )
             if result.came_to != "not reached":
                 break
         return result

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import activities
 from activities.contract import Contract
-from tests.chaos.fault import FAULTS, Fault, Word
+from tests.chaos.fault import AT_BOUNDARIES, FAULTS, Fault, Word
 from tests.chaos.point import Point
+from tests.chaos.subject import PAYMENTS, SUBJECTS, Subject
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Scenario:
     name: str
     ends: str
     """Its phase then."""
+    subject: Subject = PAYMENTS
+    faults: tuple[Fault, ...] = FAULTS
     abort_at: str | None = None
     """The point at whose name a person aborts it."""
     refused: str | None = None
@@ -41,7 +44,14 @@ ABORTED = Scenario("aborted", "aborted", abort_at="analytics.soak.v1 begins v1")
 COMPENSATED = Scenario("compensated", "aborted", refused="mesh is asked to change payments.drain:do:1", at_hold="abort")
 """A stage fails when all traffic has been moved: every change so far is taken back by itself, and a person ends it."""
 
-SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED)
+BY_STRATEGY = tuple(
+    Scenario(each.strategy, "resolved", subject=each, faults=AT_BOUNDARIES)
+    for each in SUBJECTS
+    if each is not LEFT_ALONE.subject
+)
+"""Each of the other strategies, left alone: what is between the boundaries of its stages is the same code."""
+
+SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED, *BY_STRATEGY)
 
 IN_NO_CASE = {
     "rollback.holder-runs.v1": "only where the holder of a lock was terminated; it reads and changes nothing",
@@ -79,9 +89,9 @@ def relevant(scenario: Scenario, trace: Sequence[Point]) -> list[Point]:
 
 
 def generate(scenario: Scenario, trace: Sequence[Point]) -> Iterator[Case]:
-    """Every fault at every point to which it applies."""
+    """Every fault of the scenario at every point to which it applies."""
     for point in relevant(scenario, trace):
-        for fault in FAULTS:
+        for fault in scenario.faults:
             if fault.applies(point):
                 yield Case(scenario, point, fault)
 

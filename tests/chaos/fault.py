@@ -8,11 +8,12 @@ import resource
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import psycopg
 
+from activities.analytics.contract import COMPARE
 from tests.chaos import clock
 from tests.chaos.point import Point
 from tests.chaos.wire import Mishap, MishapKind
@@ -64,6 +65,11 @@ def before_a_change(point: Point) -> bool:
 def after_a_change(point: Point) -> bool:
     """It has taken effect, and nobody knows yet."""
     return point.part == "wire" and "was asked to change" in point.name
+
+
+def at_a_boundary(point: Point) -> bool:
+    """Before or after a change, or where a release is held against those that serve beside it."""
+    return before_a_change(point) or after_a_change(point) or (point.part == "pool" and COMPARE.name in point.name)
 
 
 def before_a_call(point: Point) -> bool:
@@ -149,6 +155,10 @@ async def _second_delivery(world: ChaosWorld, _point: Point) -> None:
     await world.same_alert_at_a_second_gateway()
 
 
+async def _cancel(world: ChaosWorld, _point: Point) -> None:
+    await world.cancel()
+
+
 def jumping_clock(part: str, seconds: int) -> Fault:
     async def strike(world: ChaosWorld, _point: Point) -> None:
         assert clock.offset(part, world.folder) == 0, "it has jumped already"
@@ -166,6 +176,8 @@ def at_the_gateway(point: Point) -> bool:
     return point.part == "gateway"
 
 
+CANCELLED = Fault("cancelled in Temporal", at_a_boundary, _cancel, ends="aborted")
+
 FAULTS: tuple[Fault, ...] = (
     *(kill(part) for part in PARTS),
     Fault("kill -9 one process of the pool", in_the_pool, _kill_one),
@@ -182,4 +194,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault("locked store", before_a_call, _lock_store),
     *(jumping_clock(part, seconds) for part in clock.FAKED for seconds in (-HOUR, HOUR)),
     Fault("same delivery at a second gateway", at_the_gateway, _second_delivery),
+    CANCELLED,
 )
+
+AT_BOUNDARIES: tuple[Fault, ...] = (
+    *(replace(kill(part), applies=at_a_boundary) for part in ("pool", "mesh", "temporal")),
+    for_good("refused"),
+    for_good("answer lost"),
+    CANCELLED,
+)
+"""What may happen at the boundaries of a strategy's stages; at which other points is the same with every strategy."""

@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from activities.analytics.store import audit
 from activities.analytics.store.incidents import StoredIncident, steps
+from activities.rollback.contract import lock_id
 from models.tables import metadata
 from tests.chaos.case import Case, Scenario
 from tests.chaos.judge import Seen, wrongs
 from tests.chaos.point import Point
 from tests.chaos.world import ChaosWorld, Picture
+from workers.local.world import REGION
 
 WITHIN = 100.0
 """Seconds from the alert to the end of its incident."""
@@ -43,6 +45,7 @@ async def trace(world: ChaosWorld, scenario: Scenario, group: str) -> tuple[list
     await run.through()
     assert bool(run.holds) is bool(scenario.refused), f"an undisturbed run was held: {run.holds}"
     assert run.ended and run.ended.phase == scenario.ends, f"an undisturbed run ended {run.ended}"
+    assert run.ended.strategy == scenario.subject.strategy, f"it was rolled back by {run.ended.strategy}"
     return run.points, await world.picture()
 
 
@@ -74,7 +77,7 @@ class _Run:
 
     async def through(self) -> None:
         """From the alert to the incident's end."""
-        await self._world.set_up(self._case.fault.clock_of if self._case else None)
+        await self._world.set_up(self._scenario.subject, self._case.fault.clock_of if self._case else None)
         if self._scenario.refused:
             self._world.refuse(self._scenario.refused)
         self.before, self._generations = await self._world.picture(), await self._world.generations()
@@ -138,7 +141,7 @@ class _Run:
         assert self.ended
         await self._settled(self.ended.id)
         found = await self._incidents()
-        workload, (ready, processes) = await world.workload(), await world.replicas()
+        ready, processes = await world.replicas()
         generations = await world.generations()
         recorded = await asyncio.to_thread(steps, world.journal, self.ended.id)
         chains = await asyncio.to_thread(audit.verify, world.journal, self.ended.id)
@@ -158,12 +161,12 @@ class _Run:
             leases=len(await world.leases(self.ended.id)),
             replicas_ready=ready,
             processes=processes,
-            replicas_wanted={release: n for release, n in workload.replicas.items() if n},
+            replicas_wanted=await world.wanted(),
             running=await self._running(found),
             broken_chains=tuple(str(broken) for broken in chains.broken),
             unconfirmed=await world.unconfirmed(),
             answering=await world.answering(),
-            serving=frozenset(release for release, weight in (await world.routing()).weights.items() if weight),
+            serving=await world.serving(),
             answers_lost=self._case is not None and self._case.fault.loses_answers,
             alert_states=await asyncio.to_thread(self._alert_states),
             meddling_stands=await world.meddling_stands(),
@@ -174,16 +177,17 @@ class _Run:
         """A lease lapses, a replica starts or ends, a proxy reconnects, a lock notices that nobody holds it."""
         deadline = time.monotonic() + QUIET_WITHIN
         while time.monotonic() < deadline:
-            wanted = {release: n for release, n in (await self._world.workload()).replicas.items() if n}
-            ready, processes = await self._world.replicas()
+            wanted, (ready, processes) = await self._world.wanted(), await self._world.replicas()
             quiet = ready == wanted and processes == sum(wanted.values()) and not await self._world.unconfirmed()
             if quiet and not await self._world.leases(incident) and not await self._running(await self._incidents()):
                 return
             await asyncio.sleep(0.1)
 
     async def _running(self, found: Sequence[StoredIncident]) -> tuple[str, ...]:
-        names = [name for one in found for name in (one.workflow, f"rollback:{one.id}:payments")]
-        return tuple([name for name in (*names, "lock:eu:payments") if await self._world.running(name)])
+        subject = self._scenario.subject
+        names = [name for one in found for name in (one.workflow, f"rollback:{one.id}:{subject.troubled}")]
+        locks = [lock_id(REGION, service) for service in subject.services]
+        return tuple([name for name in (*names, *locks) if await self._world.running(name)])
 
     def _alert_states(self) -> tuple[str, ...]:
         alerts = metadata.tables["alerts"]

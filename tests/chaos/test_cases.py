@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.chaos.case import ABORTED, LEFT_ALONE, contracts, generate, in_order, relevant
-from tests.chaos.fault import FAULTS
+from tests.chaos.case import ABORTED, BY_STRATEGY, LEFT_ALONE, contracts, generate, in_order, relevant
+from tests.chaos.fault import AT_BOUNDARIES, FAULTS, at_a_boundary
 from tests.chaos.point import Counting, Point
 from tests.chaos.report import Report
 from tests.chaos.run import Result
@@ -56,6 +56,30 @@ def test_every_kill_is_at_every_point_and_a_mishap_where_there_is_a_call() -> No
             assert at == changes
         if fault.name == "call sent twice":
             assert at == arriving
+
+
+def test_of_another_strategy_the_boundaries_of_its_stages_are_points_before_and_after_each_change() -> None:
+    scenario = BY_STRATEGY[0]
+    cases = list(generate(scenario, TRACE))
+    boundaries = {point for point in TRACE if point.part == "wire" and " change " in point.name}
+    assert {case.point for case in cases} == boundaries
+    for fault in AT_BOUNDARIES:
+        at = {case.point for case in cases if case.fault is fault}
+        breaks_the_call = fault.name.startswith("call ")
+        assert at == {point for point in boundaries if not breaks_the_call or " is asked to " in point.name}
+
+
+def test_a_gate_beside_those_that_serve_is_a_boundary_and_a_soak_is_not() -> None:
+    assert at_a_boundary(Point("pool", "analytics.compare.v1 begins v1", 1))
+    assert not at_a_boundary(Point("pool", "analytics.soak.v1 begins v1", 1))
+
+
+def test_no_strategy_comes_first_in_a_sample() -> None:
+    """Every scenario has had each of its faults before any has more."""
+    cases = [case for scenario in (LEFT_ALONE, *BY_STRATEGY) for case in generate(scenario, TRACE)]
+    faults = {(case.scenario.name, case.fault.name) for case in cases}
+    begun = in_order(cases, seed=1)[: len(faults)]
+    assert {(case.scenario.name, case.fault.name) for case in begun} == faults
 
 
 def test_a_sample_begins_with_every_fault_then_has_every_point_and_no_case_is_lost() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing, suppress
@@ -26,46 +27,19 @@ from activities.analytics.store import Store, StoreUnavailable, open_store
 from activities.analytics.store.incidents import StoredIncident, incident
 from activities.fault_points import VARIABLE
 from deploy.demo.fleet.client import Broken, Pool
+from deploy.demo.fleet.releases import HowToRun
 from models.lease import Lease
 from models.receipt import Fields, Receipt
 from tests.chaos import clock
 from tests.chaos.point import HARNESS, Counting, Point
 from tests.chaos.rendezvous import Rendezvous
+from tests.chaos.subject import PAYMENTS, SERVICES, SUBJECTS, Subject, catalog
 from tests.chaos.wire import Mishap, Wire
 from tests.postgres import Postgres
 from workers.local.agent.process import REPLICA_VARIABLE
 from workers.local.ports import free_ports
 from workers.local.readiness import answers, until
 from workers.local.world import REGION, TOKEN, UP_WITHIN, SmallWorld
-
-SERVICES = ("payments", "ledger")
-
-CATALOG = """
-version: 1
-regions:
-  eu:
-    mesh: {envoy: {kind: envoy, url: "${MESH}", proxies: [envoy-eu]}}
-    platform: {local: {kind: local, url: "${AGENT}"}}
-    telemetry: {envoy: {kind: envoy, url: "${ENVOY}"}}
-defaults: {mesh: envoy, platform: local, telemetry: envoy}
-policies:
-  quick:
-    protect: {action: fallback, share: 50}
-    lease: 6
-    hold_timeout: 120
-    rollback: {ready_timeout: 20, drain_timeout: 10, soak: 1, soak_extension: 4, min_requests: 10}
-services:
-  payments:
-    tier: 1
-    regions: [eu]
-    port: ${PAYMENTS}
-    depends_on: [ledger]
-    fallback: ledger
-    slos: {availability: {objective: 95}, latency: {objective: 50, threshold_ms: 1000}}
-    releases: [v1]
-    policy: quick
-  ledger: {tier: 2, regions: [eu], port: "${LEDGER}", slos: {availability: {objective: 95}}, releases: [v1]}
-"""
 
 ASKED = 10
 """Requests of a user at the end, to see who answers."""
@@ -78,9 +52,6 @@ UNDER_WAY = 0.5
 
 POOL = 2
 """Processes of the pool."""
-
-PAYMENTS_EVERY = 0.03
-"""Seconds between two payments of the world's one user."""
 
 MEDDLING: dict[str, tuple[str, Fields]] = {
     "scale-target": ("agent", {"replicas/v1": 2}),
@@ -105,7 +76,7 @@ class ChaosWorld(SmallWorld):
     """Start it as an async context manager."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, CATALOG, SERVICES)
+        super().__init__(folder, catalog(), SERVICES)
         self._direct = {name: self.urls[name] for name in ("MESH", "AGENT")}
         mesh, agent = free_ports(2)
         self.wires = {
@@ -116,6 +87,7 @@ class ChaosWorld(SmallWorld):
         self.postgres = Postgres("fsync=off", "max_connections=60")
         self.met: Met | None = None
         self.meddled: Meddled | None = None
+        self.subject = PAYMENTS
         self._earlier: set[str] = set()
         self._clock_of: str | None = None
         self._second: asyncio.Task[None] | None = None
@@ -153,15 +125,26 @@ class ChaosWorld(SmallWorld):
         await self.start_gateway()
         await self.start_pool(POOL)
         self.client = await Client.connect(self.temporal, data_converter=pydantic_data_converter)
-        await self.deploy(("ledger", "v1"), ("payments", "v1"), ("payments", "v2"))
+        bad = [(service, release) for each in SUBJECTS for service in each.services for release in ("v1", "v2")]
+        await self.deploy(("ledger", "v1"), *bad)
         await self.serve("ledger", "v1")
         anew = httpx.Limits(max_keepalive_connections=0)  # else a request might meet a part that was killed since
         self.http = await self._exit.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=5, limits=anew))
-        paying = asyncio.create_task(self._pay())
-        self._exit.callback(paying.cancel)
+        asking = asyncio.create_task(self._ask())
+        self._exit.callback(asking.cancel)
 
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
+
+    def how_to_run(self, service: str, release: str, fault: str) -> HowToRun:
+        how = super().how_to_run(service, release, fault)
+        if service in ("ledger", *PAYMENTS.services):
+            return how
+        fails = next(each.fails for each in SUBJECTS if service in each.services) if release == "v2" else 0
+        return {
+            "command": [sys.executable, "-m", "tests.chaos.service"],
+            "env": {**how["env"], "FAILS": str(fails)},
+        }
 
     # What befalls it
 
@@ -244,9 +227,11 @@ class ChaosWorld(SmallWorld):
 
     # What people and senders do
 
-    async def set_up(self, clock_of: str | None = None) -> None:
-        """As after the deployment of v2, with nothing left of any incident; and whose clock can be made to jump."""
+    async def set_up(self, subject: Subject, clock_of: str | None = None) -> None:
+        """As after the deployment of v2 of *subject*, with nothing left of any incident; and whose clock can be made to
+        jump."""
         self.met = None
+        self.subject = subject
         self.meddled = None
         self.standing.clear()
         self._second = None
@@ -257,13 +242,14 @@ class ChaosWorld(SmallWorld):
         if self._clock_of:
             clock.set_clock(self._clock_of, self.folder, 0)  # a case before may have moved it
         await self._give_clock(clock_of)
-        await self.serve("payments", "v2")
+        for service in subject.services:
+            await self.serve(service, "v2")
         self._earlier |= {one.id for one in await self.recorded()}
         self._counting.begin()
 
     async def alert(self, group: str) -> None:
         """What Alertmanager sends, as often as it sends it: until it is told that it was accepted."""
-        self._message = webhook(group)
+        self._message = webhook(group, self.subject.troubled)
         deadline = time.monotonic() + UP_WITHIN
         while time.monotonic() < deadline:
             if await self._send(self.gateway):
@@ -324,49 +310,86 @@ class ChaosWorld(SmallWorld):
             await asyncio.sleep(0.3)
         raise AssertionError(f"nobody heard {action}")
 
-    async def _pay(self) -> None:
+    async def cancel(self) -> None:
+        """Somebody cancels the incident's workflow; returns once its rollback has heard of that."""
+        [found] = await self.recorded()
+        await self.client.get_workflow_handle(found.workflow).cancel()
+        rollback = self.client.get_workflow_handle(f"rollback:{found.id}:{self.subject.troubled}")
+
+        async def heard() -> bool:
+            events = [event async for event in rollback.fetch_history_events()]
+            return any(e.workflow_execution_signaled_event_attributes.signal_name == "control" for e in events)
+
+        await until(heard, UP_WITHIN, "the rollback has heard of the cancellation")
+
+    async def _ask(self) -> None:
         """A user, so that there is something to judge a release by."""
-        user = Pool(f"http://127.0.0.1:{self.port('payments')}")
+        pools = {name: Pool(f"http://127.0.0.1:{self.port(name)}") for each in SUBJECTS for name in each.services}
         while True:
-            with suppress(Broken, TimeoutError):
-                await user.request("POST", "/pay", 3)
-            await asyncio.sleep(PAYMENTS_EVERY)
+            asked = self.subject
+            for service in asked.services:
+                with suppress(Broken, TimeoutError):
+                    await pools[service].request(*asked.asks, 3)
+            await asyncio.sleep(asked.every)
 
     # What there is
 
     async def unconfirmed(self) -> tuple[str, ...]:
         """Proxies that do not have what is wanted now."""
-        return (await self.routing()).missing
+        return tuple([proxy for name in self.subject.services for proxy in (await self.routing(name)).missing])
 
     async def answering(self) -> frozenset[str]:
         """The releases that answer a user's requests; ``failed`` for one that is not answered."""
-        return frozenset([await self._who_answers() for _ in range(ASKED)])
+        names = self.subject.services
+        return frozenset([f"{name} {await self._who_answers(name)}" for name in names for _ in range(ASKED)])
 
-    async def _who_answers(self) -> str:
+    async def _who_answers(self, service: str) -> str:
         try:
-            answer = await self.http.get(f"http://127.0.0.1:{self.port('payments')}/healthz")
+            answer = await self.http.get(f"http://127.0.0.1:{self.port(service)}/healthz")
         except httpx.HTTPError:
             return "failed"
         return str(answer.json().get("release")) if answer.status_code == 200 else "failed"
 
+    async def serving(self) -> frozenset[str]:
+        """The releases that have a share of the traffic."""
+        return frozenset(
+            [
+                f"{name} {release}"
+                for name in self.subject.services
+                for release, weight in (await self.routing(name)).weights.items()
+                if weight
+            ]
+        )
+
     async def picture(self) -> Picture:
         """All that a rollback may change, as it is."""
-        routing, workload = await self.routing(), await self.workload()
-        drains = tuple(sorted(routing.draining))
-        return routing.weights, drains, {release: n for release, n in workload.replicas.items() if n}
+        return tuple([await self._picture(name) for name in self.subject.services])
+
+    async def _picture(self, service: str) -> Picture:
+        routing, workload = await self.routing(service), await self.workload(service)
+        copies = {name: value for name, value in routing.state.items() if name.startswith("mirror/") and value}
+        replicas = {release: n for release, n in workload.replicas.items() if n}
+        frozen = bool(workload.state.get("frozen"))
+        return routing.weights, tuple(sorted(routing.draining)), copies, replicas, frozen
 
     async def generations(self) -> dict[str, int]:
-        return {"mesh": (await self.routing()).generation, "agent": (await self.workload()).generation}
+        """Of each ledger, of all services that are rolled back."""
+        names = self.subject.services
+        return {
+            "mesh": sum([(await self.routing(name)).generation for name in names]),
+            "agent": sum([(await self.workload(name)).generation for name in names]),
+        }
 
     async def recorded(self) -> list[StoredIncident]:
-        """Incidents of payments, but for those of earlier cases; none while the store does not answer."""
+        """Incidents of the troubled service, but for those of earlier cases; none while the store does not answer."""
         with suppress(StoreUnavailable):
             return await asyncio.to_thread(self._read_recorded)
         return []
 
     def _read_recorded(self) -> list[StoredIncident]:
         with self.journal.read() as connection:
-            ids = set(connection.execute(text("SELECT id FROM incidents WHERE service = 'payments'")).scalars())
+            query = text("SELECT id FROM incidents WHERE service = :service")
+            ids = set(connection.execute(query, {"service": self.subject.troubled}).scalars())
         return [found for id in ids - self._earlier if (found := incident(self.journal, id))]
 
     def receipts(self, incident: str) -> dict[str, list[Receipt]]:
@@ -386,33 +409,43 @@ class ChaosWorld(SmallWorld):
             return False
         return description.status is WorkflowExecutionStatus.RUNNING
 
+    async def wanted(self) -> dict[str, int]:
+        """Replicas, by service and release."""
+        return {
+            f"{name} {release}": number
+            for name in self.subject.services
+            for release, number in (await self.workload(name)).replicas.items()
+            if number
+        }
+
     async def replicas(self) -> tuple[dict[str, int], int]:
-        """Ready replicas of payments by release as the agent lists them, and how many processes of it there are."""
+        """Those that are ready as the agent lists them, and how many processes there are of the services."""
         listed: list[dict[str, Any]] = (await self.http.get(f"{self._direct['AGENT']}/v1/replicas")).json()["replicas"]
         ready: dict[str, int] = {}
         for replica in listed:
-            if replica["service"] == "payments" and replica["status"] == "ready":
-                ready[replica["release"]] = ready.get(replica["release"], 0) + 1
-        return ready, await asyncio.to_thread(self._processes_of_payments)
+            if replica["service"] in self.subject.services and replica["status"] == "ready":
+                which = f"{replica['service']} {replica['release']}"
+                ready[which] = ready.get(which, 0) + 1
+        return ready, await asyncio.to_thread(self._processes)
 
-    def _processes_of_payments(self) -> int:
+    def _processes(self) -> int:
         ours = f":{self.port('ledger')}".encode()
+        names = {f"STERNWAY_SERVICE={name}".encode() for name in self.subject.services}
         found = 0
         for entry in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):
                 environment = entry.read_bytes()
-                found += all(
-                    part in environment for part in (REPLICA_VARIABLE.encode(), ours, b"STERNWAY_SERVICE=payments")
-                )
+                is_ours = REPLICA_VARIABLE.encode() in environment and ours in environment
+                found += is_ours and not names.isdisjoint(environment.split(b"\0"))
         return found
 
 
-def webhook(group: str) -> dict[str, Any]:
-    labels = {"alertname": "Burn", "service": "payments", "region": REGION, "severity": "critical"}
+def webhook(group: str, service: str) -> dict[str, Any]:
+    labels = {"alertname": "Burn", "service": service, "region": REGION, "severity": "critical"}
     alert = {
         "status": "firing",
         "labels": labels,
-        "annotations": {"summary": "payments fails"},
+        "annotations": {"summary": f"{service} fails"},
         "startsAt": "2026-01-31T12:00:00Z",
         "endsAt": "0001-01-01T00:00:00Z",
         "fingerprint": group,

@@ -21,7 +21,7 @@ from activities.catalogs import Catalogs
 from activities.directory import Directory
 from activities.mesh.driver import Routing
 from activities.platform.driver import Workload
-from deploy.demo.fleet.releases import how_to_run
+from deploy.demo.fleet.releases import HowToRun, how_to_run
 from models.catalog_file import LoadedCatalog, parse
 from models.identity import Key
 from models.receipt import Fields
@@ -43,7 +43,7 @@ UP_WITHIN = 30.0
 
 class SmallWorld:
     """Real parts in *folder*. *catalog* is text with ``${AGENT}``, ``${MESH}``, ``${ENVOY}`` and a port for each of
-    *services*, by its name in capitals; its one region is :data:`REGION`, its one proxy ``envoy-eu``."""
+    *services*, by :func:`variable`; its one region is :data:`REGION`, its one proxy ``envoy-eu``."""
 
     def __init__(self, folder: Path, catalog: str, services: Sequence[str]) -> None:
         agent, mesh, xds, envoy, gateway, *rest = free_ports(8 + len(services))
@@ -53,7 +53,7 @@ class SmallWorld:
             "AGENT": f"http://127.0.0.1:{agent}",
             "MESH": f"http://127.0.0.1:{mesh}",
             "ENVOY": f"http://127.0.0.1:{envoy}",
-            **{name.upper(): str(port) for name, port in zip(services, ports, strict=True)},
+            **{variable(name): str(port) for name, port in zip(services, ports, strict=True)},
         }
         self.gateway = f"http://127.0.0.1:{gateway}"
         self.temporal = f"127.0.0.1:{server}"
@@ -87,7 +87,7 @@ class SmallWorld:
 
     def port(self, service: str) -> int:
         """Where Envoy listens for callers of *service*."""
-        return int(self.urls[service.upper()])
+        return int(self.urls[variable(service)])
 
     def scope(self, incident: str | None = None, service: str = "payments") -> Scope:
         """A place to act in; for a fresh incident unless one is given."""
@@ -159,19 +159,22 @@ class SmallWorld:
         stop_everything(self.folder / "agent", patience=2)
 
     async def deploy(self, *releases: tuple[str, str], fault: str = "none") -> None:
-        """Tell the agent how these releases of the demo's services are run, and that they were deployed, in order.
+        """Tell the agent how these releases are run, and that they were deployed, in order.
 
         *fault*: what is wrong with v2 of payments, of those replicas of it that are started from now on.
         """
-        downstream = {REGION: {name: f"http://127.0.0.1:{self.port(name)}" for name in self._services}}
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
             for service, release in releases:
                 url = f"{self.urls['AGENT']}/v1/services/{service}/releases/{release}"
-                how = how_to_run(service, release, downstream, fault)
-                (await client.put(url, json=how)).raise_for_status()
+                (await client.put(url, json=self.how_to_run(service, release, fault))).raise_for_status()
                 url = f"{self.urls['AGENT']}/v1/regions/{REGION}/services/{service}/deployments"
                 body = {"release": release, "key": f"deployment:{service}-{release}:do:1"}
                 (await client.post(url, json=body)).raise_for_status()
+
+    def how_to_run(self, service: str, release: str, fault: str) -> HowToRun:
+        """As in the demo."""
+        downstream = {REGION: {name: f"http://127.0.0.1:{self.port(name)}" for name in self._services}}
+        return how_to_run(service, release, downstream, fault)
 
     async def register(self, services: Sequence[str], release: str = "v1") -> None:
         """Tell the agent of a release of each that nobody has started: without it no plan can be made for them."""
@@ -200,8 +203,7 @@ class SmallWorld:
 
     async def set_replicas(self, service: str, fields: Fields) -> None:
         """Returns once they are ready."""
-        platform = await self._drivers.platform(self.scope("writer", service))
-        await platform.change(Key(incident="somebody-else", step=str(ULID())), REGION, service, fields, None)
+        await self._set_workload(service, fields)
         wanted = {name.removeprefix("replicas/"): count for name, count in fields.items()}
 
         async def ready() -> bool:
@@ -210,8 +212,14 @@ class SmallWorld:
 
         await until(ready, UP_WITHIN, f"{service} has {wanted} ready")
 
+    async def _set_workload(self, service: str, fields: Fields) -> None:
+        platform = await self._drivers.platform(self.scope("writer", service))
+        await platform.change(Key(incident="somebody-else", step=str(ULID())), REGION, service, fields, None)
+
     async def serve(self, service: str, release: str) -> None:
-        """As after a finished deployment: *release* has one replica and all traffic."""
+        """As after a finished deployment: *release* has one replica and all traffic, and may be replaced by another."""
+        if (await self.workload(service)).state.get("frozen"):
+            await self._set_workload(service, {"frozen": None})
         await self.set_replicas(service, {f"replicas/{release}": 1})
         others = {name.rpartition("/")[2] for name in (await self.routing(service)).state} - {release}
         fields: Fields = {f"weight/{other}": 0 for other in others}
@@ -220,3 +228,8 @@ class SmallWorld:
         await self.set_weights(service, {**fields, f"weight/{release}": 100})
         if others:
             await self.set_replicas(service, {f"replicas/{other}": 0 for other in others})
+
+
+def variable(service: str) -> str:
+    """What stands for a service's port in the catalog."""
+    return service.upper().replace("-", "_")
