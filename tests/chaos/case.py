@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -107,17 +108,20 @@ def contracts() -> Iterator[str]:
 def in_order(cases: Iterable[Case], seed: int) -> list[Case]:
     """All of them, so that any beginning of the list covers as much as it can.
 
-    First every fault once, then every point once, then every fault at every kind of place; the rest follows. What comes
-    first within each is the seed's choice.
+    First every fault of every scenario once, if possible each at another point, those that strike at few points before
+    the others. Then every point once, then every fault at every kind of place; the rest follows. What comes first
+    within each is the seed's choice.
     """
     left = list(cases)
     random.Random(seed).shuffle(left)  # noqa: S311 -- a sample, not a secret
+    chances = Counter(map(_fault, left))
     ordered: list[Case] = []
-    for sight in (_fault, _point, _fault_and_place):
-        seen = {sight(case) for case in ordered}
-        for case in list(left):
-            if sight(case) not in seen:
-                seen.add(sight(case))
+    for sights in ((_fault, _point), (_fault,), (_point,), (_fault_and_place,)):
+        seen = {sight(case) for case in ordered for sight in sights}
+        for case in sorted(left, key=lambda case: chances[_fault(case)]) if _fault in sights else list(left):
+            found = {sight(case) for sight in sights}
+            if found.isdisjoint(seen):
+                seen |= found
                 ordered.append(case)
                 left.remove(case)
     return ordered + left

@@ -13,9 +13,11 @@ from tests.chaos.run import Result
 from tests.chaos.wire import REFUSED
 
 LEGEND = """\
-A case is a scenario, a fault and a point at which the fault strikes. The scenarios: *left alone* recovers by itself,
-*aborted* is aborted by a person after all traffic has moved, *compensated* has its next stage refused then. Points have
-the name of the process that comes to them; *wire* is the connection between a pool and a control plane.
+A case is a scenario, a fault and a point at which the fault strikes. Three scenarios roll payments back with the
+immediate strategy: *left alone* recovers by itself, *aborted* is aborted by a person after all traffic has moved,
+*compensated* has its next stage refused then. The others have the names of their strategies, and the boundaries of
+the stages are their points. Points have the name of the process that comes to them; *wire* is the connection between
+a pool and a control plane.
 
 What a case came to: *recovered*: as an undisturbed incident that is left alone. *Undone*: as before it. *Held*: at a
 place with a name, because somebody else had changed what it would undo. *Not reached* and *wrong* fail the run. *Held
