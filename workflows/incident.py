@@ -139,7 +139,6 @@ class IncidentWorkflow:
         )
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._plan = plan
-        self._emergency_allowed_by = None  # it was for this plan
         self._approved = False
         self._approved_stages.clear()
         self._reach(Milestone.PLANNED)
@@ -188,6 +187,7 @@ class IncidentWorkflow:
 
         A retry that was said to a rollback's hold, and came when that had just ended, is meant here too.
         """
+        self._emergency_allowed_by = None  # it was for the attempt that has ended
         self._standing.hold_for_person(reason)
         if not await self._words.retry(self._start.policy.hold_timeout):
             self._protection.stop_renewing()
