@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from models.plan import ServiceRollback
     from models.receipt import Outcome
     from models.rollback import Awaited, RollbackStart, stage_name
-    from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Scale, Soak, Stage, StageStep
+    from models.stage import Check, Compare, Drained, Gate, Ready, Route, Routed, Scale, Soak, Stage, StageStep
     from models.verdict import Finding, Verdict
 
 
@@ -128,11 +128,12 @@ class ServiceLane:
     async def _run_stage(self, stage: Stage) -> Trouble | None:
         workflow.set_current_details(f"{self.service}: stage **{stage.name}**: {stage.title}")
         moved_before = self._traffic_moved
-        self._traffic_moved = self._traffic_moved or stage.moves_traffic
         try:
             for step in stage.steps:
                 if await self._words.stop():
                     return ABORT_ASKED
+                moved_before = self._traffic_moved
+                self._traffic_moved = self._traffic_moved or isinstance(step.operation, Route)
                 await self._apply(step)
                 if step.check and (trouble := await self._pass(stage, step.check)):
                     return trouble
