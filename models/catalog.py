@@ -143,6 +143,8 @@ class RollbackPolicy(Frozen):
     """How much longer an inconclusive soak is watched before it holds."""
     min_requests: Annotated[int, Field(ge=1)] = 50
     """Fewer requests than these in the soak are inconclusive."""
+    headroom: Annotated[float, Field(ge=1, le=10)] = 1
+    """Capacity of the target, in multiples of what serves now: more than 1 where the peak is still to come."""
     strategy: StrategyName | None = None
     """Always this one, where nothing stands in the way. Default: what the selection's rules say."""
     emergency: bool = False

@@ -43,6 +43,12 @@ def test_releases_that_serve_together_are_replaced_together() -> None:
     assert scale.steps[0].operation == Scale(release="v1", replicas=4)
 
 
+def test_headroom_is_added_to_what_others_serve_with() -> None:
+    roomy = POLICY.model_copy(update={"headroom": 1.5})
+    assert scales(stages(state({"v2": 100}, {"v2": 3}), "v1", "v2", roomy), "v1")[0].replicas == 5
+    assert scales(stages(state({"v1": 100, "v2": 0}, {"v1": 5}), "v1", "v2", roomy), "v1")[0].replicas == 5
+
+
 def test_replicas_that_nobody_is_sent_to_are_no_capacity() -> None:
     scale = of(state({"v0": 0, "v1": 0, "v2": 100}, {"v0": 5, "v2": 2}), "v1", "v2")[0]
     assert scale.steps[0].operation == Scale(release="v1", replicas=2)

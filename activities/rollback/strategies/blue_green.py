@@ -37,7 +37,7 @@ def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -
             name="warm",
             title=f"scale {target} to full and warm it",
             steps=(
-                scale("scale-target", state, target, full(state, target), policy),
+                scale("scale-target", state, target, full(state, target, policy), policy),
                 _mirror("mirror", f"copy {copied}% of the GET requests to {target}", target, copied),
             ),
         ),

@@ -52,11 +52,11 @@ def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -
     )
 
 
-def most_replicas(state: ServiceState, target: str, bad: str) -> int:
+def most_replicas(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> int:
     """Of all releases, at the tightest moment of a rollback that gives up of *bad* what its share does not need."""
     others = sum(replicas for release, replicas in state.replicas.items() if release not in (target, bad))
     return others + max(
-        _kept(state, target, bad, before) + needed(state, target, percent)
+        _kept(state, target, bad, before) + needed(state, target, percent, policy)
         for before, percent in _steps(state.weights.get(target, 0))
     )
 
@@ -67,7 +67,7 @@ def _shares(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) 
         gate = compare(target, Need.NO_HARM, policy) if percent < 100 else None
         stage = share(f"share-{percent}", state, target, bad, percent, policy, gate)
         kept = _kept(state, target, bad, before)
-        if kept < state.replicas.get(bad, 0) and not has_room(state, target):
+        if kept < state.replicas.get(bad, 0) and not has_room(state, target, policy):
             room = scale(f"share-{percent}-room", state, bad, kept, policy)
             stage = stage.model_copy(update={"steps": (room, *stage.steps)})
         yield stage

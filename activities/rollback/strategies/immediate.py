@@ -27,7 +27,7 @@ def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -
         Stage(
             name="scale-target",
             title=f"scale {target} to full",
-            steps=(scale("scale-target", state, target, full(state, target), policy),),
+            steps=(scale("scale-target", state, target, full(state, target, policy), policy),),
         ),
         Stage(
             name="switch",

@@ -10,15 +10,17 @@ from models.stage import Compare, Drain, Drained, Gate, Ready, Route, Routed, Sc
 from models.verdict import Need
 
 
-def full(state: ServiceState, target: str) -> int:
-    """Replicas of *target* that can carry all of the traffic: as many as serve now, and never fewer than it has."""
-    serving = sum(state.replicas.get(release, 0) for release, weight in state.weights.items() if weight)
-    return max(serving, state.replicas.get(target, 0), 1)
+def full(state: ServiceState, target: str, policy: RollbackPolicy) -> int:
+    """Replicas of *target* that can carry all of the traffic: as many as serve now, with the headroom of the policy, and
+    never fewer than it has. Where it serves already, it has had its headroom."""
+    serving = {release: state.replicas.get(release, 0) for release, weight in state.weights.items() if weight}
+    had = serving.pop(target, 0)
+    return max(had + math.ceil(sum(serving.values()) * policy.headroom), state.replicas.get(target, 0), 1)
 
 
-def has_room(state: ServiceState, target: str) -> bool:
+def has_room(state: ServiceState, target: str, policy: RollbackPolicy) -> bool:
     """Whether *target* can have its full capacity beside everything that there is now."""
-    more = full(state, target) - state.replicas.get(target, 0)
+    more = full(state, target, policy) - state.replicas.get(target, 0)
     return state.room is None or sum(state.replicas.values()) + more <= state.room
 
 
@@ -53,16 +55,16 @@ def route(step: str, weights: dict[str, int], target: str, policy: RollbackPolic
     )
 
 
-def needed(state: ServiceState, target: str, percent: int) -> int:
+def needed(state: ServiceState, target: str, percent: int, policy: RollbackPolicy) -> int:
     """Replicas of *target* that so many percent of the traffic need, and never fewer than it has."""
-    return max(math.ceil(full(state, target) * percent / 100), state.replicas.get(target, 0))
+    return max(math.ceil(full(state, target, policy) * percent / 100), state.replicas.get(target, 0))
 
 
 def share(
     name: str, state: ServiceState, target: str, bad: str, percent: int, policy: RollbackPolicy, gate: Gate | None
 ) -> Stage:
     """*target* gets so many percent, once it has the capacity for them."""
-    replicas, weights = needed(state, target, percent), shares(state, target, bad, percent)
+    replicas, weights = needed(state, target, percent, policy), shares(state, target, bad, percent)
     return Stage(
         name=name,
         title=f"send {percent}% of the traffic to {target}",
