@@ -32,8 +32,8 @@ MISTAKES = {
         "rollback: {drain_time: 5}",
         "rollback: {drain_time: 5}",
         'policy "careful", rollback has no field "drain_time"; it can have ready_timeout, drain_timeout, soak, '
-        "soak_extension, min_requests, headroom, strategy, emergency, loss_budget, change_window, high_burn, approve_before, "
-        'point_max_age; did you mean "drain_timeout"?',
+        "soak_extension, min_requests, headroom, strategy, emergency, loss_budget, change_window, high_burn, "
+        'approve_before, point_max_age; did you mean "drain_timeout"?',
     ),
     "unknown field of an action": (
         "max_requests: 64",

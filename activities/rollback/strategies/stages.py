@@ -11,8 +11,10 @@ from models.verdict import Need
 
 
 def full(state: ServiceState, target: str, policy: RollbackPolicy) -> int:
-    """Replicas of *target* that can carry all of the traffic: as many as serve now, with the headroom of the policy, and
-    never fewer than it has. Where it serves already, it has had its headroom."""
+    """Replicas of *target* that can carry all of the traffic: as many as serve now, with the policy's headroom.
+
+    Never fewer than it has. Where it serves already, it has had its headroom.
+    """
     serving = {release: state.replicas.get(release, 0) for release, weight in state.weights.items() if weight}
     had = serving.pop(target, 0)
     return max(had + math.ceil(sum(serving.values()) * policy.headroom), state.replicas.get(target, 0), 1)
