@@ -56,6 +56,17 @@ async def test_replicas_that_the_platform_drains_get_nothing_new_and_it_hears_so
     assert load.failed == {}
 
 
+async def test_the_last_replica_beside_one_that_drains_is_kept_however_badly_it_answers(stage: Stage) -> None:
+    going = await Replica("payments", "v1", "eu").start()
+    version = stage.agent.set(stage.one, going, stage.two, stage.cache, draining=(going,))
+    await until(lambda: stage.agent.seen == version, 5, "the mesh has come back for the next version")
+    stage.one.status = 500
+    async with Load(stage.port) as load:
+        await until(lambda: load.total > 300, 10, "more errors than eject a replica")
+    going.kill()
+    assert set(load.answers) == {"500 v1"}
+
+
 async def test_when_the_region_s_replicas_die_unannounced_those_of_another_region_answer(stage: Stage) -> None:
     stage.one.delay = 0.02
     async with Load(stage.port) as load:

@@ -88,7 +88,8 @@ def _cluster(name: str) -> Resource:
             "interval": "1s",
             "base_ejection_time": "5s",
             "max_ejection_time": "60s",
-            # A release that is bad everywhere keeps half of its hosts: ejecting all would fail its whole share.
+            # A release that is bad everywhere keeps half of its hosts: ejecting all would fail its whole share. One that
+            # has a single host keeps it.
             "max_ejection_percent": 50,
         },
         "typed_extension_protocol_options": {
@@ -105,15 +106,19 @@ def _cluster(name: str) -> Resource:
 
 @lru_cache(_REMEMBERED)
 def _endpoints(cluster: str, here: str, endpoints: tuple[Endpoint, ...], drained: bool) -> Resource:
-    """The region's own replicas first; those of other regions take over when none of them is left."""
+    """The region's own replicas first; those of other regions take over when none of them is left.
+
+    A replica that is about to go is left out, and finishes what it has been sent. Told to the proxy as one that drains,
+    it would count among those of which half may be ejected: then the one that is left could be, too.
+    """
     localities: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for endpoint in endpoints:
+    for endpoint in (e for e in endpoints if e.ready):
         host, _, port = endpoint.address.rpartition(":")
         place = (0 if endpoint.region == here else 1, endpoint.region)
         localities.setdefault(place, []).append(
             {
                 "endpoint": {"address": {"socket_address": {"address": host, "port_value": int(port)}}},
-                "health_status": "HEALTHY" if endpoint.ready and not drained else "DRAINING",
+                "health_status": "DRAINING" if drained else "HEALTHY",
             }
         )
     body = {
