@@ -88,8 +88,8 @@ def _cluster(name: str) -> Resource:
             "interval": "1s",
             "base_ejection_time": "5s",
             "max_ejection_time": "60s",
-            # A release that is bad everywhere keeps half of its hosts: ejecting all would fail its whole share. One that
-            # has a single host keeps it.
+            # A release that is bad everywhere keeps half of its hosts, and a single one: ejecting all would fail its
+            # whole share.
             "max_ejection_percent": 50,
         },
         "typed_extension_protocol_options": {
