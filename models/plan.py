@@ -52,7 +52,8 @@ class Expectation(Frozen):
     """What a rollback takes, and what the trouble costs until then."""
 
     seconds: float
-    """Until traffic has left the bad releases: the 95th percentile of earlier ones, or what its gates take at least."""
+    """Until traffic has left the bad releases: the 95th percentile of earlier ones, or what its checks and gates may
+    take at most."""
     from_history: bool
     failed_requests: float | None
     """At the rate of now; none where that was not measured."""

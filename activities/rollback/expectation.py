@@ -11,7 +11,7 @@ from models.plan import Expectation, Lane, Wave
 def expect(now: Circumstances, strategy: str, waves: Sequence[Wave]) -> Expectation:
     """*now*: of the service that the plan is named after."""
     history = now.durations.get(strategy)
-    seconds = sum(max(map(_gates, wave.lanes), default=0.0) for wave in waves) if history is None else history
+    seconds = sum(max(map(_limits, wave.lanes), default=0.0) for wave in waves) if history is None else history
     failing = None if now.rate is None or now.failing is None else now.rate * now.failing
     return Expectation(
         seconds=seconds,
@@ -22,7 +22,10 @@ def expect(now: Circumstances, strategy: str, waves: Sequence[Wave]) -> Expectat
     )
 
 
-def _gates(lane: Lane) -> float:
-    """Seconds that the gates take at least which stand before the last stage that moves traffic."""
-    last = max((number for number, stage in enumerate(lane.stages) if stage.moves_traffic), default=0)
-    return sum(stage.gate.seconds for stage in lane.stages[:last] if stage.gate)
+def _limits(lane: Lane) -> float:
+    """Seconds after which its last stage that moves traffic has passed or failed, if nobody is waited for: what its
+    checks and the gates before it may take."""
+    last = max((number for number, stage in enumerate(lane.stages) if stage.moves_traffic), default=-1)
+    checks = [step.check.timeout for stage in lane.stages[: last + 1] for step in stage.steps if step.check]
+    gates = [stage.gate.seconds + stage.gate.extension for stage in lane.stages[: max(0, last)] if stage.gate]
+    return sum(checks) + sum(gates)

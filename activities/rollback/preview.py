@@ -21,12 +21,16 @@ def preview(rollback: RollbackPlan, steps: Sequence[PlanStep]) -> tuple[str, ...
 
 
 def _expected(expected: Expectation) -> str:
-    known = "19 of 20 earlier ones were as fast" if expected.from_history else "the gates alone; there is no history"
+    known = (
+        "19 of 20 earlier ones were as fast"
+        if expected.from_history
+        else "the limits of its checks and gates; no earlier one is known"
+    )
     requests = "an unknown number of" if expected.failed_requests is None else f"about {expected.failed_requests:,.0f}"
     loss = f"${expected.loss:,.2f}" if expected.loss_known else f"up to ${expected.loss:,.2f}"
     return (
-        f"traffic has left what is bad after {expected.seconds:.0f} s ({known}); until then {requests} requests fail, "
-        f"which costs {loss}"
+        f"traffic has left the bad release within {expected.seconds:.0f} s ({known}); in that "
+        f"time {requests} requests fail, which costs {loss}"
     )
 
 
