@@ -95,6 +95,7 @@ class Soak(Frozen):
     seconds: float
     extension: float
     min_requests: int
+    """0: requests can only speak against it, and none is needed."""
 
 
 class Compare(Frozen):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 
-from activities.analytics.objectives import Objective, objectives
+from activities.analytics.objectives import NOTHING, Objective, objectives
 from models.catalog import Slos
 from models.telemetry import Count, NoData, Window
 from models.verdict import Evidence, Finding, Verdict
@@ -35,12 +35,12 @@ _WEAKER = "absolute objective, the weaker evidence"
 def judge_absolute(window: Window | NoData, arm: str, slos: Slos, min_requests: int) -> Verdict:
     """Whether *arm* (a release, or the users) met the objectives inside *window*; see this module for the rule.
 
-    *min_requests* (1 or more): fewer are inconclusive. The window's slow requests must have been counted with the
-    threshold of ``slos.latency``.
+    *min_requests*: fewer are inconclusive; 0 where requests can only speak against the arm, and none is needed. The
+    window's slow requests must have been counted with the threshold of ``slos.latency``.
     """
     if isinstance(window, NoData):
         return _inconclusive(f"no data: {window.reason}")
-    count = window.arms.get(arm)
+    count = window.arms.get(arm, NOTHING if min_requests == 0 else None)
     if count is None:
         return _inconclusive(f"no data: nothing was measured of {arm}")
     return judge_count(arm, count, window.seconds, slos, min_requests)
@@ -52,7 +52,13 @@ def judge_count(arm: str, count: Count, seconds: float, slos: Slos, min_requests
     findings = [_find(objective, min_requests, ALPHA / len(measured)) for objective in measured]
     finding = _worst(findings)
     facts = "; ".join(_fact(objective, found) for objective, found in zip(measured, findings, strict=True))
-    few = f"; fewer than the {min_requests} requests needed" if count.requests < min_requests else ""
+    few = ""
+    if count.requests < max(1, min_requests):
+        few = (
+            f"; fewer than the {min_requests} requests needed"
+            if min_requests
+            else "; without a request it says nothing"
+        )
     evidence = tuple(Evidence(metric=o.metric, arm=arm, bad=o.bad, total=o.total, limit=o.budget) for o in measured)
     return Verdict(
         finding=finding,
@@ -89,7 +95,7 @@ def at_least(bad: int, total: int, share: float) -> float:
 def _find(objective: Objective, min_requests: int, alpha: float) -> Finding:
     if objective.bad >= FEWEST_BAD and at_least(objective.bad, objective.total, objective.budget) <= alpha:
         return Finding.FAIL
-    if objective.total >= max(1, min_requests) and objective.bad <= objective.total * objective.budget:
+    if objective.total >= min_requests and objective.bad <= objective.total * objective.budget:
         return Finding.PASS
     return Finding.INCONCLUSIVE
 

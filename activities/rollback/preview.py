@@ -84,4 +84,5 @@ def passes_when(asked: Check | Gate) -> str:
 
 
 def _watched(gate: Soak | Compare) -> str:
-    return f"on at least {gate.min_requests} requests for {gate.seconds:g} s, {gate.extension:g} s more on doubt"
+    requests = f"at least {gate.min_requests} requests" if gate.min_requests else "all requests that there are"
+    return f"on {requests} for {gate.seconds:g} s, {gate.extension:g} s more on doubt"

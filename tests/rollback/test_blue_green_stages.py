@@ -13,6 +13,7 @@ from models.stage import Drain, Drained, Mirror, Operation, Ready, Route, Routed
 
 POLICY = RollbackPolicy(ready_timeout=20, drain_timeout=10, soak=5, soak_extension=7, min_requests=30)
 SOAK = Soak(release="v1", seconds=5, extension=7, min_requests=30)
+SMOKE = SOAK.model_copy(update={"min_requests": 0})
 PAIRS = st.lists(st.sampled_from(RELEASES), min_size=2, max_size=2, unique=True)
 
 
@@ -28,7 +29,7 @@ def test_the_stages_are_those_of_the_design() -> None:
             ],
             None,
         ),
-        ("smoke", [], SOAK),
+        ("smoke", [], SMOKE),
         ("stop-copies", [(Mirror(release="v1", percent=0), None)], None),
         (
             "switch",

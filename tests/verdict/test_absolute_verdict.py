@@ -87,6 +87,22 @@ def test_an_arm_that_was_not_measured_is_inconclusive() -> None:
     assert judge_absolute(good, "v2", THREE_NINES, 1).finding is Finding.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("requests", "errors", "expected"),
+    [(0, 0, Finding.PASS), (1, 0, Finding.PASS), (2, 1, Finding.INCONCLUSIVE), (3, 3, Finding.FAIL)],
+)
+def test_where_requests_can_only_speak_against_it_none_is_needed(requests: int, errors: int, expected: Finding) -> None:
+    assert finding(requests, errors, least=0) is expected
+
+
+def test_where_none_is_needed_an_arm_that_was_never_asked_passes_and_a_source_that_is_away_does_not() -> None:
+    asked = window(Count(requests=1000, errors=0, slow=0))
+    never = judge_absolute(asked, "v2", THREE_NINES, 0)
+    assert (never.finding, "without a request it says nothing" in never.sentence) == (Finding.PASS, True)
+    away = NoData(service="payments", region="eu", reason="Envoy is away")
+    assert judge_absolute(away, "v2", THREE_NINES, 0).finding is Finding.INCONCLUSIVE
+
+
 def test_the_sentence_holds_the_numbers_and_calls_itself_weaker_evidence() -> None:
     verdict = judge_absolute(window(Count(requests=200, errors=30, slow=1)), "v1", BOTH, 50)
     assert "30 of 200 failed" in verdict.sentence
@@ -95,7 +111,7 @@ def test_the_sentence_holds_the_numbers_and_calls_itself_weaker_evidence() -> No
     assert verdict.evidence[0].limit == 0.001
 
 
-@given(counts, slos, st.integers(1, 2000))
+@given(counts, slos, st.integers(0, 2000))
 def test_pass_means_enough_requests_within_each_budget(count: Count, slos: Slos, least: int) -> None:
     verdict = judge_absolute(window(count), "v1", slos, least)
     within = all(e.bad <= e.total * e.limit for e in verdict.evidence)

@@ -3,7 +3,7 @@
 | stage | passes when | undone by |
 |---|---|---|
 | warm: target to full, then copies of GET requests | ready = full, before any copy | no copies, the replicas before |
-| smoke: how the target answers the copies | objectives met on enough of them | - |
+| smoke: how the target answers the copies | objectives met on all that there were | - |
 | stop-copies | - | the copies again |
 | switch: weights to 100 in one change | every proxy routes so | the weights before |
 | drain: the old colour finishes what it has | no request in flight | admitting it again |
@@ -13,9 +13,10 @@ Point of no return: none in the plan. The old colour keeps its replicas, ready t
 is for a person or the next deployment, and lies outside of it.
 
 The smoke judges the target alone against the service's objectives, on what it answered to copies that nobody waited
-for. It needs as many as the soak does. A service with fewer GET requests leaves it inconclusive, which never passes: it
-is extended once, then the rollback stops with nobody moved, takes copies and replicas back, and the incident holds for
-a person. What the target calls gets its reads twice while the copies last.
+for. Copies can only speak against the switch: a service that has few GET requests, or none, is switched all the same,
+as an immediate rollback would have done without asking, and the soak behind it needs real requests. Copies that miss an
+objective are watched once more as long; then the rollback stops with nobody moved, takes copies and replicas back, and
+the incident holds for a person. What the target calls gets its reads twice while the copies last.
 """
 
 from __future__ import annotations
@@ -62,4 +63,4 @@ def _mirror(step: str, title: str, target: str, percent: int) -> StageStep:
 
 
 def _smoke(target: str, policy: RollbackPolicy) -> Soak:
-    return Soak(release=target, seconds=policy.soak, extension=policy.soak_extension, min_requests=policy.min_requests)
+    return Soak(release=target, seconds=policy.soak, extension=policy.soak_extension, min_requests=0)
