@@ -42,7 +42,6 @@ DEFAULT = 4.0
 """The least that is assumed where no arm has a whole history. No estimate: errors in clumps of two or three, as from a
 retry or a broken connection with its requests, have it, and a doubled rate of errors is still found within minutes."""
 
-
 DETECTION = timedelta(hours=1)
 """How long trouble may go on before it is told of: urgent alerts look at windows of at most an hour."""
 

@@ -12,6 +12,7 @@ instants, whenever was scraped.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -26,7 +27,7 @@ from activities.analytics.drivers.prometheus_reading import Reading, Sample, Unu
 from models.telemetry import HISTORY_WINDOW_SECONDS, NoData, Totals, WindowReading, between
 
 MOST_BYTES = 2_000_000
-"""Of one answer: an hour of the histograms of some 15 releases."""
+"""Of one answer of a history: an hour of the histograms of some 15 releases."""
 
 Element = TypeVar("Element", Sample, Series)
 
@@ -143,13 +144,18 @@ class PrometheusTelemetry:
 
     async def _ask_over(self, query: str, times: Sequence[float], names: Mapping[str, str]) -> list[Series]:
         when = {"start": f"{times[0]:.3f}", "end": f"{times[-1]:.3f}", "step": str(HISTORY_WINDOW_SECONDS)}
-        return await self._post("query_range", _about(query, names), when, _Answer[Series])
+        return await self._post("query_range", _about(query, names), when, _Answer[Series], MOST_BYTES)
 
     async def _post(
-        self, what: str, query: str, when: Mapping[str, str], kind: type[_Answer[Element]]
+        self,
+        what: str,
+        query: str,
+        when: Mapping[str, str],
+        kind: type[_Answer[Element]],
+        most_bytes: float = math.inf,
     ) -> list[Element]:
         try:
-            status, text = await self._read(f"{self._url}/api/v1/{what}", {"query": query, **when})
+            status, text = await self._read(f"{self._url}/api/v1/{what}", {"query": query, **when}, most_bytes)
             if status in (400, 422):
                 raise Unusable(f"refused a query: {_Complaint.model_validate_json(text).error}; it is {query}")
             answer = kind.model_validate_json(text)
@@ -163,16 +169,16 @@ class PrometheusTelemetry:
             raise Unusable(f"answered only in part: {'; '.join(answer.warnings)}")
         return answer.data.result
 
-    async def _read(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
-        """The status and the body. Raises httpx errors, and :class:`Unusable` for more than is good for us."""
+    async def _read(self, url: str, form: Mapping[str, str], most_bytes: float) -> tuple[int, bytes]:
+        """The status and the body. Raises httpx errors, and :class:`Unusable` for a body that is longer."""
         async with self._client.stream("POST", url, data=form) as response:
             if response.status_code not in (400, 422):
                 response.raise_for_status()
             text = bytearray()
             async for chunk in response.aiter_bytes():
                 text += chunk
-                if len(text) > MOST_BYTES:
-                    raise Unusable(f"answered more than {MOST_BYTES:,} bytes to the query {form['query']}")
+                if len(text) > most_bytes:
+                    raise Unusable(f"answered more than {most_bytes:,} bytes to the query {form['query']}")
             return response.status_code, bytes(text)
 
     def _none(self, service: str, why: Unusable) -> NoData:
