@@ -90,9 +90,9 @@ def divisors(made: Traffic, history: bool) -> tuple[Floats, Floats]:
 
 def _among(bad: Counts, requests: Counts, history: bool) -> Floats:
     if not history:
-        return np.full(len(requests), among({}))
+        return np.full(len(requests), among({}).factor)
     runs = zip(bad.tolist(), requests.tolist(), strict=True)
-    return np.array([among({"v1": [Tally(*pair) for pair in zip(*run, strict=True)]}) for run in runs])
+    return np.array([among({"v1": [Tally(*pair) for pair in zip(*run, strict=True)]}).factor for run in runs])
 
 
 def _figures(firsts: Firsts) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class RollbackStart(Scope):
     """Seconds to wait for a person at a hold."""
     approval_timeout: float = 900
     """Seconds to wait for a person who must approve a stage, then hold."""
+    began_at: Time | None = None
+    """When the trouble was first told of; none: that is not known."""
 
 
 class RollbackResult(Frozen):

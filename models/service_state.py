@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from models.base import Frozen, Percent, Time
 from models.digest import digest
 
@@ -32,6 +34,10 @@ class ServiceState(Frozen):
     """The releases that the platform knows how to run; none: it cannot say."""
     room: int | None = None
     """Replicas of all releases that there is room for; none: taken to be enough."""
+
+    def deployed_at(self, release: str) -> datetime | None:
+        """When *release* was deployed last; none where nobody knows."""
+        return next((one.at for one in self.deployments if one.release == release), None)
 
     def fingerprint(self) -> str:
         """Digest of what a plan relies on. Readiness moves by itself and is checked by stages instead;

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from models.base import Frozen, Time
+
+HISTORY_WINDOWS = 240
+HISTORY_WINDOW_SECONDS = 15
+HISTORY = timedelta(seconds=HISTORY_WINDOWS * HISTORY_WINDOW_SECONDS)
+"""How far back a source is asked: an hour, in windows of equal length."""
 
 USERS = "users"
 """The arm that counts what callers saw at the service's listener: retries and fallbacks included."""

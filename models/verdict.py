@@ -34,6 +34,8 @@ class Compared(Frozen):
     """What either must reach to be shown: the logarithm of the number of metrics by the share of false alarms."""
     overdispersion: float
     """By which the evidence was divided, because events come in bursts; 1 where each is independent."""
+    assumed: str = ""
+    """Why the overdispersion is only assumed; empty where it was learned from the service's history."""
 
     @property
     def shows_harm(self) -> bool:

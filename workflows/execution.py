@@ -143,6 +143,7 @@ class Execution:
                 plan=chosen,
                 hold_timeout=self._start.policy.hold_timeout,
                 approval_timeout=self._start.policy.approval_timeout,
+                began_at=self._start.received_at,
             ),
             id=f"rollback:{self._start.incident}:{chosen.first.state.service}",
             parent_close_policy=ParentClosePolicy.ABANDON,

@@ -44,6 +44,7 @@ class ServiceLane:
         self._incident = start.incident
         self._attempt = start.attempt
         self._approval_timeout = start.approval_timeout
+        self._began_at = start.began_at
         self._scope = start.at(rollback.state.service).model_dump()
         self._rollback = rollback
         self._regions = regions
@@ -206,7 +207,11 @@ class ServiceLane:
                 return await call(analytics.SOAK, analytics.SoakRequest(**scope, arm=asked.release, **arm), title)
             case Compare():
                 title = f"gate: {asked.release} beside those that serve: {asked.need}"
-                return await call(analytics.COMPARE, analytics.CompareRequest(**scope, gate=asked), title)
+                deployed_at = self._rollback.state.deployed_at(self._rollback.bad)
+                request = analytics.CompareRequest(
+                    **scope, gate=asked, began_at=self._began_at, deployed_at=deployed_at
+                )
+                return await call(analytics.COMPARE, request, title)
 
     def _name(self, stage: Stage) -> str:
         return f"{self.service}, stage {stage.name}"

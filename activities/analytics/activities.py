@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.analytics import contract
 from activities.analytics.comparison import Comparison, judge
-from activities.analytics.overdispersion import overdispersion
+from activities.analytics.overdispersion import overdispersion, undisturbed_until
 from activities.analytics.sampling import observe, slow_threshold
 from activities.analytics.store.engine import Store
 from activities.analytics.store.journal import append
+from activities.analytics.telemetry import Telemetry
 from activities.analytics.verdict import judge_absolute
 from activities.directory import Directory
 from activities.polling import LOOK_SECONDS, hand_over_if_stopping
@@ -25,6 +26,9 @@ from models.verdict import Finding, Need, Verdict
 
 INTERVAL = 0.25
 """Seconds between two looks during a soak or a comparison."""
+
+HISTORY_SECONDS = 3.0
+"""That reading a history may take: a rollback must not wait for it."""
 
 
 class AnalyticsActivities:
@@ -72,15 +76,17 @@ class AnalyticsActivities:
         """Watch the target beside what serves at the same time; harm ends it at once, and what is needed as soon as it
         is shown, of *no-harm* after the whole time. An inconclusive one is watched for longer.
 
-        The comparison travels in the heartbeat, so that it goes on after a kill with all that it has seen.
+        The comparison travels in the heartbeat, so that it goes on after a kill with all that it has seen, and with the
+        overdispersion that it began with.
         """
         catalog = await self._directory.catalog(request)
         telemetry = await self._directory.telemetry(request)
         gate, slos = request.gate, catalog.service(request.service).slos
         slow_ms = slow_threshold(catalog, request.service)
-        progress = _ComparedSoFar.resumed() or _ComparedSoFar(
-            Comparison.begin(gate.release, slos, overdispersion([], slos))
-        )
+        progress = _ComparedSoFar.resumed()
+        if progress is None:
+            scatter = overdispersion(await _history(telemetry, request, slow_ms), slos)
+            progress = _ComparedSoFar(Comparison.begin(gate.release, slos, scatter))
         began = time.monotonic() - progress.elapsed
         while True:
             seen = progress.look(await _in_time(telemetry.totals(request.service, slow_ms), request))
@@ -106,6 +112,20 @@ async def _in_time(asked: Awaitable[Totals | NoData], scope: Scope) -> Totals | 
             return await asked
     except TimeoutError:
         return NoData(service=scope.service, region=scope.region, reason="the telemetry did not answer in time")
+
+
+async def _history(
+    telemetry: Telemetry, request: contract.CompareRequest, slow_ms: float | None
+) -> Sequence[WindowReading] | NoData:
+    if request.began_at is None:
+        return NoData(service=request.service, region=request.region, reason="when the trouble began is not known")
+    until = undisturbed_until(request.began_at, request.deployed_at)
+    try:
+        async with asyncio.timeout(HISTORY_SECONDS):
+            return await telemetry.history(request.service, slow_ms, until)
+    except TimeoutError:
+        reason = f"the telemetry did not answer with a history in {HISTORY_SECONDS:g} s"
+        return NoData(service=request.service, region=request.region, reason=reason)
 
 
 @dataclass

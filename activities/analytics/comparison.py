@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from activities.analytics.e_process import EProcess
 from activities.analytics.objectives import NOTHING, Objective, metrics, objectives
+from activities.analytics.overdispersion import Overdispersion
 from activities.analytics.verdict import ALPHA, judge_count
 from models.base import Frozen
 from models.catalog import Slos
@@ -41,6 +42,8 @@ class Comparison(Frozen):
     slos: Slos
     processes: dict[str, EProcess]
     """By metric."""
+    assumed: dict[str, str]
+    """Why its overdispersion is, by metric; empty where it was learned."""
     compared_target: Count = NOTHING
     compared_baseline: Count = NOTHING
     """Of the windows in which both served."""
@@ -55,10 +58,11 @@ class Comparison(Frozen):
     """Why the latest window said nothing; empty where it did."""
 
     @classmethod
-    def begin(cls, target: str, slos: Slos, overdispersion: Mapping[str, float]) -> Comparison:
+    def begin(cls, target: str, slos: Slos, overdispersion: Mapping[str, Overdispersion]) -> Comparison:
         """*overdispersion*: that of every metric, from :mod:`activities.analytics.overdispersion`."""
-        processes = {metric: EProcess(overdispersion=overdispersion[metric]) for metric in metrics(slos)}
-        return cls(target=target, slos=slos, processes=processes)
+        processes = {metric: EProcess(overdispersion=overdispersion[metric].factor) for metric in metrics(slos)}
+        assumed = {metric: overdispersion[metric].assumed for metric in processes}
+        return cls(target=target, slos=slos, processes=processes, assumed=assumed)
 
     def after(self, reading: WindowReading) -> Comparison:
         """With one more window; the windows must not overlap.
@@ -111,9 +115,10 @@ def judge(comparison: Comparison, need: Need, min_requests: int) -> Verdict:
     shown = [_compared(comparison, objective) for objective in theirs]
     finding, reason = _find(comparison, shown, need, min_requests)
     facts = "; ".join(_fact(*pair) for pair in zip(ours, shown, strict=True))
+    assumed = "".join(f"; assumed because {why}" for why in dict.fromkeys(c.assumed for c in shown) if why)
     return Verdict(
         finding=finding,
-        sentence=f"{target} beside the other releases in {comparison.seconds:.0f} s: {facts}{reason}",
+        sentence=f"{target} beside the other releases in {comparison.seconds:.0f} s: {facts}{reason}{assumed}",
         evidence=tuple(
             Evidence(metric=o.metric, arm=target, bad=o.bad, total=o.total, limit=o.budget, compared=compared)
             for o, compared in zip(ours, shown, strict=True)
@@ -156,6 +161,7 @@ def _compared(comparison: Comparison, theirs: Objective) -> Compared:
         log_e_improvement=process.log_e_improvement,
         threshold=threshold(len(comparison.processes)),
         overdispersion=process.overdispersion,
+        assumed=comparison.assumed[theirs.metric],
     )
 
 
@@ -167,7 +173,8 @@ def _fact(ours: Objective, compared: Compared) -> str:
         found = "better"
     numbers = (
         f"log E of harm {compared.log_e_harm:.1f}, of improvement {compared.log_e_improvement:.1f}, "
-        f"{compared.threshold:.1f} needed"
+        f"{compared.threshold:.1f} needed, overdispersion {compared.overdispersion:.1f} "
+        f"{'assumed' if compared.assumed else 'learned'}"
     )
     return f"{ours.bad} of {ours.total} {ours.words}, {compared.bad} of {compared.total} beside it, {found} ({numbers})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from activities.contract import Contract, WhenRegionIsSilent
-from models.base import Frozen
+from models.base import Frozen, Time
 from models.journal import JournalEntry
 from models.observation import Observation
 from models.scope import Scope
@@ -28,6 +28,10 @@ class SoakRequest(Scope):
 
 class CompareRequest(Scope):
     gate: Compare
+    began_at: Time | None = None
+    """When the trouble was first told of; none: no history is read."""
+    deployed_at: Time | None = None
+    """When the release that is rolled away from was deployed; none: that is not known."""
 
 
 class JournalBatch(Frozen):

@@ -1,11 +1,12 @@
-"""What Sternway asks of telemetry: cumulative raw counts for each release, and the requests in flight."""
+"""What Sternway asks of telemetry: cumulative raw counts for each release, their history, and requests in flight."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
-from models.telemetry import NoData, Totals
+from models.telemetry import NoData, Totals, WindowReading
 
 
 class Telemetry(Protocol):
@@ -13,6 +14,12 @@ class Telemetry(Protocol):
 
     async def totals(self, service: str, slow_ms: float | None) -> Totals | NoData:
         """Counts since the source began. *slow_ms*: what counts as slow; rounded up to the source's next bucket."""
+        ...
+
+    async def history(self, service: str, slow_ms: float | None, until: datetime) -> Sequence[WindowReading] | NoData:
+        """:data:`~models.telemetry.HISTORY` before *until*, window by window, the oldest first; no data where the
+        source keeps none. A window in which the source did not look has no requests, and the next has those of both.
+        """
         ...
 
     async def in_flight(self, service: str, release: str) -> int | NoData:

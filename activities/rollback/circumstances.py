@@ -78,7 +78,7 @@ def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackP
     """High where the trouble began soon after the newest release was deployed, and that release measurably fails."""
     if way.bad is None:
         return Confidence(high=False, because=way.sentence)
-    deployed = _deployed(subject, way)
+    deployed = subject.state.deployed_at(way.bad)
     if deployed is None:
         return Confidence(high=False, because=f"when {way.bad} was deployed is not known")
     before = (began_at - deployed).total_seconds()
@@ -105,10 +105,6 @@ def _incompatible(catalog: Catalog, service: str, way: Way) -> str | None:
     """Where the only releases to go back to are those that do not fit any more."""
     entry = catalog.service(service)
     return way.sentence if way.target is None and entry.incompatible else None
-
-
-def _deployed(subject: Subject, way: Way) -> datetime | None:
-    return next((one.at for one in subject.state.deployments if one.release == way.bad), None)
 
 
 def _users(subject: Subject) -> Count | None:

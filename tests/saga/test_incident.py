@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from activities.analytics.contract import COMPARE, CompareRequest
 from activities.analytics.store import incidents
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
@@ -16,6 +17,7 @@ from tests.saga.incidents import SOMEBODY, start, state, until_phase
 from tests.saga.picture import picture
 from tests.waiting import until
 from tests.world.world import Mishap, World
+from workers.conversion import data_converter
 from workflows.incident import IncidentWorkflow
 from workflows.search import SEVERITY
 
@@ -36,6 +38,27 @@ async def test_an_incident_protects_rolls_back_lifts_and_confirms(
     reached = [result.milestones[m] for m in Milestone]
     assert reached == sorted(reached)
     assert world.failures == []
+
+
+async def test_a_comparison_is_told_when_the_trouble_and_the_bad_release_came(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    catalog = world.another_catalog("soak: 1,", "soak: 1, strategy: gradual,")
+    incident = await start(rollbacks, catalog=catalog)
+    result = await incident.result()
+    rollback = rollbacks.client.get_workflow_handle(f"rollback:{result.incident}:payments")
+    asked = [
+        event.activity_task_scheduled_event_attributes.input
+        for event in (await rollback.fetch_history()).events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == COMPARE.name
+    ]
+    assert asked, result.sentence
+    plan = (await state(incident)).plan
+    assert plan and plan.rollback
+    for one in asked:
+        (request,) = await data_converter.decode(one.payloads, [CompareRequest])
+        assert request.began_at == result.milestones[Milestone.RECEIVED]
+        assert request.deployed_at == plan.rollback.first.state.deployed_at("v2") is not None
 
 
 async def test_an_incident_held_after_its_rollback_goes_on_from_there(world: World, rollbacks: Rollbacks) -> None:

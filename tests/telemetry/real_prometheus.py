@@ -15,9 +15,13 @@ import pytest
 from tests.waiting import until
 
 PROMETHEUS = shutil.which("prometheus")
+PROMTOOL = shutil.which("promtool")
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
 
 needs_prometheus = pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (Debian: prometheus)")
+needs_promtool = pytest.mark.skipif(
+    PROMETHEUS is None or PROMTOOL is None, reason="prometheus and its promtool are not installed (Debian: prometheus)"
+)
 needs_alertmanager = pytest.mark.skipif(
     PROMETHEUS is None or ALERTMANAGER is None,
     reason="not installed (Debian: prometheus and prometheus-alertmanager)",
@@ -44,6 +48,16 @@ async def prometheus(directory: Path, configuration: str) -> AsyncIterator[str]:
     )
     async with _running(directory / "prometheus.log", str(PROMETHEUS), arguments, f"http://127.0.0.1:{port}") as url:
         yield url
+
+
+async def backfill(directory: Path, openmetrics: str) -> None:
+    """Samples of the past for a :func:`prometheus` that is started in *directory* afterwards."""
+    file = directory / "past.txt"
+    file.write_text(openmetrics)
+    arguments = ("tsdb", "create-blocks-from", "openmetrics", str(file), str(directory / "tsdb"))
+    with (directory / "promtool.log").open("ab") as output:
+        process = await asyncio.create_subprocess_exec(str(PROMTOOL), *arguments, stdout=output, stderr=output)
+    assert await process.wait() == 0, f"see {directory / 'promtool.log'}"
 
 
 @contextlib.asynccontextmanager

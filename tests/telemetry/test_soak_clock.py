@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from temporalio.testing import ActivityEnvironment
 
 from activities.analytics.contract import SoakRequest
-from models.telemetry import USERS, Count, NoData, Totals
+from models.telemetry import USERS, Count, NoData, Totals, WindowReading
 from tests.telemetry.scripted import SCOPE, analytics
 
 SECONDS = 1.0
@@ -26,6 +27,9 @@ class Clockwise:
         at = datetime.now(UTC) + timedelta(hours=self._read)
         users = Count(requests=1000 * self._read, errors=0, slow=0)
         return Totals(service=service, region="eu", at=at, epoch="one", arms={USERS: users})
+
+    async def history(self, service: str, slow_ms: float | None, until: datetime) -> Sequence[WindowReading] | NoData:
+        return NoData(service=service, region="eu", reason="a soak does not ask for it")
 
     async def in_flight(self, service: str, release: str) -> int | NoData:
         return NoData(service=service, region="eu", reason="a soak does not ask for it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from activities.analytics.comparison import Comparison, judge, threshold
 from activities.analytics.e_process import EProcess
+from activities.analytics.overdispersion import Overdispersion
 from models.catalog import Availability, Latency, Slos
 from models.telemetry import USERS, Count, NoData, Window, WindowReading
 from models.verdict import Finding, Need, Verdict
@@ -46,7 +48,8 @@ def window(v1: Count, v2: Count, seconds: float = 15, **others: Count) -> Window
 
 
 def begun(slos: Slos = ONE, overdispersion: float = 1.0) -> Comparison:
-    return Comparison.begin("v1", slos, {"availability": overdispersion, "latency": overdispersion})
+    factor = Overdispersion(factor=overdispersion)
+    return Comparison.begin("v1", slos, {"availability": factor, "latency": factor})
 
 
 def after(*readings: WindowReading, slos: Slos = ONE, overdispersion: float = 1.0) -> Comparison:
@@ -220,6 +223,20 @@ def test_the_evidence_has_the_numbers_of_both_sides_and_what_is_needed() -> None
     assert errors.compared.shows_improvement and not slow.compared.shows_improvement
     assert "1 of 200 failed, 300 of 800 beside it, better" in verdict.sentence
     assert "\n" not in verdict.sentence
+
+
+def test_the_sentence_says_whether_the_overdispersion_was_learned_and_once_why_it_was_not() -> None:
+    learned, assumed = Overdispersion(factor=1.4), Overdispersion(factor=4, assumed="Envoy keeps no history")
+    for found, words, last in (
+        ({"availability": learned, "latency": learned}, ("1.4 learned", "1.4 learned"), "within its objectives"),
+        ({"availability": learned, "latency": assumed}, ("1.4 learned", "4.0 assumed"), "Envoy keeps no history"),
+        ({"availability": assumed, "latency": assumed}, ("4.0 assumed", "4.0 assumed"), "Envoy keeps no history"),
+    ):
+        verdict = judge(Comparison.begin("v1", TWO, found).after(ALIKE), Need.NO_HARM, LEAST)
+        assert re.findall(r"overdispersion (\S+ \w+)", verdict.sentence) == list(words)
+        assert verdict.sentence.endswith(last)
+        assert verdict.sentence.count("because") == (last == "Envoy keeps no history")
+        assert [e.compared.assumed for e in verdict.evidence if e.compared] == [o.assumed for o in found.values()]
 
 
 @given(st.lists(readings, max_size=8), st.sampled_from(Need), st.integers(0, 8), st.integers(1, 100))

@@ -25,14 +25,14 @@ without it they trail by up to the flush interval.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from activities.analytics.drivers.envoy_epoch import Epoch
-from models.telemetry import USERS, Count, NoData, Totals
+from models.telemetry import USERS, Count, NoData, Totals, WindowReading
 
 _LISTENER = r"downstream_rq_(completed|5xx|rx_reset|time)"
 _CLUSTER = r"upstream_rq_(total|completed|5xx|retry|active_overflow|pending_overflow|time)"
@@ -146,6 +146,9 @@ class EnvoyTelemetry:
         except (ValidationError, KeyError, ValueError):
             return self._nothing(services, "answered something else than Envoy's statistics; is that the admin port?")
         return {service: self._read(statistics, service, slow, at, epoch) for service, slow in services.items()}
+
+    async def history(self, service: str, slow_ms: float | None, until: datetime) -> Sequence[WindowReading] | NoData:
+        return self._none(service, "keeps no history")
 
     async def in_flight(self, service: str, release: str) -> int | NoData:
         """Requests at the release, and those that wait for a connection to it."""

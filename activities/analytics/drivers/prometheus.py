@@ -4,28 +4,40 @@ A reading is as old as its samples: ``at`` is when they were scraped, so two loo
 sample" and not "no traffic". Samples older than *stale_after* are no data, as are a query that Prometheus refuses, an
 answer with warnings (some of the data was not reached), and a query without an answer for a service or release that
 the others know: an error count that is missing is not an error count of zero.
+
+A history is the answers to the same queries at instants of the past, each held to the same. Its windows end at those
+instants, whenever was scraped.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Generic, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from activities.analytics.drivers.prometheus_history import Series, instants, readings
 from activities.analytics.drivers.prometheus_queries import Queries
 from activities.analytics.drivers.prometheus_reading import Reading, Sample, Unusable
-from models.telemetry import NoData, Totals
+from models.telemetry import HISTORY_WINDOW_SECONDS, NoData, Totals, WindowReading, between
+
+MOST_BYTES = 2_000_000
+"""Of one answer of a history: an hour of the histograms of some 15 releases."""
+
+Element = TypeVar("Element", Sample, Series)
 
 
-class _Data(BaseModel):
-    result: list[Sample]
+class _Data(BaseModel, Generic[Element]):
+    result: list[Element]
 
 
-class _Answer(BaseModel):
-    data: _Data
+class _Answer(BaseModel, Generic[Element]):
+    data: _Data[Element]
     warnings: list[str] = []
 
 
@@ -52,10 +64,21 @@ class PrometheusTelemetry:
         """A dozen queries for all of them, all for the same instant."""
         try:
             now = await self._now()
-            reading = await self._read("|".join(services), now, any(slow is not None for slow in services.values()))
+            times = any(slow is not None for slow in services.values())
+            names = {"services": "|".join(services)}
+            reading = Reading(await self._counting(times, lambda query: self._ask(query, now, names)))
         except Unusable as unusable:
             return {service: self._none(service, unusable) for service in services}
         return {service: self._totals(reading, service, slow, now) for service, slow in services.items()}
+
+    async def history(self, service: str, slow_ms: float | None, until: datetime) -> Sequence[WindowReading] | NoData:
+        """The dozen queries, each over the whole range."""
+        times, names = instants(until.timestamp()), {"services": service}
+        try:
+            answers = await self._counting(slow_ms is not None, lambda query: self._ask_over(query, times, names))
+            return await asyncio.to_thread(self._windows, answers, times, service, slow_ms)
+        except Unusable as unusable:
+            return self._none(service, unusable)
 
     async def in_flight(self, service: str, release: str) -> int | NoData:
         """Requests at the release, and those that wait for a connection to it, at the time of the last scrape."""
@@ -85,6 +108,19 @@ class PrometheusTelemetry:
         except Unusable as unusable:
             return self._none(service, unusable)
 
+    def _windows(
+        self, answers: Mapping[str, Sequence[Series]], times: Sequence[float], service: str, slow_ms: float | None
+    ) -> list[WindowReading]:
+        found = zip(readings(answers, times), times, strict=True)
+        totals = [self._at(reading, service, slow_ms, at) for reading, at in found]
+        return [between(earlier, later) for earlier, later in pairwise(totals)]
+
+    def _at(self, reading: Reading, service: str, slow_ms: float | None, at: float) -> Totals | NoData:
+        totals = self._totals(reading, service, slow_ms, at)
+        if isinstance(totals, NoData):
+            return totals
+        return totals.model_copy(update={"at": datetime.fromtimestamp(at, UTC)})
+
     def _fresh(self, newest: float | None, now: float, what: str) -> datetime:
         if newest is None:
             raise Unusable(f"has no samples of {what}; does it scrape the Envoys of {self.region}?")
@@ -92,27 +128,37 @@ class PrometheusTelemetry:
             raise Unusable(f"is stale: the newest samples of {what} are {now - newest:.0f} s old")
         return datetime.fromtimestamp(newest, UTC)
 
-    async def _read(self, services: str, now: float, times: bool) -> Reading:
+    async def _counting(self, times: bool, ask: Callable[[str], Awaitable[list[Element]]]) -> dict[str, list[Element]]:
+        """The answers to the queries that make a reading, by their names."""
         names = self._queries.counting(times)
-        asked = (self._ask(getattr(self._queries, name), now, {"services": services}) for name in names)
-        return Reading(dict(zip(names, await asyncio.gather(*asked), strict=True)))
+        answers = await asyncio.gather(*(ask(getattr(self._queries, name)) for name in names))
+        return dict(zip(names, answers, strict=True))
 
     async def _now(self) -> float:
         """By Prometheus's own clock, so that a difference between ours and its is no staleness."""
         return (await self._ask("vector(time())", None, {}))[0].number
 
     async def _ask(self, query: str, at: float | None, names: Mapping[str, str]) -> list[Sample]:
-        for name, value in names.items():
-            query = query.replace(f"<{name}>", value)
+        when = {} if at is None else {"time": f"{at:.3f}"}
+        return await self._post("query", _about(query, names), when, _Answer[Sample])
+
+    async def _ask_over(self, query: str, times: Sequence[float], names: Mapping[str, str]) -> list[Series]:
+        when = {"start": f"{times[0]:.3f}", "end": f"{times[-1]:.3f}", "step": str(HISTORY_WINDOW_SECONDS)}
+        return await self._post("query_range", _about(query, names), when, _Answer[Series], MOST_BYTES)
+
+    async def _post(
+        self,
+        what: str,
+        query: str,
+        when: Mapping[str, str],
+        kind: type[_Answer[Element]],
+        most_bytes: float = math.inf,
+    ) -> list[Element]:
         try:
-            form = {"query": query} if at is None else {"query": query, "time": f"{at:.3f}"}
-            response = await self._client.post(f"{self._url}/api/v1/query", data=form)
-            if response.status_code in (400, 422):
-                raise Unusable(
-                    f"refused a query: {_Complaint.model_validate_json(response.content).error}; it is {query}"
-                )
-            response.raise_for_status()
-            answer = _Answer.model_validate_json(response.content)
+            status, text = await self._read(f"{self._url}/api/v1/{what}", {"query": query, **when}, most_bytes)
+            if status in (400, 422):
+                raise Unusable(f"refused a query: {_Complaint.model_validate_json(text).error}; it is {query}")
+            answer = kind.model_validate_json(text)
         except httpx.HTTPStatusError as error:
             raise Unusable(f"answered {error.response.status_code} to a query") from None
         except httpx.HTTPError as error:
@@ -123,5 +169,23 @@ class PrometheusTelemetry:
             raise Unusable(f"answered only in part: {'; '.join(answer.warnings)}")
         return answer.data.result
 
+    async def _read(self, url: str, form: Mapping[str, str], most_bytes: float) -> tuple[int, bytes]:
+        """The status and the body. Raises httpx errors, and :class:`Unusable` for a body that is longer."""
+        async with self._client.stream("POST", url, data=form) as response:
+            if response.status_code not in (400, 422):
+                response.raise_for_status()
+            text = bytearray()
+            async for chunk in response.aiter_bytes():
+                text += chunk
+                if len(text) > most_bytes:
+                    raise Unusable(f"answered more than {most_bytes:,} bytes to the query {form['query']}")
+            return response.status_code, bytes(text)
+
     def _none(self, service: str, why: Unusable) -> NoData:
         return NoData(service=service, region=self.region, reason=f"Prometheus at {self._url} {why}")
+
+
+def _about(query: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        query = query.replace(f"<{name}>", value)
+    return query

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-
-from pydantic import BaseModel
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from models.telemetry import USERS, Count
 
@@ -20,7 +20,8 @@ class Unusable(Exception):
     """Why there is nothing to read, as the rest of a sentence that begins with "Prometheus at …"."""
 
 
-class Sample(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Sample:
     """One element of an instant vector."""
 
     metric: dict[str, str]
@@ -37,8 +38,9 @@ class Sample(BaseModel):
 class Reading:
     """The answers by the names of the queries. Raises :class:`Unusable` where one has nothing to say."""
 
-    def __init__(self, answers: Mapping[str, list[Sample]]) -> None:
+    def __init__(self, answers: Mapping[str, Sequence[Sample]]) -> None:
         self._answers = answers
+        self._by_arm = {query: _by_arm(samples) for query, samples in answers.items()}
 
     def sampled(self, service: str) -> float | None:
         return next((s.number for s in self._answers["sampled"] if s.metric.get("service") == service), None)
@@ -54,7 +56,7 @@ class Reading:
         return hashlib.sha256(repr(runs).encode()).hexdigest()[:16]
 
     def arms(self, service: str, slow_ms: float | None) -> dict[str, Count]:
-        releases = sorted(s.metric.get("release", "") for s in self._of("releases", service))
+        releases = sorted(release for of, release in self._by_arm["releases"] if of == service)
         arms = {release: self._release(service, release, slow_ms) for release in releases}
         return {**arms, USERS: self._users(service, slow_ms)}
 
@@ -80,9 +82,8 @@ class Reading:
         if slow_ms is None or requests == 0:
             return 0
         buckets = {
-            float(s.metric.get("le", "nan")): int(s.number)
-            for s in self._of(query, service)
-            if s.metric.get("release", "") == release
+            float(sample.metric.get("le", "nan")): int(sample.number)
+            for sample in self._by_arm[query].get((service, release), ())
         }
         if math.inf not in buckets:
             raise Unusable(f"has no histogram of {service}|{release or USERS} yet, so slow requests are unknown")
@@ -90,10 +91,14 @@ class Reading:
         return min(requests, buckets[math.inf] - buckets[bound])
 
     def _one(self, query: str, service: str, release: str = "") -> int:
-        for sample in self._of(query, service):
-            if sample.metric.get("release", "") == release:
-                return int(sample.number)
+        if found := self._by_arm[query].get((service, release)):
+            return int(found[0].number)
         raise Unusable(f"answers nothing for {service}|{release or USERS} to the query {query}")
 
-    def _of(self, query: str, service: str) -> list[Sample]:
-        return [s for s in self._answers[query] if s.metric.get("service") == service]
+
+def _by_arm(samples: Sequence[Sample]) -> dict[tuple[str, str], list[Sample]]:
+    """By service and release; that of the users has none."""
+    found = defaultdict[tuple[str, str], list[Sample]](list)
+    for sample in samples:
+        found[sample.metric.get("service", ""), sample.metric.get("release", "")].append(sample)
+    return found
