@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta  # pyright: ignore[reportMissingTypeStubs] -- scipy has no types
 
 from activities.analytics.overdispersion import Tally, among
 from activities.analytics.verdict import ALPHA

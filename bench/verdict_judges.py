@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu  # pyright: ignore[reportUnknownVariableType] -- scipy has no types
+from scipy.stats import mannwhitneyu  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] -- none
 
 from activities.analytics.comparison import threshold
 from activities.analytics.e_process import ODDS

@@ -52,7 +52,7 @@ class Postgres:
     def start_again(self) -> None:
         """The server on the data that is there. Returns at once."""
         with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen[bytes](
                 [*self._command, *self._settings],
                 stdout=log,
                 stderr=log,

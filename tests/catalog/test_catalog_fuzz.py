@@ -78,7 +78,7 @@ values = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, RIGHT.count("\n") - 1), values, st.booleans())
 def test_any_value_in_any_place_is_right_or_a_problem_with_its_line(line: int, value: str, drop: bool) -> None:
-    lines = RIGHT.split("\n")
+    lines = [str(line) for line in RIGHT.split("\n")]
     name = lines[line].split(":")[0]
     lines[line : line + 1] = [] if drop else [f"{name}: {value}"]
     answer("\n".join(lines))

@@ -97,13 +97,15 @@ class Matrix:
 
     async def _try(self, world: ChaosWorld, case: Case) -> Result:
         """Again where the point was not reached: a renewal or a batch may come earlier or later."""
-        for _ in range(TIMES):
-            result = await run_case(
-                world, case, self.recovered[case.scenario.subject.strategy], f"case-{time.time_ns()}"
-            )
+        for _ in range(TIMES - 1):
+            result = await self._once(world, case)
             if result.came_to != "not reached":
-                break
-        return result
+                return result
+        return await self._once(world, case)
+
+    async def _once(self, world: ChaosWorld, case: Case) -> Result:
+        recovered = self.recovered[case.scenario.subject.strategy]
+        return await run_case(world, case, recovered, f"case-{time.time_ns()}")
 
     def _keep_logs(self, world: ChaosWorld) -> None:
         kept = self.logs / f"{time.strftime('%H%M%S')}-case-{len(self.results)}"

@@ -15,9 +15,9 @@ async def test_it_is_the_same_every_time(temporal_server: TemporalServer) -> Non
     environment = {**os.environ, "STERNWAY_TEMPORAL_ADDRESS": f"127.0.0.1:{temporal_server.port}"}
 
     async def status() -> int | None:
-        silent = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
-        command = [sys.executable, "-m", "workers.cli", "upgrade", "status"]
-        return await (await asyncio.create_subprocess_exec(*command, env=environment, **silent)).wait()
+        command, silent = [sys.executable, "-m", "workers.cli", "upgrade", "status"], asyncio.subprocess.DEVNULL
+        asked = await asyncio.create_subprocess_exec(*command, env=environment, stdout=silent, stderr=silent)
+        return await asked.wait()
 
     ended = [await asyncio.gather(*(status() for _ in range(3))) for _ in range(5)]
     statuses = {one for together in ended for one in together}

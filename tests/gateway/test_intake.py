@@ -30,7 +30,7 @@ URL = "/v1/alerts/alertmanager"
     ],
 )
 async def test_wrong_credentials_are_refused_and_nothing_is_stored(alone: Gateway, authorization: str | None) -> None:
-    headers = {"Authorization": authorization.encode("latin-1")} if authorization else {}
+    headers = [(b"Authorization", authorization.encode("latin-1"))] if authorization else []
     answer = await alone.http.post(URL, json=message(alert()), headers=headers)
     assert answer.status_code == 401
     assert (await alone.ask("GET", "/v1/alerts?state=pending")).json() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.receipt import Fields
 from tests.mesh.backend import Replica
 from tests.mesh.load import Load, ask
 from tests.mesh.stage import Stage
@@ -19,7 +20,7 @@ async def test_a_hundred_flips_of_the_weights_fail_no_request_and_each_is_in_for
     async with Load(stage.port) as load:
         for turn in range(100):
             new, old = ("v2", "v1") if turn % 2 == 0 else ("v1", "v2")
-            fields = {f"weight/{new}": 100, f"weight/{old}": 0}
+            fields: Fields = {f"weight/{new}": 100, f"weight/{old}": 0}
             receipt = await stage.mesh.change(stage.key(), "payments", fields, generation + turn)
             assert (receipt.generation, receipt.pending) == (generation + turn + 1, ())
             assert await ask(stage.port) == f"200 {new}"

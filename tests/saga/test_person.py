@@ -208,7 +208,7 @@ async def test_what_is_held_is_ended_by_retry_and_not_by_resume_and_each_effect_
 
     assert result.phase is Phase.RESOLVED, result.sentence
     assert await effects(world, result.incident) == ALL
-    told = [event.payload["action"] for event in events(rollbacks.store, result.incident) if event.kind == "operator"]
+    told = [(e.payload or {}).get("action") for e in events(rollbacks.store, result.incident) if e.kind == "operator"]
     assert told == ["pause", "resume", "retry"]
 
 

@@ -48,8 +48,10 @@ def other_digest(digest: str) -> str:
 
 def altered(link: Link, field: str) -> Link:
     value: Any = getattr(link, field)
-    changed: Any = value + 1 if isinstance(value, int) else value
-    if isinstance(value, datetime):
+    changed: Any = value
+    if isinstance(value, int):
+        changed = value + 1
+    elif isinstance(value, datetime):
         changed = value + timedelta(microseconds=1) if value.year < 9999 else value - timedelta(microseconds=1)
     elif field in {"payload_digest", "previous_hash", "hash", "salt"}:
         changed = other_digest(value)

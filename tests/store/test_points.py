@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +18,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 
 
-def point(release: str = "v1", hours_ago: float = 1, **changed: object) -> RollbackPoint:
+def point(release: str = "v1", hours_ago: float = 1, **changed: Any) -> RollbackPoint:
     taken = NOW - timedelta(hours=hours_ago)
     values: dict[str, object] = {
         "service": "payments",
@@ -34,7 +35,7 @@ def point(release: str = "v1", hours_ago: float = 1, **changed: object) -> Rollb
     return RollbackPoint.model_validate(values | changed)
 
 
-def before_change(**changed: object) -> RollbackPoint:
+def before_change(**changed: Any) -> RollbackPoint:
     return point("v2", why=Why.BEFORE_CHANGE, incident="I", health=Finding.FAIL, **changed)
 
 
@@ -111,7 +112,7 @@ def test_a_point_that_does_not_say_whose_change_it_precedes_is_refused(store: St
         {"why": Why.BEFORE_CHANGE, "incident": "I"},
     ],
 )
-def test_an_unfit_point_is_never_chosen(unfit: dict[str, object]) -> None:
+def test_an_unfit_point_is_never_chosen(unfit: dict[str, Any]) -> None:
     assert point().usable(NOW)
     assert not point(**unfit).usable(NOW)
 

@@ -83,7 +83,7 @@ class Deployment:
         workflow = (await self.incident(incident))["workflow"]
         ids = (workflow, f"rollback:{incident}:payments")
         found = [one async for one in self.temporal.list_workflows(" OR ".join(f"WorkflowId = '{id}'" for id in ids))]
-        return {one.workflow_type: one.search_attributes["TemporalWorkerDeploymentVersion"][0] for one in found}
+        return {one.workflow_type: str(one.search_attributes["TemporalWorkerDeploymentVersion"][0]) for one in found}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

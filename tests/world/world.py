@@ -19,8 +19,6 @@ import httpx
 from activities.catalogs import Catalogs
 from activities.directory import Directory
 from activities.driver import Refused
-from activities.mesh.driver import Mesh
-from activities.platform.driver import Platform
 from models.catalog_file import LoadedCatalog, parse
 from models.identity import Key
 from models.lease import Lease
@@ -126,10 +124,10 @@ class UnluckyDirectory(Directory):
         super().__init__(catalogs, protect=TOKEN, operate=TOKEN)
         self._mishaps = mishaps
 
-    async def mesh(self, scope: Scope) -> Mesh:
+    async def mesh(self, scope: Scope) -> Any:
         return UnluckyDriver(await super().mesh(scope), self._mishaps)
 
-    async def platform(self, scope: Scope) -> Platform:
+    async def platform(self, scope: Scope) -> Any:
         return UnluckyDriver(await super().platform(scope), self._mishaps)
 
 
