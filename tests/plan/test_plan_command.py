@@ -21,6 +21,7 @@ from activities.rollback.state import read_state
 from models.assessment import Assessment
 from models.catalog import Level
 from models.identity import correlation_key
+from models.said import Said
 from tests.world.world import CATALOG, World
 from workers.dry_run import INCIDENT
 
@@ -40,13 +41,13 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Worl
 
 
 @dataclass
-class Said:
+class Answer:
     status: int
     out: str
     err: str
 
 
-async def sternway_plan(environment: dict[str, str], message: object, *more: str) -> Said:
+async def sternway_plan(environment: dict[str, str], message: object, *more: str) -> Answer:
     """``sternway plan --alert -`` with this message."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers.cli", "plan", "--alert", "-", *more),
@@ -56,7 +57,7 @@ async def sternway_plan(environment: dict[str, str], message: object, *more: str
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(json.dumps(message).encode()), 60)
-    return Said(process.returncode or 0, out.decode(), err.decode())
+    return Answer(process.returncode or 0, out.decode(), err.decode())
 
 
 def message(*services: str, status: str = "firing") -> dict[str, Any]:
@@ -89,7 +90,7 @@ async def test_it_shows_the_plan_that_an_incident_would_make(world: World) -> No
     state = await read_state(world.directory, world.scope())
     assessment = Assessment.model_validate(incident["assessment"])
     now = datetime.now(UTC)
-    found = situation("payments", [state], assessment, said.Said(began_at=now), now)
+    found = situation("payments", [state], assessment, Said(began_at=now), now)
     expected = make_plan(INCIDENT, world.catalog.catalog, found, protected=True)
     assert incident["plan"] == {**expected.model_dump(mode="json"), "hash": expected.hash}
     assert incident["state"] == {**state.model_dump(mode="json"), "fingerprint": state.fingerprint()}
@@ -108,7 +109,7 @@ async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: W
         "stage retire",
         "holds unless 1 replicas of v1 are ready within 20 s",
         "gate: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
-        "not by rule 1 no valid target: there is a target",
+        "not by rule 1 no way back: v1 was deployed before v2",
         "if nothing is done: what happens to payments if nothing is done is not known",
         f"state {state.fingerprint()}",
         "Nothing was changed.",

@@ -11,7 +11,7 @@ from activities.rollback.state import read_state
 from activities.rollback.strategies import immediate
 from models.identity import Key
 from models.incident import Phase
-from models.plan import Lane, RollbackPlan, ServiceRollback, Wave
+from models.plan import Lane, RollbackPlan, Wave
 from models.receipt import Outcome, Receipt
 from models.rollback import Action, Control, RollbackResult
 from models.stage import Stage
@@ -59,12 +59,12 @@ async def say(rollback: Rollback, action: Action) -> None:
     await rollback.signal("control", Control(action=action, by="a test", reason=""))
 
 
-async def for_the_world_as_it_is(rollbacks: Rollbacks, older: ServiceRollback) -> RollbackPlan:
+async def for_the_world_as_it_is(rollbacks: Rollbacks, older: RollbackPlan) -> RollbackPlan:
     """What is planned after a takeover: the same way back, from what the older one has left."""
     now = await read_state(rollbacks.world.directory, rollbacks.world.scope())
-    stages = immediate.stages(now, older.target, older.bad, older.policy)
-    plan = RollbackPlan.of_one(older.model_copy(update={"state": now}), stages, "it is worse than was thought")
-    return plan.model_copy(update={"priority": FIRST})
+    one = older.first.model_copy(update={"state": now})
+    lane = Lane(service="payments", stages=immediate.stages(now, one.target, one.bad, one.policy))
+    return older.model_copy(update={"services": (one,), "waves": (Wave(lanes=(lane,)),), "priority": FIRST})
 
 
 async def undone(world: World, rollback: Rollback) -> list[Receipt]:
@@ -102,7 +102,7 @@ async def test_what_the_older_one_has_done_can_be_undone_and_never_over_the_newe
     holder = await soaking(rollbacks)
     await (await waiting(rollbacks, original.model_copy(update={"priority": FIRST}))).result()
     await holder.result()
-    emergency = await rollbacks.start(await for_the_world_as_it_is(rollbacks, original.own))
+    emergency = await rollbacks.start(await for_the_world_as_it_is(rollbacks, original))
     assert (await emergency.result()).outcome == "done"
     after = await picture(world)
 
@@ -191,9 +191,9 @@ async def of_two_services(rollbacks: Rollbacks, *, turned: bool, priority: int =
     """Payments goes back, and the ledger has to be left alone meanwhile; or named the other way about."""
     plan, world = await rollbacks.plan(priority=priority), rollbacks.world
     here = await read_state(world.directory, world.scope(service="ledger"))
-    ledger = plan.own.model_copy(update={"state": here})
+    ledger = plan.first.model_copy(update={"state": here})
     lane = Lane(service="ledger", stages=(Stage(name="stand-by", title="leave the ledger as it is"),))
-    services = (ledger, plan.own) if turned else (plan.own, ledger)
+    services = (ledger, plan.first) if turned else (plan.first, ledger)
     return plan.model_copy(update={"services": services, "waves": (Wave(lanes=(*plan.waves[0].lanes, lane)),)})
 
 
