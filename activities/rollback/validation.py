@@ -8,8 +8,9 @@ tells.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from activities.rollback.duration import in_words
 from models.point import RollbackPoint
 from models.verdict import Finding, Verdict
 
@@ -20,19 +21,15 @@ def check(point: RollbackPoint, runnable: Collection[str] | None, now: datetime)
     *runnable*: the releases that the platform knows how to run; none: not known.
     """
     if now >= point.expires_at:
-        return _fail(f"it is older than its limit of {_words(point.expires_at - point.taken_at)}")
+        return _fail(f"it is older than its limit of {in_words(point.expires_at - point.taken_at)}")
     if runnable is not None and point.release not in runnable:
         named = ", ".join(sorted(runnable)) or "none"
         return _fail(f"the platform does not know any more how to run {point.release}; it knows {named}")
     run = (
         f"the platform knows how to run {point.release}" if runnable is not None else "whether it can be run: not known"
     )
-    return Verdict(finding=Finding.PASS, sentence=f"{_words(now - point.taken_at)} old; {run}")
+    return Verdict(finding=Finding.PASS, sentence=f"{in_words(now - point.taken_at)} old; {run}")
 
 
 def _fail(sentence: str) -> Verdict:
     return Verdict(finding=Finding.FAIL, sentence=sentence)
-
-
-def _words(age: timedelta) -> str:
-    return str(timedelta(seconds=round(age.total_seconds())))

@@ -22,9 +22,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from activities.rollback.strategies.stages import (
+    at_once,
     compare,
     drain,
-    has_room,
+    fits,
     needed,
     retire,
     scale,
@@ -67,7 +68,7 @@ def _shares(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) 
         gate = compare(target, Need.NO_HARM, policy) if percent < 100 else None
         stage = share(f"share-{percent}", state, target, bad, percent, policy, gate)
         kept = _kept(state, target, bad, before)
-        if kept < state.replicas.get(bad, 0) and not has_room(state, target, policy):
+        if kept < state.replicas.get(bad, 0) and not fits(at_once(state, target, policy), state.room):
             room = scale(f"share-{percent}-room", state, bad, kept, policy)
             stage = stage.model_copy(update={"steps": (room, *stage.steps)})
         yield stage

@@ -20,10 +20,14 @@ def full(state: ServiceState, target: str, policy: RollbackPolicy) -> int:
     return max(had + math.ceil(sum(serving.values()) * policy.headroom), state.replicas.get(target, 0), 1)
 
 
-def has_room(state: ServiceState, target: str, policy: RollbackPolicy) -> bool:
-    """Whether *target* can have its full capacity beside everything that there is now."""
-    more = full(state, target, policy) - state.replicas.get(target, 0)
-    return state.room is None or sum(state.replicas.values()) + more <= state.room
+def at_once(state: ServiceState, target: str, policy: RollbackPolicy) -> int:
+    """Replicas of all releases while *target* has its full capacity beside everything that there is now."""
+    return sum(state.replicas.values()) + full(state, target, policy) - state.replicas.get(target, 0)
+
+
+def fits(replicas: int, room: int | None) -> bool:
+    """Whether there is *room* for so many; none: not known, and taken to be enough."""
+    return room is None or replicas <= room
 
 
 def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str, int]:
