@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.analytics.sampling import observe
 from activities.analytics.store.deliveries import StoredAlert
 from activities.breaker.activities import describe
 from activities.catalogs import Catalogs
@@ -22,13 +21,13 @@ from activities.propagation import engine as propagation
 from activities.rollback.plan import make_plan
 from activities.rollback.situation import concerned, situation
 from activities.rollback.state import read_state
+from activities.rollback.survey import look
 from models.alert import Alert, AlertState, AlertStatus, Severity
 from models.assessment import Assessment
 from models.base import Frozen, SternwayError
 from models.catalog import Catalog, Level
 from models.catalog_file import LoadedCatalog
 from models.incident import IncidentStart
-from models.observation import Observation
 from models.plan import Plan
 from models.said import Said
 from models.scope import Scope
@@ -40,9 +39,6 @@ from workers.gateway.sources.source import Read
 
 INCIDENT = "dry-run"
 """In the place of an incident's id. A plan's hash covers it, so that nobody can approve a dry run's plan."""
-
-OBSERVE_SECONDS = 1.5
-"""As long as an incident looks at first."""
 
 
 class Unrouted(Frozen):
@@ -143,8 +139,8 @@ async def _assess(
     remembers is not asked."""
     dependants = propagation.dependants(catalog, scope.region, scope.service)
     observed, theirs = await asyncio.gather(
-        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in services)),
-        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in dependants)),
+        asyncio.gather(*(look(directory, catalog, scope.at(name)) for name in services)),
+        asyncio.gather(*(look(directory, catalog, scope.at(name)) for name in dependants)),
     )
     own, windows = observed[0], {name: one.window for name, one in zip(dependants, theirs, strict=True)}
     return Assessment(
@@ -153,10 +149,6 @@ async def _assess(
         projection=predictor.project(catalog, scope.service, [own.window], start.impact),
         survey=Survey(observations=dict(zip(services[1:], observed[1:], strict=True))),
     )
-
-
-async def _observe(directory: Directory, catalog: Catalog, scope: Scope) -> Observation:
-    return await observe(await directory.telemetry(scope), catalog, scope.service, OBSERVE_SECONDS)
 
 
 def _as_stored(number: int, alert: Alert) -> StoredAlert:
