@@ -31,6 +31,7 @@ FIRST = 10
 """The priority of whoever takes over."""
 
 SOAK, LOCK, PRECHECK = "analytics.soak.v1", "rollback.lock.v1", "rollback.precheck.v1"
+SCALE, READY = "platform.change.v1", "platform.ready.v1"
 
 
 async def soaking(rollbacks: Rollbacks) -> Rollback:
@@ -124,6 +125,26 @@ async def test_a_holder_that_has_begun_nothing_gives_way_and_is_planned_anew(
     gave_way = await holder.result()
     assert gave_way.outcome == "stale"
     assert gave_way.sentence.endswith("took payments over; nothing was changed")
+
+
+async def test_a_holder_that_is_paused_within_a_stage_gives_way_after_its_last_step(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    """It would wait for a person there, and whoever goes first need not."""
+    plan = await rollbacks.plan(priority=FIRST)
+    holder = await rollbacks.start(await rollbacks.plan(strategy="gradual"))
+    await until(lambda: rollbacks.offered(holder, SCALE, 1), 30, "its first share begins")
+    await say(holder, "pause")
+    await until(lambda: rollbacks.finished(holder, READY), 30, "the capacity is there")
+    emergency = await waiting(rollbacks, plan)
+
+    held, refused = await holder.result(), await emergency.result()
+
+    assert held.outcome == "held"
+    assert "payments, stage share-10: it was paused there, between two steps" in held.sentence
+    assert "Not taken back: scale v1 from 0 to 1; once" in held.sentence
+    assert refused.outcome == "stale", "its plan was made for the world before"
+    assert await picture(world) == ({"v1": 0, "v2": 100}, (), {"v1": 1, "v2": 1})
 
 
 async def test_a_holder_that_is_held_gives_way_at_once(world: World, rollbacks: Rollbacks) -> None:
