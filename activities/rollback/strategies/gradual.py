@@ -26,6 +26,7 @@ from activities.rollback.strategies.stages import (
     compare,
     drain,
     fits,
+    in_turn,
     needed,
     retire,
     scale,
@@ -45,12 +46,8 @@ BESIDE = (10, 25, 50)
 
 def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:
     """The stages that lead from *state* to *target*, with the capacity of all releases that serve now."""
-    return (
-        *_shares(state, target, bad, policy),
-        soak(target, policy),
-        drain(bad, policy),
-        retire(state, bad, policy),
-    )
+    after = (soak(target, policy), drain(bad, policy), retire(state, bad, policy))
+    return in_turn(state, (*_shares(state, target, bad, policy), *after))
 
 
 def most_replicas(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> int:

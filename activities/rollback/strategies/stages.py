@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
@@ -44,9 +45,10 @@ def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str
 
 
 def scale(step: str, state: ServiceState, release: str, replicas: int, policy: RollbackPolicy) -> StageStep:
+    """The first one of *release*; see :func:`in_turn` for further ones."""
     return StageStep(
         id=step,
-        title=f"scale {release} from {state.replicas.get(release, 0)} to {replicas}",
+        title=_scales(release, state.replicas.get(release, 0), replicas),
         operation=Scale(release=release, replicas=replicas),
         check=Ready(release=release, replicas=replicas, timeout=policy.ready_timeout),
     )
@@ -80,6 +82,24 @@ def share(
         ),
         gate=gate,
     )
+
+
+def in_turn(state: ServiceState, stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """*stages* that scale a release more than once: each such step says how many replicas the one before has left."""
+    now = dict(state.replicas)
+
+    def titled(step: StageStep) -> StageStep:
+        if not isinstance(step.operation, Scale):
+            return step
+        release, replicas = step.operation.release, step.operation.replicas
+        before, now[release] = now.get(release, 0), replicas
+        return step.model_copy(update={"title": _scales(release, before, replicas)})
+
+    return tuple(stage.model_copy(update={"steps": tuple(map(titled, stage.steps))}) for stage in stages)
+
+
+def _scales(release: str, before: int, replicas: int) -> str:
+    return f"scale {release} from {before} to {replicas}"
 
 
 def compare(target: str, need: Need, policy: RollbackPolicy) -> Compare:
