@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from models.base import Frozen
+from models.deployment import Deployment
 from models.hold import Hold
 from models.point import RollbackPoint
-from models.service_state import Deployment
 
 
 class Recollection(Frozen):

@@ -12,10 +12,10 @@ from sqlmodel import Session, col
 
 from activities.analytics.store import deployments, holds, points
 from activities.analytics.store.engine import Store
+from models.deployment import Deployment
 from models.incident import Milestone, Phase
 from models.point import RollbackPoint
 from models.recollection import Recollection
-from models.service_state import Deployment
 from models.tables import EventRow, IncidentRow
 
 POINTS = 200
