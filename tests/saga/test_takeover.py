@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
+from activities.rollback.contract import lock_id
 from activities.rollback.state import read_state
 from activities.rollback.strategies import immediate
 from models.identity import Key
@@ -169,6 +170,17 @@ async def test_whoever_has_a_lower_priority_waits_for_the_holder(world: World, r
 
     assert (await first.result()).outcome == "done"
     assert (await second.result()).outcome == "stale"
+
+
+async def test_a_lock_is_granted_in_the_words_that_every_build_knows(world: World, rollbacks: Rollbacks) -> None:
+    """Locks follow the current build and rollbacks do not, so that either may be the older one."""
+    rollback = await rollbacks.start(await rollbacks.plan())
+    assert (await rollback.result()).outcome == "done"
+
+    history = await rollbacks.client.get_workflow_handle(lock_id(REGION, "payments")).fetch_history()
+
+    said = [event.signal_external_workflow_execution_initiated_event_attributes for event in history.events]
+    assert [(one.signal_name, list(one.input.payloads)) for one in said if one.signal_name] == [("lock_granted", [])]
 
 
 async def test_the_highest_priority_is_next_whoever_asked_before(world: World, rollbacks: Rollbacks) -> None:
