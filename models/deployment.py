@@ -1,4 +1,4 @@
-"""Deploy events: what delivery systems tell of releases, beside what the platform itself knows."""
+"""Deployments: as platforms know them, and as delivery systems tell of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from pydantic import Field
 from models.base import Frozen, Release, Time
 
 Words = Annotated[str, Field(max_length=1000)]
+
+
+class Deployment(Frozen):
+    """One release of one service in one region, and since when."""
+
+    release: str
+    at: Time
 
 
 class DeploymentReport(Frozen):

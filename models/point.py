@@ -24,7 +24,7 @@ class Why(StrEnum):
 class RollbackPoint(Frozen):
     """One service in one region as it was when a release had passed its soak, or just before Sternway changed it.
 
-    What is not known of it is None: no driver tells of configuration, flags, schema or backups yet.
+    Configuration, flags, schema and backups are no part of it: no driver tells of them.
     """
 
     service: Name
@@ -33,14 +33,6 @@ class RollbackPoint(Frozen):
     """Of a point before a change, the release that was to be gone away from."""
     weights: dict[Release, Percent]
     replicas: dict[Release, int]
-    configuration: str | None = None
-    """Digest of its configuration."""
-    flags: str | None = None
-    """Digest of its feature flags."""
-    schema_revision: str | None = None
-    """Of its database."""
-    restore_token: str | None = None
-    """What its database can be restored by."""
     taken_at: Time
     why: Why
     incident: str | None = None

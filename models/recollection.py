@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from models.base import Frozen, Time
+from models.base import Frozen
+from models.deployment import Deployment
 from models.hold import Hold
-from models.incident import Phase
 from models.point import RollbackPoint
-from models.service_state import Deployment
-
-
-class EarlierRollback(Frozen):
-    """A rollback of the same service in the same region, by an incident that has ended."""
-
-    incident: str
-    strategy: str
-    bad: str | None
-    """The release that was gone away from; none where its plan does not tell."""
-    target: str
-    at: Time
-    """When its incident ended."""
-    outcome: Phase
 
 
 class Recollection(Frozen):
@@ -27,13 +13,10 @@ class Recollection(Frozen):
 
     points: tuple[RollbackPoint, ...] = ()
     """That may be chosen: the newest of each release."""
-    unusable: tuple[RollbackPoint, ...] = ()
-    """The newest of each release that has none to choose, made after a soak and marked since, with its reason."""
     holds: tuple[Hold, ...] = ()
     """Not lifted in the store. A newer release in the service's history may have ended one all the same."""
     deployments: tuple[Deployment, ...] = ()
     """As delivery systems told of them; the platform's own history comes with the service's state."""
-    rollbacks: tuple[EarlierRollback, ...] = ()
     durations: dict[str, float] = {}
     """Seconds by strategy, 95th percentile: from the first step until traffic had left the bad release, where nobody
     had to be waited for. Of the service in any region or, where it has too few, of all services. A strategy that is

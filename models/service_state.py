@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from models.base import Frozen, Percent, Time
+from models.base import Frozen, Percent
+from models.deployment import Deployment
 from models.digest import digest
-
-
-class Deployment(Frozen):
-    """One release event of a service, as the platform knows it."""
-
-    release: str
-    at: Time
 
 
 class ServiceState(Frozen):

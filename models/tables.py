@@ -209,10 +209,6 @@ class PointRow(Row, table=True):
     release: str
     weights: dict[str, int] = Field(sa_column=_json())
     replicas: dict[str, int] = Field(sa_column=_json())
-    configuration: str | None = None
-    flags: str | None = None
-    schema_revision: str | None = None
-    restore_token: str | None = None
     taken_at: datetime = Field(sa_column=_time())
     why: Why = Field(sa_column=Column(vocabulary(Why), nullable=False))
     incident: str | None = None

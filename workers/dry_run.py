@@ -1,8 +1,8 @@
 """What incidents would do for these alerts, found out without doing anything: the world is only read.
 
 The same code decides as in an incident: the gateway's adapter and its placing of alerts, its choice of level and
-policy, the assessment's engines, and the planner. Nothing is written to store, Temporal, mesh or platform, and none of
-store and Temporal needs to be there.
+policy, the assessment's engines, and the planner. Nothing is written to store, Temporal, mesh or platform. Temporal
+need not be there; without a store the plan is made as an incident would make it, with nothing remembered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.analytics.sampling import observe
+from activities.analytics.store import Store
 from activities.analytics.store.deliveries import StoredAlert
 from activities.breaker.activities import describe
 from activities.catalogs import Catalogs
@@ -22,14 +22,15 @@ from activities.propagation import engine as propagation
 from activities.rollback.plan import make_plan
 from activities.rollback.situation import concerned, situation
 from activities.rollback.state import read_state
+from activities.rollback.survey import look, recollections
 from models.alert import Alert, AlertState, AlertStatus, Severity
 from models.assessment import Assessment
 from models.base import Frozen, SternwayError
 from models.catalog import Catalog, Level
 from models.catalog_file import LoadedCatalog
 from models.incident import IncidentStart
-from models.observation import Observation
 from models.plan import Plan
+from models.recollection import Recollection
 from models.said import Said
 from models.scope import Scope
 from models.service_state import ServiceState
@@ -40,9 +41,6 @@ from workers.gateway.sources.source import Read
 
 INCIDENT = "dry-run"
 """In the place of an incident's id. A plan's hash covers it, so that nobody can approve a dry run's plan."""
-
-OBSERVE_SECONDS = 1.5
-"""As long as an incident looks at first."""
 
 
 class Unrouted(Frozen):
@@ -84,7 +82,7 @@ class DryRun(Frozen):
     unrouted: tuple[Unrouted, ...]
 
 
-async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog) -> DryRun:
+async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog, store: Store | None) -> DryRun:
     """What the gateway and its incidents would make of this message.
 
     Raises :class:`~models.base.SternwayError` for a message that cannot be read, for one that would begin nothing, and
@@ -106,17 +104,20 @@ async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog) -
     if not groups:
         raise SternwayError(f"no incident would begin: {'; '.join(dict.fromkeys(one.reason for one in unrouted))}")
     directory = Directory(Catalogs(loaded, lambda _digest: None), protect="", operate="")
-    forecasts = [_forecast(directory, loaded, key, group) for key, group in groups.items()]
+    forecasts = [_forecast(directory, loaded, store, key, group) for key, group in groups.items()]
     return DryRun(incidents=tuple(await asyncio.gather(*forecasts)), unrouted=tuple(unrouted))
 
 
-async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alerts: Sequence[Alert]) -> Forecast:
+async def _forecast(
+    directory: Directory, loaded: LoadedCatalog, store: Store | None, key: str, alerts: Sequence[Alert]
+) -> Forecast:
     start = opening(INCIDENT, [_as_stored(number, alert) for number, alert in enumerate(alerts)], loaded)
     scope = Scope(incident=INCIDENT, region=start.region, service=start.service, catalog=start.catalog)
     catalog = loaded.catalog
     services = concerned(catalog, scope.region, scope.service)
     states = await asyncio.gather(*(read_state(directory, scope.at(name)) for name in services))
-    assessment = await _assess(directory, catalog, start, scope, services)
+    memory = await recollections(store, services, scope.region) if store else {}
+    assessment = await _assess(directory, catalog, start, scope, services, memory)
     protection = start.policy.protect if start.level is not Level.ADVISE else None
     now = datetime.now(UTC)
     found = situation(start.service, states, assessment, Said(began_at=now), now)
@@ -137,26 +138,26 @@ async def _forecast(directory: Directory, loaded: LoadedCatalog, key: str, alert
 
 
 async def _assess(
-    directory: Directory, catalog: Catalog, start: IncidentStart, scope: Scope, services: Sequence[str]
+    directory: Directory,
+    catalog: Catalog,
+    start: IncidentStart,
+    scope: Scope,
+    services: Sequence[str],
+    memory: dict[str, Recollection],
 ) -> Assessment:
-    """The service, its dependants and what may have to go back with it, looked at for the same moment. What the store
-    remembers is not asked."""
+    """The service, its dependants and what may have to go back with it, looked at for the same moment."""
     dependants = propagation.dependants(catalog, scope.region, scope.service)
     observed, theirs = await asyncio.gather(
-        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in services)),
-        asyncio.gather(*(_observe(directory, catalog, scope.at(name)) for name in dependants)),
+        asyncio.gather(*(look(directory, catalog, scope.at(name)) for name in services)),
+        asyncio.gather(*(look(directory, catalog, scope.at(name)) for name in dependants)),
     )
     own, windows = observed[0], {name: one.window for name, one in zip(dependants, theirs, strict=True)}
     return Assessment(
         observation=own,
         spread=propagation.spread(catalog, scope.region, scope.service, windows),
         projection=predictor.project(catalog, scope.service, [own.window], start.impact),
-        survey=Survey(observations=dict(zip(services[1:], observed[1:], strict=True))),
+        survey=Survey(observations=dict(zip(services[1:], observed[1:], strict=True)), recollections=memory),
     )
-
-
-async def _observe(directory: Directory, catalog: Catalog, scope: Scope) -> Observation:
-    return await observe(await directory.telemetry(scope), catalog, scope.service, OBSERVE_SECONDS)
 
 
 def _as_stored(number: int, alert: Alert) -> StoredAlert:

@@ -20,9 +20,6 @@ with workflow.unsafe.imports_passed_through():
     from models.incident import IncidentStart
     from models.scope import Scope
 
-OBSERVE_SECONDS = 1.5
-"""Long enough for two samples of every source; the gates look for longer."""
-
 
 async def assess(start: IncidentStart, scope: Scope, regions: Regions) -> Assessment:
     """What is known after a moment's look. What could not be asked is missing, and missing is not healthy."""
@@ -33,7 +30,7 @@ async def assess(start: IncidentStart, scope: Scope, regions: Regions) -> Assess
     surveying = asyncio.create_task(
         ask(start.modules.rollback, rollback.SURVEY, scope, f"what else may have to go back with {scope.service}?")
     )
-    observe = analytics.ObserveRequest(**scope.model_dump(), seconds=OBSERVE_SECONDS)
+    observe = analytics.ObserveRequest(**scope.model_dump(), seconds=analytics.OBSERVE_SECONDS)
     observation = await ask(start.modules.analytics, analytics.OBSERVE, observe, f"how is {scope.service} doing?")
     project = predictor.ProjectRequest(**scope.model_dump(), observation=observation, impact=start.impact)
     projection = await ask(start.modules.predictor, predictor.PROJECT, project, "what if nothing is done?")

@@ -131,21 +131,30 @@ class ServiceLane:
         moved_before = self._traffic_moved
         try:
             for step in stage.steps:
-                if await self._words.stop():
-                    return ABORT_ASKED
+                if trouble := await self._may_go_on(stage):
+                    return trouble
                 moved_before = self._traffic_moved
                 self._traffic_moved = self._traffic_moved or isinstance(step.operation, Route)
                 await self._apply(step)
                 if step.check and (trouble := await self._pass(stage, step.check)):
                     return trouble
-            if await self._words.stop():
-                return ABORT_ASKED
+            if trouble := await self._may_go_on(stage):
+                return trouble
             return await self._pass(stage, stage.gate) if stage.gate else None
         except FailureError as failure:
             moved = kind_of(failure) == "Moved"
             if moved:  # refused, so nothing of this step has happened
                 self._traffic_moved = moved_before
             return Trouble(f"{self._name(stage)}: {describe(failure)}", "stale" if moved else "failed")
+
+    async def _may_go_on(self, stage: Stage) -> Trouble | None:
+        """Between two steps it waits while it is paused; only then does it give way in the middle of a stage."""
+        await self._words.between_steps()
+        if self._words.abort:
+            return ABORT_ASKED
+        if self._words.gives_way:
+            return Trouble(f"{self._name(stage)}: it was paused there, between two steps", "outranked")
+        return None
 
     async def _apply(self, step: StageStep) -> None:
         change = change_of(step.operation)

@@ -63,9 +63,7 @@ class ServiceLockWorkflow:
 
     async def _grant(self, request: rollback.LockRequest) -> bool:
         try:
-            await workflow.get_external_workflow_handle(request.holder, run_id=request.run).signal(
-                "lock_granted", request.service
-            )
+            await workflow.get_external_workflow_handle(request.holder, run_id=request.run).signal("lock_granted")
         except FailureError:
             return False
         return True

@@ -56,7 +56,8 @@ class RollbackWorkflow:
             one.state.service: ServiceLane(start, one, self._regions, self._journal, self._saga, self._words)
             for one in start.plan.services
         }
-        self._locked: set[str] = set()
+        self._granted = 0
+        """Locks: it asks for one after the other, and so has those that it has asked for first."""
 
     @workflow.run
     async def run(self, start: RollbackStart) -> RollbackResult:
@@ -68,8 +69,9 @@ class RollbackWorkflow:
             return await body
 
     @workflow.signal
-    def lock_granted(self, service: str) -> None:
-        self._locked.add(service)
+    def lock_granted(self) -> None:
+        """That it has asked for last. Without a word more, for the lock or the rollback may be of the build before."""
+        self._granted += 1
 
     @workflow.signal
     def outranked(self, word: rollback.Outranked) -> None:
@@ -107,7 +109,7 @@ class RollbackWorkflow:
         for service in sorted(self._lanes):
             asked.append(self._lock_of(service))
             await self._regions.call(rollback.LOCK, asked[-1], f"lock {service}")
-            if not await self._granted(service):
+            if not await self._has(len(asked)):
                 return "compensated", f"another rollback of {service} holds its lock; nothing was changed"
             if self._words.abort:
                 return await self._abort(self._words.abort)
@@ -125,11 +127,11 @@ class RollbackWorkflow:
             priority=self._plan.priority,
         )
 
-    async def _granted(self, service: str) -> bool:
-        """Whether it comes in time, or is not needed any more because the rollback is called off."""
+    async def _has(self, locks: int) -> bool:
+        """Whether so many come in time, or are not needed any more because the rollback is called off."""
         try:
             await workflow.wait_condition(
-                lambda: service in self._locked or self._words.called_off, timeout=LOCK_PATIENCE
+                lambda: self._granted >= locks or self._words.called_off, timeout=LOCK_PATIENCE
             )
         except TimeoutError:
             return False

@@ -59,10 +59,14 @@ class Words:
         """Whether no further stage may begin, of any wave."""
         return self.abort is not None or self.outranked is not None
 
-    async def stop(self) -> bool:
-        """To ask before every step: waits while it is paused. True once a person has aborted."""
-        await workflow.wait_condition(lambda: not self._paused or self.abort is not None)
-        return self.abort is not None
+    async def between_steps(self) -> None:
+        """Wait while it is paused; nothing is under way here either, so whoever goes first need not wait for that."""
+        await workflow.wait_condition(lambda: not self._paused or self.called_off)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether to stop between two steps for whoever goes first. A stage that is not paused is finished before."""
+        return self._paused and self.outranked is not None
 
     async def between_stages(self) -> None:
         """Wait while it is paused; whoever goes first need not wait for the end of that."""

@@ -12,6 +12,9 @@ from models.scope import Scope
 from models.stage import Compare
 from models.verdict import Verdict
 
+OBSERVE_SECONDS = 1.5
+"""A moment's look: long enough for two samples of every source. The gates look for longer."""
+
 
 class ObserveRequest(Scope):
     seconds: float

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from models.base import Frozen, Release
+from models.deployment import Deployment
 from models.identity import Key
 from models.receipt import Fence, Fields, Receipt
-from models.service_state import Deployment
 
 
 class Workload(Frozen):

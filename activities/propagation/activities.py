@@ -6,6 +6,7 @@ import asyncio
 
 from temporalio import activity
 
+from activities.analytics.contract import OBSERVE_SECONDS
 from activities.analytics.sampling import observe_window
 from activities.directory import Directory
 from activities.propagation import contract, engine
@@ -13,9 +14,6 @@ from models.assessment import Spread
 from models.catalog import Catalog
 from models.scope import Scope
 from models.telemetry import WindowReading
-
-WINDOW_SECONDS = 1.5
-"""A moment's look; whether a dependant suffers is told to people and decides nothing."""
 
 
 class PropagationActivities:
@@ -31,4 +29,4 @@ class PropagationActivities:
 
     async def _window(self, scope: Scope, catalog: Catalog, service: str) -> WindowReading:
         telemetry = await self._directory.telemetry(scope.model_copy(update={"service": service}))
-        return await observe_window(telemetry, catalog, service, WINDOW_SECONDS)
+        return await observe_window(telemetry, catalog, service, OBSERVE_SECONDS)

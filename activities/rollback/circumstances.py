@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from activities.rollback.duration import in_words
 from activities.rollback.history import in_force
 from activities.rollback.situation import Situation, Subject
 from activities.rollback.strategies import gradual
-from activities.rollback.strategies.stages import full
+from activities.rollback.strategies.stages import at_once, full
 from activities.rollback.target import Way, way_back
 from models.catalog import Catalog, Level, RollbackPolicy
 from models.circumstances import Circumstances, Confidence, Loss
@@ -65,7 +66,7 @@ def circumstances(
         ready=state.ready.get(target, 0),
         full=full(state, target, policy),
         room=state.room,
-        at_once=sum(state.replicas.values()) + full(state, target, policy) - state.replicas.get(target, 0),
+        at_once=at_once(state, target, policy),
         at_once_gradually=gradual.most_replicas(state, target, way.bad, policy) if way.bad else 0,
         target_share=state.weights.get(target, 0),
         going_back=going_back,
@@ -81,10 +82,10 @@ def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackP
     deployed = subject.state.deployed_at(way.bad)
     if deployed is None:
         return Confidence(high=False, because=f"when {way.bad} was deployed is not known")
-    before = (began_at - deployed).total_seconds()
-    when = f"{way.bad} was deployed {_duration(before)} before the trouble began"
-    if before > policy.change_window:
-        return Confidence(high=False, because=f"{when}, more than {_duration(policy.change_window)}")
+    before, window = max(timedelta(), began_at - deployed), timedelta(seconds=policy.change_window)
+    when = f"{way.bad} was deployed {in_words(before)} before the trouble began"
+    if before > window:
+        return Confidence(high=False, because=f"{when}, more than {in_words(window)}")
     health = subject.health(way.bad)
     if health.finding is not Finding.FAIL:
         return Confidence(high=False, because=f"{when}, and does not measurably fail: {health.sentence}")
@@ -131,7 +132,3 @@ def _allowed(situation: Situation, policy: RollbackPolicy) -> str | None:
     if policy.emergency:
         return "the policy"
     return situation.said.emergency_allowed_by
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(max(0.0, seconds))))

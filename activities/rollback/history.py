@@ -7,8 +7,8 @@ from datetime import timedelta
 from heapq import merge
 from itertools import groupby
 
+from models.deployment import Deployment
 from models.hold import Hold
-from models.service_state import Deployment
 
 SAME = timedelta(minutes=15)
 """Within which a delivery system's word and the platform's, or another's, are about one deployment: a pipeline tells

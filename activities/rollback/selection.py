@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.rollback.strategies import blue_green, canary_reverse, emergency, gradual, immediate, staged
+from activities.rollback.strategies.stages import fits
 from models.catalog import RollbackPolicy
 from models.circumstances import Circumstances
 from models.plan import Rejected
@@ -109,7 +110,7 @@ def sure_and_urgent(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     doubts: list[str] = []
     if not now.confidence.high:
         doubts.append(f"it is not sure that the release is the cause: {now.confidence.because}")
-    if not _has_room(now):
+    if not fits(now.at_once, now.room):
         doubts.append(_room(now))
     if now.burn_rate is None or now.burn_rate < policy.high_burn:
         doubts.append(f"the error budget {_burn(now)}, urgent is {policy.high_burn:g} times as fast")
@@ -131,7 +132,7 @@ def unsure(now: Circumstances, policy: RollbackPolicy) -> Judgement:
 
 
 def otherwise(now: Circumstances, policy: RollbackPolicy) -> Judgement:
-    if not _has_room(now):
+    if not fits(now.at_once, now.room):
         return Judgement(gradual.NAME, "what is gone back to cannot have its capacity at once")
     return Judgement(immediate.NAME, "one service, one earlier release, and nothing that asks for more care")
 
@@ -178,12 +179,12 @@ def guarded(now: Circumstances, policy: RollbackPolicy, common: Selection) -> Se
 
 def _fitting(now: Circumstances, selection: Selection) -> Selection:
     """Where there is no room for both releases: share by share, where that fits, or a hold before any change."""
-    if now.room is None or selection.strategy in (HOLD, staged.NAME) or _has_room(now):
+    if selection.strategy in (HOLD, staged.NAME) or fits(now.at_once, now.room):
         return selection
     gradually = f"{_room(now)}; share by share it is {now.at_once_gradually} at most"
-    fits = now.at_once_gradually <= now.room
-    because = selection.because if selection.strategy == gradual.NAME and fits else f"{selection.because}; {gradually}"
-    return Selection(gradual.NAME if fits else HOLD, because, selection.rejected)
+    strategy = gradual.NAME if fits(now.at_once_gradually, now.room) else HOLD
+    because = selection.because if strategy == selection.strategy else f"{selection.because}; {gradually}"
+    return Selection(strategy, because, selection.rejected)
 
 
 def _loss(now: Circumstances, policy: RollbackPolicy) -> tuple[bool, str]:
@@ -208,10 +209,6 @@ def _next_safest(now: Circumstances, policy: RollbackPolicy) -> str:
     later = RULES[[rule for _, rule in RULES].index(too_costly) + 1 :]
     found = (judgement.takes for _, rule in later if (judgement := rule(now, policy)).takes)
     return next(found)
-
-
-def _has_room(now: Circumstances) -> bool:
-    return now.room is None or now.at_once <= now.room
 
 
 def _room(now: Circumstances) -> str:

@@ -15,9 +15,10 @@ from temporalio.api.common.v1 import Payload
 from activities.breaker.drivers.envoy import EnvoyProtector
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import LimitAction
-from models.incident import Approval
+from models.incident import Approval, Phase
 from models.lease import Lease
 from workers.conversion import data_converter
+from workers.gateway.reconciler import Standing
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LEASE = Lease(
@@ -87,3 +88,9 @@ async def test_the_answer_of_a_control_plane_that_was_replaced_first_is_read(lat
     protector = EnvoyProtector(later_control_plane, "token")
     assert await protector.release(LEASE.id) == LEASE
     await protector.close()
+
+
+def test_where_an_incident_stands_is_read_whatever_form_the_plans_of_its_build_have() -> None:
+    answer = {"incident": "01OWNER", "phase": "executing", "plan": {"rollback": {"form": "of another build"}}}
+    payload = data_converter.payload_converter.to_payload(answer)
+    assert data_converter.payload_converter.from_payload(payload, Standing).phase is Phase.EXECUTING

@@ -14,10 +14,11 @@ from deploy.demo.load import Second, Totals
 from models.alert import Severity
 from models.assessment import Assessment
 from models.catalog import Availability, Catalog, Level, Policy, Region, Service, Slos
+from models.deployment import Deployment
 from models.incident import Phase, StepRecord
 from models.observation import Observation
 from models.said import Said
-from models.service_state import Deployment, ServiceState
+from models.service_state import ServiceState
 from models.telemetry import Window
 from models.verdict import Finding, Verdict
 from workers.local.demo.story import Story

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from activities.analytics.store import migrate, open_store
+from activities.analytics.store.journal import append
 from activities.rollback.plan import make_plan
 from activities.rollback.situation import situation
 from activities.rollback.state import read_state
 from models.assessment import Assessment
 from models.catalog import Level
 from models.identity import correlation_key
+from models.plan import Plan
 from models.said import Said
+from tests.store.journal_entries import held
 from tests.world.world import CATALOG, World
 from workers.dry_run import INCIDENT
 
@@ -41,13 +45,13 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Worl
 
 
 @dataclass
-class Printed:
+class Answer:
     status: int
     out: str
     err: str
 
 
-async def sternway_plan(environment: dict[str, str], message: object, *more: str) -> Printed:
+async def sternway_plan(environment: dict[str, str], message: object, *more: str) -> Answer:
     """``sternway plan --alert -`` with this message."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers.cli", "plan", "--alert", "-", *more),
@@ -57,7 +61,7 @@ async def sternway_plan(environment: dict[str, str], message: object, *more: str
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(json.dumps(message).encode()), 60)
-    return Printed(process.returncode or 0, out.decode(), err.decode())
+    return Answer(process.returncode or 0, out.decode(), err.decode())
 
 
 def message(*services: str, status: str = "firing") -> dict[str, Any]:
@@ -92,7 +96,11 @@ async def test_it_shows_the_plan_that_an_incident_would_make(world: World) -> No
     now = datetime.now(UTC)
     found = situation("payments", [state], assessment, Said(began_at=now), now)
     expected = make_plan(INCIDENT, world.catalog.catalog, found, protected=True)
-    assert incident["plan"] == {**expected.model_dump(mode="json"), "hash": expected.hash}
+    shown = Plan.model_validate({name: value for name, value in incident["plan"].items() if name != "hash"})
+    assert shown.rollback and expected.rollback
+    assert (shown.rollback.services, shown.rollback.waves) == (expected.rollback.services, expected.rollback.waves)
+    assert [(step.id, step.depends_on) for step in shown.steps] == [(one.id, one.depends_on) for one in expected.steps]
+    assert shown.hash == incident["plan"]["hash"]
     assert incident["state"] == {**state.model_dump(mode="json"), "fingerprint": state.fingerprint()}
     assert incident["workflow"] == correlation_key("eu", "payments", Level.FULL)
     assert (incident["level"], incident["severity"]) == ("full", "critical")
@@ -111,6 +119,7 @@ async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: W
         "gate: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
         "not by rule 7 sure and urgent: it is not sure that the release is the cause",
         "expected: traffic has left the bad release within 40 s (the limits of its checks and gates;",
+        "not by rule 1 no way back: v1 was deployed before v2",
         "if nothing is done: what happens to payments if nothing is done is not known",
         f"state {state.fingerprint()}",
         "Nothing was changed.",
@@ -161,3 +170,32 @@ async def test_a_mesh_that_does_not_answer_is_named(world: World, tmp_path: Path
     assert said.status == 2
     assert "http://127.0.0.1:9" in said.err
     assert "Traceback" not in said.err
+
+
+async def test_what_the_store_remembers_is_looked_at_and_stays_as_it_is(world: World, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'sternway.db'}"
+    store = open_store(url)
+    migrate(store)
+    append(store, [held("v1", incident="EARLIER").model_copy(update={"at": datetime.now(UTC)})])
+    store.close()
+    before = contents(tmp_path)
+
+    answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": url}, message("payments"))
+
+    assert "not v1: it was rolled away from by incident EARLIER and is held" in answer.out
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("make", [lambda _file: None, Path.touch], ids=["missing", "empty"])
+async def test_a_store_that_cannot_be_read_is_said_and_not_made(
+    world: World, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    file = tmp_path / "sternway.db"
+    make(file)
+    before = contents(tmp_path)
+
+    answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": f"sqlite:///{file}"}, message("payments"))
+
+    assert answer.status == 0, answer.err
+    assert "which releases are held is not known: the store did not answer" in answer.out
+    assert contents(tmp_path) == before

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from models.service_state import Deployment, ServiceState
+from models.deployment import Deployment
+from models.service_state import ServiceState
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from service_states import RELEASES, capacity, state, states
 
+from activities.rollback.strategies import canary_reverse, gradual
 from activities.rollback.strategies.gradual import stages
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
@@ -68,6 +70,20 @@ def test_a_third_release_keeps_its_requests_until_the_bad_one_has_none_left_to_g
         {"v1": 50, "v2": 0, "v3": 50},
         {"v1": 100, "v2": 0, "v3": 0},
     ]
+
+
+@pytest.mark.parametrize("strategy", [gradual, canary_reverse])
+@given(states(), PAIRS)
+def test_a_step_that_scales_says_what_the_steps_before_it_have_left(
+    strategy: ModuleType, now: ServiceState, pair: list[str]
+) -> None:
+    replicas = dict(now.replicas)
+    for stage in strategy.stages(now, *pair, POLICY):
+        for step in stage.steps:
+            if isinstance(step.operation, Scale):
+                release, wanted = step.operation.release, step.operation.replicas
+                assert step.title == f"scale {release} from {replicas.get(release, 0)} to {wanted}"
+                replicas[release] = wanted
 
 
 @given(states(), PAIRS)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.rollback.history import SAME, in_force, merged, newer_release
+from models.deployment import Deployment
 from models.hold import Hold
-from models.service_state import Deployment
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

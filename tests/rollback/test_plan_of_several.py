@@ -11,12 +11,13 @@ from situations import POLICY, catalog, deployed, plan_for, seen, service, situa
 
 from activities.rollback.plan import make_plan
 from models.catalog import Catalog, Service
+from models.deployment import Deployment
 from models.hold import Hold
 from models.observation import Observation
 from models.plan import Plan, RollbackPlan
 from models.recollection import Recollection
 from models.said import Said
-from models.service_state import Deployment, ServiceState
+from models.service_state import ServiceState
 from models.telemetry import NoData
 
 SOON = Said(began_at=NOW + timedelta(minutes=5))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
+from activities.rollback.contract import lock_id
 from activities.rollback.state import read_state
 from activities.rollback.strategies import immediate
 from models.identity import Key
@@ -31,6 +32,7 @@ FIRST = 10
 """The priority of whoever takes over."""
 
 SOAK, LOCK, PRECHECK = "analytics.soak.v1", "rollback.lock.v1", "rollback.precheck.v1"
+SCALE, READY = "platform.change.v1", "platform.ready.v1"
 
 
 async def soaking(rollbacks: Rollbacks) -> Rollback:
@@ -61,10 +63,10 @@ async def say(rollback: Rollback, action: Action) -> None:
 
 async def for_the_world_as_it_is(rollbacks: Rollbacks, older: RollbackPlan) -> RollbackPlan:
     """What is planned after a takeover: the same way back, from what the older one has left."""
-    way, now = older.first, await read_state(rollbacks.world.directory, rollbacks.world.scope())
-    lane = Lane(service="payments", stages=immediate.stages(now, way.target, way.bad, way.policy))
-    services = (way.model_copy(update={"state": now}),)
-    return older.model_copy(update={"services": services, "waves": (Wave(lanes=(lane,)),), "priority": FIRST})
+    now = await read_state(rollbacks.world.directory, rollbacks.world.scope())
+    one = older.first.model_copy(update={"state": now})
+    lane = Lane(service="payments", stages=immediate.stages(now, one.target, one.bad, one.policy))
+    return older.model_copy(update={"services": (one,), "waves": (Wave(lanes=(lane,)),), "priority": FIRST})
 
 
 async def undone(world: World, rollback: Rollback) -> list[Receipt]:
@@ -126,6 +128,26 @@ async def test_a_holder_that_has_begun_nothing_gives_way_and_is_planned_anew(
     assert gave_way.sentence.endswith("took payments over; nothing was changed")
 
 
+async def test_a_holder_that_is_paused_within_a_stage_gives_way_after_its_last_step(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    """It would wait for a person there, and whoever goes first need not."""
+    plan = await rollbacks.plan(priority=FIRST)
+    holder = await rollbacks.start(await rollbacks.plan(strategy="gradual"))
+    await until(lambda: rollbacks.offered(holder, SCALE, 1), 30, "its first share begins")
+    await say(holder, "pause")
+    await until(lambda: rollbacks.finished(holder, READY), 30, "the capacity is there")
+    emergency = await waiting(rollbacks, plan)
+
+    held, refused = await holder.result(), await emergency.result()
+
+    assert held.outcome == "held"
+    assert "payments, stage share-10: it was paused there, between two steps" in held.sentence
+    assert "Not taken back: scale v1 from 0 to 1; once" in held.sentence
+    assert refused.outcome == "stale", "its plan was made for the world before"
+    assert await picture(world) == ({"v1": 0, "v2": 100}, (), {"v1": 1, "v2": 1})
+
+
 async def test_a_holder_that_is_held_gives_way_at_once(world: World, rollbacks: Rollbacks) -> None:
     mishap = Mishap(step="retire", action="change", kind="refused")
     world.mishaps.pending.append(mishap)
@@ -148,6 +170,17 @@ async def test_whoever_has_a_lower_priority_waits_for_the_holder(world: World, r
 
     assert (await first.result()).outcome == "done"
     assert (await second.result()).outcome == "stale"
+
+
+async def test_a_lock_is_granted_in_the_words_that_every_build_knows(world: World, rollbacks: Rollbacks) -> None:
+    """Locks follow the current build and rollbacks do not, so that either may be the older one."""
+    rollback = await rollbacks.start(await rollbacks.plan())
+    assert (await rollback.result()).outcome == "done"
+
+    history = await rollbacks.client.get_workflow_handle(lock_id(REGION, "payments")).fetch_history()
+
+    said = [event.signal_external_workflow_execution_initiated_event_attributes for event in history.events]
+    assert [(one.signal_name, list(one.input.payloads)) for one in said if one.signal_name] == [("lock_granted", [])]
 
 
 async def test_the_highest_priority_is_next_whoever_asked_before(world: World, rollbacks: Rollbacks) -> None:

@@ -26,20 +26,28 @@ def plan(
 ) -> None:
     """Show what incidents would do about these alerts: a dry run that changes nothing.
 
-    Mesh, platform and telemetry are read as they are now, with no token; store and Temporal are not needed. A plan that
-    could not be made without a person says why.
+    Mesh, platform and telemetry are read as they are now, with no token, and what is remembered of releases is read
+    from the store; where that does not answer, the plan says so. Temporal is not needed. A plan that could not be made
+    without a person says why.
 
     Example: [bold]sternway plan --alert alert.json[/bold]
     """
     import asyncio
 
+    from activities.analytics.store import open_store_if_there
     from models.settings import Settings
     from workers.catalog import load_catalog
     from workers.dry_run import dry_run
     from workers.gateway.sources import SOURCES
 
-    loaded = load_catalog(catalog or Settings().catalog)
-    found = asyncio.run(dry_run(SOURCE, SOURCES[SOURCE], _read(alert), loaded))
+    settings = Settings()
+    loaded = load_catalog(catalog or settings.catalog)
+    store = open_store_if_there(settings.store_url)
+    try:
+        found = asyncio.run(dry_run(SOURCE, SOURCES[SOURCE], _read(alert), loaded, store))
+    finally:
+        if store:
+            store.close()
     unrouted = [one.model_dump(mode="json") for one in found.unrouted]
     if as_json:
         print(json.dumps({"incidents": [one.as_json() for one in found.incidents], "unrouted": unrouted}))

@@ -23,9 +23,6 @@ Region = Annotated[str | None, typer.Option(help="Only this region's.")]
 Url = Annotated[str | None, typer.Option("--url", help="The store, if it is not the one of the settings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
-UNKNOWN = ("configuration", "flags", "schema_revision", "restore_token")
-"""Of these, none means that nobody has told."""
-
 
 @app.command("list")
 def list_points(
@@ -61,7 +58,7 @@ def list_points(
 
 @app.command()
 def show(point: Id, url: Url = None, as_json: Json = False) -> None:
-    """Show everything that is known of one point. What nobody has told is shown as not known.
+    """Show everything that is known of one point.
 
     Example: [bold]sternway points show 12[/bold]
     """
@@ -81,8 +78,7 @@ def show(point: Id, url: Url = None, as_json: Json = False) -> None:
     facts = table_of("", "")
     facts.add_row("standing", _standing(found))
     for name, value in _document(found).items():
-        said = str(value) if value is not None else "not known" if name in UNKNOWN else "none"
-        facts.add_row(name.replace("_", " "), said)
+        facts.add_row(name.replace("_", " "), "none" if value is None else str(value))
     show_parts(facts)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from pydantic import ConfigDict
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from ulid import ULID
@@ -20,9 +21,9 @@ from activities.analytics.store.assignments import unrecorded
 from activities.analytics.store.deliveries import StoredAlert
 from activities.analytics.store.incidents import IncidentInBrief
 from activities.analytics.store.journal import append, append_to_open
-from models.base import SternwayError
+from models.base import Frozen, SternwayError
 from models.catalog_file import LoadedCatalog
-from models.incident import IncidentState, Phase
+from models.incident import Phase
 from models.journal import JournalEntry, PhaseEntered, Reported, Started
 from models.settings import Settings
 from workers.gateway.connection import Connection
@@ -37,6 +38,14 @@ TICK = 15.0
 
 SILENT = timedelta(minutes=1)
 """After which an incident that the store has not heard of, and Temporal does not run, is taken for lost."""
+
+
+class Standing(Frozen):
+    """Of an incident's answer to ``state`` what is needed here: the rest of another build's may have another form."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    phase: Phase
 
 
 class Reconciler:
@@ -116,7 +125,7 @@ class Reconciler:
         """Its workflow runs again: Temporal's database was restored."""
         try:
             state = await client.get_workflow_handle(row.workflow).query(
-                "state", result_type=IncidentState, rpc_timeout=RPC_TIMEOUT
+                "state", result_type=Standing, rpc_timeout=RPC_TIMEOUT
             )
         except WorkflowQueryFailedError:
             return

@@ -23,9 +23,10 @@ from activities.rollback.state import read_state
 from models.base import SternwayError
 from models.catalog import RollbackPolicy
 from models.catalog_file import LoadedCatalog
+from models.deployment import Deployment
 from models.hold import Hold
 from models.point import RollbackPoint, healthy
-from models.service_state import Deployment, ServiceState
+from models.service_state import ServiceState
 from models.verdict import Finding
 from workers.gateway.writing import Writer
 from workers.observability.logs import logger

@@ -34,8 +34,8 @@ async def look(directory: Directory, loaded: LoadedCatalog, service: str, region
 def judge(point: RollbackPoint, found: Workload | SternwayError, now: datetime) -> Verdict:
     """Whether the point still holds. What could not be read leaves it open, unless its time is over."""
     if isinstance(found, Workload):
-        return check(point, found.runnable, None, now)
-    verdict = check(point, None, None, now)
+        return check(point, found.runnable, now)
+    verdict = check(point, None, now)
     if not verdict.passed:
         return verdict
     return Verdict(finding=Finding.INCONCLUSIVE, sentence=f"it could not be checked: {found}")

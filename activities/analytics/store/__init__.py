@@ -6,7 +6,7 @@ an async caller runs it in a thread.
 
 from __future__ import annotations
 
-from activities.analytics.store.engine import Store, StoreUnavailable, open_store
+from activities.analytics.store.engine import Store, StoreUnavailable, open_store, open_store_if_there
 from activities.analytics.store.schema import migrate
 
-__all__ = ["Store", "StoreUnavailable", "migrate", "open_store"]
+__all__ = ["Store", "StoreUnavailable", "migrate", "open_store", "open_store_if_there"]

@@ -116,6 +116,12 @@ def open_store(url: str) -> Store:
     raise SternwayError(f"a store cannot live in {parsed.get_backend_name()}; write sqlite:///FILE or postgresql://…")
 
 
+def open_store_if_there(url: str) -> Store | None:
+    """:func:`open_store` for whoever may only read: none where SQLite would have to make the file first."""
+    store = open_store(url)
+    return None if store.sqlite and not Path(str(store.engine.url.database)).exists() else store
+
+
 def serialise(connection: Connection, name: str) -> None:
     """Let no other transaction past a call with this *name* until this one ends. SQLite's writes are so anyway."""
     if connection.dialect.name == "postgresql":

@@ -120,7 +120,7 @@ def _usable(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _at(table: type[HoldRow | IncidentRow], point: RollbackPoint) -> tuple[ColumnElement[bool], ...]:
+def _at(table: type[PointRow | HoldRow | IncidentRow], point: RollbackPoint) -> tuple[ColumnElement[bool], ...]:
     return col(table.service) == point.service, col(table.region) == point.region
 
 
@@ -129,9 +129,8 @@ def _in_force(point: RollbackPoint) -> tuple[ColumnElement[bool], ...]:
 
 
 def _alike(point: RollbackPoint) -> list[ColumnElement[bool]]:
-    """Of the same release as it is configured. Its replicas may differ: autoscaling moves them all the time."""
-    names = ("service", "region", "release", "configuration", "flags", "schema_revision")
-    return [col(getattr(PointRow, name)).is_not_distinct_from(getattr(point, name)) for name in names]
+    """Of the same release. Its replicas may differ: autoscaling moves them all the time."""
+    return [*_at(PointRow, point), col(PointRow.release) == point.release]
 
 
 def _read(store: Store, query: Select[PointRow]) -> list[StoredPoint]:

@@ -6,24 +6,20 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from activities.analytics.store import deployments, holds, points
 from activities.analytics.store.engine import Store
+from models.deployment import Deployment
 from models.incident import Milestone, Phase
-from models.point import RollbackPoint, Why
-from models.recollection import EarlierRollback, Recollection
-from models.service_state import Deployment
+from models.point import RollbackPoint
+from models.recollection import Recollection
 from models.tables import EventRow, IncidentRow
 
 POINTS = 200
 """Points that are looked at."""
-
-ROLLBACKS = 50
-"""Earlier rollbacks of the service in the region that are told of."""
 
 LOOKED_AT = 200
 """Newest incidents whose durations count."""
@@ -35,16 +31,12 @@ FEWEST = 5
 def recall(store: Store, service: str, region: str, now: datetime) -> Recollection:
     """Raises :class:`~activities.analytics.store.engine.StoreUnavailable`."""
     made = [kept.point for kept in points.points(store, service, region, POINTS)]
-    usable = _newest_of_each_release(point for point in made if point.usable(now))
-    made_well = _newest_of_each_release(point for point in made if point.why is Why.HEALTHY)
     return Recollection(
-        points=usable,
-        unusable=tuple(_marked(one) for one in made_well if one.release not in {good.release for good in usable}),
+        points=_newest_of_each_release(point for point in made if point.usable(now)),
         holds=tuple(holds.held(store, service, region)),
         deployments=tuple(
             Deployment(release=event.release, at=event.at) for event in deployments.deployments(store, service, region)
         ),
-        rollbacks=_rollbacks(store, service, region),
         durations=_high(_durations(store, None)) | _high(_durations(store, service)),
     )
 
@@ -63,42 +55,6 @@ def _newest_of_each_release(newest_first: Iterable[RollbackPoint]) -> tuple[Roll
     for point in newest_first:
         found.setdefault(point.release, point)
     return tuple(found.values())
-
-
-def _marked(point: RollbackPoint) -> RollbackPoint:
-    """With the reason that the next check will note, where its time is over and none has come by since."""
-    return point if point.reason else point.model_copy(update={"valid": False, "reason": "it is older than its limit"})
-
-
-def _rollbacks(store: Store, service: str, region: str) -> tuple[EarlierRollback, ...]:
-    ended = select(IncidentRow).where(
-        col(IncidentRow.service) == service,
-        col(IncidentRow.region) == region,
-        col(IncidentRow.ended_at).is_not(None),
-        col(IncidentRow.strategy).is_not(None),
-        col(IncidentRow.phase) != Phase.ADVISED,
-    )
-    newest = ended.order_by(col(IncidentRow.ended_at).desc(), col(IncidentRow.id).desc()).limit(ROLLBACKS)
-    with store.read() as connection, Session(connection) as session:
-        return tuple(
-            EarlierRollback(
-                incident=row.id,
-                strategy=row.strategy,
-                bad=_bad(row.plan, service),
-                target=row.target,
-                at=row.ended_at,
-                outcome=row.phase,
-            )
-            for row in session.scalars(newest)
-            if row.strategy and row.target and row.ended_at
-        )
-
-
-def _bad(plan: Mapping[str, Any] | None, service: str) -> str | None:
-    """The release that the plan was to go away from, as its payload in the journal has it."""
-    works = [step["work"] for step in (plan or {}).get("steps", ())]
-    rollbacks = [one for work in works for one in work.get("rollback", {}).get("services", ())]
-    return next((one["bad"] for one in rollbacks if one["state"]["service"] == service), None)
 
 
 def _durations(store: Store, service: str | None) -> dict[str, list[float]]:

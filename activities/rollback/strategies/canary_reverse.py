@@ -15,7 +15,7 @@ of no return until *retire*.
 
 from __future__ import annotations
 
-from activities.rollback.strategies.stages import compare, drain, retire, share, soak
+from activities.rollback.strategies.stages import compare, drain, in_turn, retire, share, soak
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
 from models.stage import Stage
@@ -30,7 +30,7 @@ CANARY, HALF = 5, 50
 def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:
     """The stages that lead from *state* to *target*. The target keeps a share that is larger than the next one."""
     now = state.weights.get(target, 0)
-    return (
+    found = (
         share("canary", state, target, bad, max(CANARY, now), policy, compare(target, Need.BETTER, policy)),
         share("half", state, target, bad, max(HALF, now), policy, compare(target, Need.NO_HARM, policy)),
         share("all", state, target, bad, 100, policy, None),
@@ -38,3 +38,4 @@ def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -
         soak(target, policy),
         retire(state, bad, policy),
     )
+    return in_turn(state, found)

@@ -22,9 +22,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from activities.rollback.strategies.stages import (
+    at_once,
     compare,
     drain,
-    has_room,
+    fits,
+    in_turn,
     needed,
     retire,
     scale,
@@ -44,12 +46,8 @@ BESIDE = (10, 25, 50)
 
 def stages(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> tuple[Stage, ...]:
     """The stages that lead from *state* to *target*, with the capacity of all releases that serve now."""
-    return (
-        *_shares(state, target, bad, policy),
-        soak(target, policy),
-        drain(bad, policy),
-        retire(state, bad, policy),
-    )
+    after = (soak(target, policy), drain(bad, policy), retire(state, bad, policy))
+    return in_turn(state, (*_shares(state, target, bad, policy), *after))
 
 
 def most_replicas(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) -> int:
@@ -67,7 +65,7 @@ def _shares(state: ServiceState, target: str, bad: str, policy: RollbackPolicy) 
         gate = compare(target, Need.NO_HARM, policy) if percent < 100 else None
         stage = share(f"share-{percent}", state, target, bad, percent, policy, gate)
         kept = _kept(state, target, bad, before)
-        if kept < state.replicas.get(bad, 0) and not has_room(state, target, policy):
+        if kept < state.replicas.get(bad, 0) and not fits(at_once(state, target, policy), state.room):
             room = scale(f"share-{percent}-room", state, bad, kept, policy)
             stage = stage.model_copy(update={"steps": (room, *stage.steps)})
         yield stage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from models.catalog import RollbackPolicy
 from models.service_state import ServiceState
@@ -20,10 +21,14 @@ def full(state: ServiceState, target: str, policy: RollbackPolicy) -> int:
     return max(had + math.ceil(sum(serving.values()) * policy.headroom), state.replicas.get(target, 0), 1)
 
 
-def has_room(state: ServiceState, target: str, policy: RollbackPolicy) -> bool:
-    """Whether *target* can have its full capacity beside everything that there is now."""
-    more = full(state, target, policy) - state.replicas.get(target, 0)
-    return state.room is None or sum(state.replicas.values()) + more <= state.room
+def at_once(state: ServiceState, target: str, policy: RollbackPolicy) -> int:
+    """Replicas of all releases while *target* has its full capacity beside everything that there is now."""
+    return sum(state.replicas.values()) + full(state, target, policy) - state.replicas.get(target, 0)
+
+
+def fits(replicas: int, room: int | None) -> bool:
+    """Whether there is *room* for so many; none: not known, and taken to be enough."""
+    return room is None or replicas <= room
 
 
 def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str, int]:
@@ -40,9 +45,10 @@ def shares(state: ServiceState, target: str, bad: str, percent: int) -> dict[str
 
 
 def scale(step: str, state: ServiceState, release: str, replicas: int, policy: RollbackPolicy) -> StageStep:
+    """The first one of *release*; see :func:`in_turn` for further ones."""
     return StageStep(
         id=step,
-        title=f"scale {release} from {state.replicas.get(release, 0)} to {replicas}",
+        title=_scales(release, state.replicas.get(release, 0), replicas),
         operation=Scale(release=release, replicas=replicas),
         check=Ready(release=release, replicas=replicas, timeout=policy.ready_timeout),
     )
@@ -76,6 +82,24 @@ def share(
         ),
         gate=gate,
     )
+
+
+def in_turn(state: ServiceState, stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """*stages* that scale a release more than once: each such step says how many replicas the one before has left."""
+    now = dict(state.replicas)
+
+    def titled(step: StageStep) -> StageStep:
+        if not isinstance(step.operation, Scale):
+            return step
+        release, replicas = step.operation.release, step.operation.replicas
+        before, now[release] = now.get(release, 0), replicas
+        return step.model_copy(update={"title": _scales(release, before, replicas)})
+
+    return tuple(stage.model_copy(update={"steps": tuple(map(titled, stage.steps))}) for stage in stages)
+
+
+def _scales(release: str, before: int, replicas: int) -> str:
+    return f"scale {release} from {before} to {replicas}"
 
 
 def compare(target: str, need: Need, policy: RollbackPolicy) -> Compare:

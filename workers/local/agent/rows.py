@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import Field
 
 from models.base import Frozen, SternwayError
+from models.deployment import Deployment
 from models.identity import Key
-from models.service_state import Deployment
 from workers.ledger import Ledger
 from workers.local.agent.process import Identity
 

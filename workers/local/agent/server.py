@@ -15,8 +15,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from activities.platform.driver import Workload
 from models.base import Frozen, Name, Release
+from models.deployment import Deployment
 from models.receipt import Conflict, Fence, Fields, Receipt, Receipts
-from models.service_state import Deployment
 from models.settings import Settings
 from workers.ledger import Fenced, KeyMisused, Ledger
 from workers.local.agent.access import operator
