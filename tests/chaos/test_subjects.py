@@ -13,9 +13,10 @@ from activities.rollback.situation import situation
 from activities.rollback.strategies import staged
 from models.assessment import Assessment
 from models.catalog_file import parse
+from models.deployment import Deployment
 from models.observation import Observation
 from models.said import Said
-from models.service_state import Deployment, ServiceState
+from models.service_state import ServiceState
 from models.survey import Survey
 from models.telemetry import USERS, Count, Window
 from tests.chaos.case import BY_STRATEGY, LEFT_ALONE
