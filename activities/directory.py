@@ -33,8 +33,8 @@ PROTECTORS: dict[str, Callable[[Driver, str], Protector]] = {
     "envoy": lambda driver, token: EnvoyProtector(driver.url, token),
 }
 PLATFORMS: dict[str, Callable[[Driver, str], Platform]] = {
-    "local": lambda driver, token: LocalPlatform(driver.url, token),
     "kubernetes": lambda driver, _token: _kubernetes(driver),
+    "local": lambda driver, token: LocalPlatform(driver.url, token),
 }
 TELEMETRY: dict[str, Callable[[str, Driver], Sampling]] = {
     "envoy": lambda region, driver: EnvoyTelemetry(region, driver.url),

@@ -38,22 +38,21 @@ class Driver(Frozen):
     """How a module reaches one real system in one region."""
 
     kind: str
-    """The driver's name: ``envoy``, ``local``, ``kubernetes``, ``prometheus``."""
+    """The driver's name: ``envoy``, ``kubernetes``, ``local``, ``prometheus``."""
     url: str
-    """HTTP address of the control plane, the agent, the Kubernetes API server, or the source of the numbers."""
+    """HTTP address of the control plane, the API server, the agent, or the source of the numbers."""
     proxies: tuple[str, ...] = ()
     """Mesh drivers: the proxies that are expected to acknowledge every change."""
     bind: str = "127.0.0.1"
     """Embedded mesh: the address on which this region's Envoy listens for callers."""
     namespace: Name = "default"
     """Kubernetes: where the region's Deployments are. A namespace of a cluster belongs to one region."""
-    service_label: str = "app.kubernetes.io/name"
-    """Kubernetes: the label of a Deployment and its pods that names the service."""
-    release_label: str = "app.kubernetes.io/version"
-    """Kubernetes: the label of a Deployment and its pods that names the release."""
-    kubeconfig: str | None = None
-    """Kubernetes: path of a kubeconfig, wherever pools and ``sternway undo`` run; of its contexts, the first for the
-    server in ``url`` is used. Without it, the service account of the pod that Sternway runs in."""
+    token_file: str | None = None
+    """Kubernetes: the file with the bearer token, wherever pools and ``sternway undo`` run; it is read again when it
+    was renewed. Default: no token is sent, as ``kubectl proxy`` wants it."""
+    ca_file: str | None = None
+    """Kubernetes: the file with the certificates that its ``https`` address is trusted by, in PEM. Default: those that
+    Python trusts."""
 
 
 class Region(Frozen):

@@ -16,7 +16,7 @@ MODULES: Final[tuple[Module, ...]] = ("mesh", "platform", "telemetry")
 DRIVER_KINDS: Final[Mapping[Module, tuple[str, ...]]] = MappingProxyType(
     {
         "mesh": ("envoy",),
-        "platform": ("local", "kubernetes"),
+        "platform": ("kubernetes", "local"),
         "telemetry": ("envoy", "prometheus"),
     }
 )

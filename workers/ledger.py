@@ -22,6 +22,7 @@ from activities import fault_points
 from models.base import SternwayError
 from models.identity import Key
 from models.receipt import Conflict, Fields, Outcome, Receipt
+from models.standing import taken_over
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger_resources (
@@ -86,23 +87,12 @@ def undone(
     before, after, generation = current, current, now.generation
     if do is None:
         outcome = Outcome.NEVER_HAPPENED
-    elif _text(current) == _text(do.after) and not _taken(do, later):
+    elif _text(current) == _text(do.after) and not taken_over(do, later):
         outcome, after, generation = Outcome.RESTORED, do.before, now.generation + 1
     else:
         outcome = Outcome.SUPERSEDED
     return Receipt(
         key=key, resource=resource, before=before, after=after, generation=generation, outcome=outcome, at=at
-    )
-
-
-def _taken(do: Receipt, later: Sequence[Receipt]) -> bool:
-    """Whether another incident's change of one of its fields stands."""
-    incident = Key.parse(do.key).incident
-    restored = {receipt.key for receipt in later if receipt.outcome is Outcome.RESTORED}
-    changes = {Key.parse(receipt.key): receipt for receipt in later if receipt.outcome is Outcome.APPLIED}
-    return any(
-        key.incident != incident and receipt.after.keys() & do.after.keys() and str(key.undo()) not in restored
-        for key, receipt in changes.items()
     )
 
 

@@ -5,8 +5,9 @@ Fields of a platform resource:
 - ``replicas/<release>``: the number wanted.
 - ``frozen``: true while nobody may deploy the service in this region, absent otherwise. Replicas can still be changed:
   whoever has frozen it is at work.
-- ``autoscaled/<release>``, ``synced/<release>`` (GitOps): true where something else changes the number of replicas by
-  itself. It must be made false before the release is scaled, and true again afterwards.
+
+Where something else changes the number of replicas by itself (an autoscaler, GitOps), the driver holds it off in the
+same change, or refuses the change and says what to do.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ MISTAKES = {
         "local: {kind: local, url: http://127.0.0.1:9012}",
         "local: {kind: kubernets, url: http://127.0.0.1:9012}",
         "kubernets",
-        'the kind "kubernets"; there is "local", "kubernetes"; did you mean "kubernetes"?',
+        'the kind "kubernets"; there is "kubernetes", "local"; did you mean "kubernetes"?',
     ),
     "a namespace of two regions": (
         "local: {kind: local, url: http://127.0.0.1:9012}",

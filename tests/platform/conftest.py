@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.kubernetes.api import KubernetesApi
 from tests.platform.agents import AgentProcess
 
 SERVICE = "dispatch"
@@ -41,9 +40,3 @@ async def shared(agent_of_module: AgentProcess) -> AsyncIterator[AgentProcess]:
     for resource in {(replica["service"], replica["release"]) for replica in await agent_of_module.replicas()}:
         await agent_of_module.want(f"end-{'-'.join(resource)}", resource[0], **{resource[1]: 0})
     await agent_of_module.client.aclose()
-
-
-@pytest.fixture(scope="module")
-def kubernetes_api() -> Iterator[KubernetesApi]:
-    with KubernetesApi() as started:
-        yield started

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,14 +16,22 @@ from activities.platform.drivers.local import LocalPlatform
 from models.catalog import Driver
 from models.identity import Key
 from models.receipt import Fields, Outcome, Receipt
-from tests.kubernetes.api import KubernetesApi
-from tests.kubernetes.kinds import DEPLOYMENTS
-from tests.kubernetes.objects import deployment
+from tests.platform import api_server
 from tests.platform.agents import TOKEN, AgentProcess
 from tests.waiting import until
 
 SERVICE = "dispatch"
-namespaces = (f"namespace-{number}" for number in itertools.count())
+
+
+def on_kubernetes(url: str, seconds: float = 5) -> KubernetesPlatform:
+    return KubernetesPlatform(Driver(kind="kubernetes", url=url), seconds)
+
+
+Connect = Callable[[str, float], LocalPlatform | KubernetesPlatform]
+DRIVERS: dict[str, Connect] = {
+    "local": lambda url, seconds: LocalPlatform(url, TOKEN, seconds),
+    "kubernetes": on_kubernetes,
+}
 
 
 @dataclass(frozen=True)
@@ -33,16 +40,19 @@ class Place:
 
     driver: Platform
     region: str
+    rest: int | None = None
+    """What the number of replicas of a release reads that nobody has ever wanted to run."""
+
+    @property
+    def at_rest(self) -> dict[str, int]:
+        """The numbers before anybody has changed them."""
+        return {} if self.rest is None else {"v1": self.rest, "v2": self.rest}
 
     def key(self, step: str, incident: str = "01J0000000000000000000TEST") -> Key:
         return Key(incident=incident, step=f"{self.region}:{step}")
 
     async def read(self, service: str = SERVICE) -> Workload:
         return await self.driver.read(self.region, service)
-
-    async def wanted(self) -> dict[str, int]:
-        """By release, without those of which none is wanted: a platform may name these, or not."""
-        return {release: replicas for release, replicas in (await self.read()).replicas.items() if replicas}
 
     async def change(
         self,
@@ -66,13 +76,13 @@ async def local(shared: AgentProcess) -> AsyncIterator[Place]:
 
 
 @pytest.fixture
-async def kubernetes(kubernetes_api: KubernetesApi) -> AsyncIterator[Place]:
-    namespace = next(namespaces)
-    for release in ("v1", "v2"):
-        kubernetes_api.store.create(DEPLOYMENTS, namespace, deployment(SERVICE, release))
-    driver = KubernetesPlatform(Driver(kind="kubernetes", url=kubernetes_api.url, namespace=namespace))
-    yield Place(driver, f"region-of-{namespace}")
-    await driver.close()
+async def kubernetes() -> AsyncIterator[Place]:
+    async with api_server.running() as server:
+        for release in ("v1", "v2"):
+            server.cluster.create("deployments", api_server.deployment(SERVICE, release))
+        driver = on_kubernetes(server.url)
+        yield Place(driver, "eu", rest=0)
+        await driver.close()
 
 
 @pytest.fixture(params=["local", "kubernetes"])
@@ -81,22 +91,25 @@ def platform(request: pytest.FixtureRequest) -> Place:
 
 
 async def test_what_is_wanted_becomes_ready_and_reads_back(platform: Place) -> None:
-    before = {"replicas/v1": (await platform.read()).state.get("replicas/v1")}
     receipt = await platform.change("scale", {"replicas/v1": 1})
-    assert (receipt.before, receipt.after, receipt.outcome) == (before, {"replicas/v1": 1}, "applied")
+    assert (receipt.before, receipt.after, receipt.outcome) == (
+        {"replicas/v1": platform.rest},
+        {"replicas/v1": 1},
+        "applied",
+    )
 
     async def ready() -> bool:
         return (await platform.read()).ready.get("v1") == 1
 
     await until(ready, 15, "one ready replica of v1")
-    assert (await platform.read()).generation == receipt.generation
-    assert await platform.wanted() == {"v1": 1}
+    workload = await platform.read()
+    assert (workload.generation, workload.replicas) == (receipt.generation, {**platform.at_rest, "v1": 1})
 
 
 async def test_a_repeated_change_returns_the_first_receipt_and_changes_nothing(platform: Place) -> None:
-    start = (await platform.read()).generation
-    first = await platform.change("scale", {"replicas/v1": 0}, start)
-    assert await platform.change("scale", {"replicas/v1": 0}, start) == first
+    expected = (await platform.read()).generation
+    first = await platform.change("scale", {"replicas/v1": 0, "replicas/v2": 0}, expected)
+    assert await platform.change("scale", {"replicas/v1": 0, "replicas/v2": 0}, expected) == first
     assert (await platform.read()).generation == first.generation
 
 
@@ -111,41 +124,33 @@ async def test_a_change_made_for_an_older_generation_is_told_what_there_is_now(p
     first = await platform.change("one", {"replicas/v1": 0})
     with pytest.raises(Moved) as moved:
         await platform.change("two", {"replicas/v1": 1}, first.generation - 1)
-    assert moved.value.conflict.generation == first.generation
-    assert moved.value.conflict.state["replicas/v1"] == 0
-    assert await platform.wanted() == {}
+    now = await platform.read()
+    assert (moved.value.conflict.generation, moved.value.conflict.state) == (first.generation, now.state)
+    assert now.replicas == {**platform.at_rest, "v1": 0}
 
 
 async def test_undoing_restores_and_repeats_itself(platform: Place) -> None:
     await platform.change("one", {"replicas/v1": 0})
-    before = (await platform.read()).state
-    await platform.change("two", {"replicas/v2": 1})
+    before = await platform.read()
+    await platform.change("two", {"replicas/v1": 1, "replicas/v2": 1})
     undone = await platform.undo("two")
     assert undone.outcome is Outcome.RESTORED
     assert await platform.undo("two") == undone
-    assert (await platform.read()).state == before
-
-
-async def test_what_is_changed_together_is_undone_together(local: Place) -> None:
-    """Where a platform can change several releases at once; on Kubernetes each is a change of its own."""
-    await local.change("one", {"replicas/v1": 0})
-    await local.change("two", {"replicas/v1": 1, "replicas/v2": 1})
-    assert (await local.undo("two")).outcome is Outcome.RESTORED
-    assert (await local.read()).state == {"replicas/v1": 0}
+    assert (await platform.read()).state == before.state
 
 
 async def test_undoing_does_not_overwrite_a_newer_change(platform: Place) -> None:
     await platform.change("ours", {"replicas/v2": 1})
     await platform.change("theirs", {"replicas/v2": 0})
     assert (await platform.undo("ours")).outcome is Outcome.SUPERSEDED
-    assert await platform.wanted() == {}
+    assert (await platform.read()).replicas == {**platform.at_rest, "v2": 0}
 
 
 async def test_a_change_that_comes_after_its_undoing_is_refused(platform: Place) -> None:
     assert (await platform.undo("late")).outcome is Outcome.NEVER_HAPPENED
     with pytest.raises(Refused, match="taken back before it came"):
         await platform.change("late", {"replicas/v1": 1})
-    assert await platform.wanted() == {}
+    assert (await platform.read()).replicas == platform.at_rest
 
 
 async def test_the_receipts_of_an_incident_are_its_own_and_in_the_order_of_its_changes(platform: Place) -> None:
@@ -186,10 +191,10 @@ async def test_a_fenced_incident_changes_nothing_more_and_can_still_be_undone(pl
 async def test_what_cannot_be_done_is_refused_with_a_reason(
     platform: Place, service: str, fields: dict[str, int], reason: str
 ) -> None:
-    start = await platform.read()
+    before = await platform.read()
     with pytest.raises(Refused, match=reason):
         await platform.change("scale", dict(fields), service=service)
-    assert await platform.read() == start
+    assert await platform.read() == before
 
 
 async def test_a_service_that_nobody_knows_is_refused(platform: Place) -> None:
@@ -197,23 +202,11 @@ async def test_a_service_that_nobody_knows_is_refused(platform: Place) -> None:
         await platform.read("nobody")
 
 
-def local_at(url: str, seconds: float) -> LocalPlatform:
-    return LocalPlatform(url, TOKEN, seconds)
-
-
-def kubernetes_at(url: str, seconds: float) -> KubernetesPlatform:
-    return KubernetesPlatform(Driver(kind="kubernetes", url=url), seconds)
-
-
-Connect = Callable[[str, float], LocalPlatform | KubernetesPlatform]
-every_driver = pytest.mark.parametrize("connect", [local_at, kubernetes_at])
-
-
-@every_driver
 @pytest.mark.parametrize(
     "answers", [b"", b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n{}"]
 )
-async def test_an_answer_that_leaves_the_call_open_is_unavailable(connect: Connect, answers: bytes) -> None:
+@pytest.mark.parametrize("connect", DRIVERS.values(), ids=DRIVERS)
+async def test_an_answer_that_leaves_the_call_open_is_unavailable(answers: bytes, connect: Connect) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answers)
@@ -227,7 +220,7 @@ async def test_an_answer_that_leaves_the_call_open_is_unavailable(connect: Conne
         await driver.close()
 
 
-@every_driver
+@pytest.mark.parametrize("connect", DRIVERS.values(), ids=DRIVERS)
 async def test_silence_and_absence_are_unavailable(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts into its queue and never answers
         driver = connect(f"http://127.0.0.1:{silent.getsockname()[1]}", 0.2)

@@ -1,378 +1,450 @@
-"""What is particular to Kubernetes: others write the same objects, calls get lost, and somebody else scales too."""
+"""What the Kubernetes driver promises beyond the contract: nothing of it needs more than the objects themselves."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from activities.driver import Moved, Refused, Unavailable
-from activities.platform.drivers.kubernetes import KubernetesPlatform, platform
-from activities.platform.drivers.kubernetes.ledger import ANNOTATION, Ledger
-from models.receipt import Outcome
-from tests.kubernetes.api import Fault, KubernetesApi, Request
-from tests.kubernetes.kinds import AUTOSCALERS, DEPLOYMENTS, REPLICA_SETS
-from tests.kubernetes.objects import autoscaler, deployment
-from tests.kubernetes.patches import merge_patch
-from tests.kubernetes.says import Json
-from tests.platform.clusters import INCIDENT, REGION, SERVICE, Shop, key
+from activities.platform.driver import Workload
+from activities.platform.drivers.kubernetes import KubernetesPlatform
+from models.catalog import Driver
+from models.identity import Key
+from models.receipt import Fields, Outcome, Receipt
+from tests.platform import api_server
+from tests.platform.api_server import ApiServer, autoscaler, deployment
+from tests.platform.cluster import Cluster, Object
 from tests.waiting import until
 
 ACCESS = Path(__file__).parents[2] / "deploy/kubernetes/access.yaml"
-FLUX = {"kustomize.toolkit.fluxcd.io/name": "shop", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
-CAREFUL = {"scaleDown": {"stabilizationWindowSeconds": 60, "selectPolicy": "Min"}}
+SERVICE = "dispatch"
+OURS = "01OURS"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The service with three replicas of v1 and two of v2."""
+
+    server: ApiServer
+    driver: KubernetesPlatform
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.server.cluster
+
+    async def read(self) -> Workload:
+        return await self.driver.read("eu", SERVICE)
+
+    async def change(self, step: str, fields: Fields, expected: int | None = None, incident: str = OURS) -> Receipt:
+        return await self.driver.change(Key(incident=incident, step=step), "eu", SERVICE, fields, expected)
+
+    async def undo(self, step: str, incident: str = OURS) -> Receipt:
+        return await self.driver.undo(Key(incident=incident, step=step), "eu", SERVICE)
+
+    def impatient(self) -> KubernetesPlatform:
+        """Another client, that waits for no answer longer than it takes to see that none comes."""
+        return connect(self.server.url, 0.3)
+
+    def wanted(self) -> dict[str, int]:
+        return {one["metadata"]["name"]: one["spec"]["replicas"] for one in self.cluster.list("deployments")}
+
+    def bounds(self, name: str) -> tuple[int, int]:
+        spec = self.cluster.get("horizontalpodautoscalers", name)["spec"]
+        return spec["minReplicas"], spec["maxReplicas"]
+
+    def scaled_by_hand(self, name: str, replicas: int) -> None:
+        self.cluster.patch_spec("deployments", name, replicas=replicas)
+
+
+def connect(url: str, seconds: float = 5) -> KubernetesPlatform:
+    return KubernetesPlatform(Driver(kind="kubernetes", url=url), seconds)
+
+
+def template(release: str, image: str) -> Object:
+    return deployment(SERVICE, release, image=image)["spec"]["template"]
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    with KubernetesApi() as api:
-        shop = Shop(api)
-        yield shop
-        await shop.driver.close()
+async def place() -> AsyncIterator[Place]:
+    async with api_server.running() as server:
+        server.cluster.create("deployments", deployment(SERVICE, "v1", 3))
+        server.cluster.create("deployments", deployment(SERVICE, "v2", 2))
+        driver = connect(server.url)
+        yield Place(server, driver)
+        await driver.close()
 
 
-async def test_the_receipt_is_in_the_object_that_it_is_about_and_nowhere_else(shop: Shop) -> None:
-    receipt = await shop.change("scale", {"replicas/v1": 2})
-    changed = shop.get("v1")
-    assert changed["spec"]["replicas"] == 2
-    assert Ledger.model_validate_json(changed["metadata"]["annotations"][ANNOTATION]).receipts == (receipt,)
-    assert ANNOTATION not in (shop.get("v2")["metadata"].get("annotations") or {})
+# Somebody else writes at the same time
 
 
-async def test_the_change_and_its_receipt_are_one_write(shop: Shop) -> None:
-    shop.on_patch(lambda _, number: None if number == 1 else "500")
-    await shop.change("scale", {"replicas/v1": 2})
-    assert shop.get("v1")["metadata"]["generation"] == 2
+async def test_a_change_that_was_overtaken_starts_from_what_the_other_one_left(place: Place) -> None:
+    place.server.before.append(lambda: place.scaled_by_hand("dispatch-v2", 7))
+    receipt = await place.change("scale", {"replicas/v2": 1})
+    assert (receipt.before, place.wanted()["dispatch-v2"]) == ({"replicas/v2": 7}, 1)
+    assert (await place.undo("scale")).outcome is Outcome.RESTORED
+    assert place.wanted()["dispatch-v2"] == 7
 
 
-async def test_what_becomes_ready_is_counted_and_no_more(shop: Shop) -> None:
-    shop.api.controller.set(most_ready=1)
-    await shop.change("scale", {"replicas/v1": 3})
-
-    async def one_ready() -> bool:
-        return (await shop.read()).ready["v1"] == 1
-
-    await until(one_ready, 5, "one ready replica")
-    assert (await shop.read()).replicas == {"v1": 3, "v2": 2}
+async def test_a_change_that_was_overtaken_is_refused_where_it_was_made_for_what_was_before(place: Place) -> None:
+    expected = (await place.read()).generation
+    place.server.before.append(lambda: place.scaled_by_hand("dispatch-v2", 7))
+    with pytest.raises(Moved):
+        await place.change("scale", {"replicas/v2": 1}, expected)
+    assert place.wanted()["dispatch-v2"] == 7
 
 
-async def test_a_status_from_before_the_change_says_nothing_of_what_is_ready(shop: Shop) -> None:
-    await shop.read()
-    shop.api.controller.set(asleep=True)
-    await shop.change("scale", {"replicas/v2": 0})
-    with pytest.raises(Unavailable, match="has not looked at the last change of Deployment payments-v2"):
-        await shop.read()
-    shop.api.controller.set()
-    assert (await shop.read()).ready["v2"] == 0
+async def test_a_status_that_moves_in_between_is_no_conflict(place: Place) -> None:
+    expected = (await place.read()).generation
+
+    def died() -> None:
+        status = {"observedGeneration": expected, "replicas": 2, "readyReplicas": 1}
+        place.cluster.update("deployments", "dispatch-v2", lambda one: {**one, "status": status}, status=True)
+
+    place.server.before.append(died)
+    assert (await place.change("scale", {"replicas/v2": 1}, expected)).outcome is Outcome.APPLIED
+    assert len(place.server.written) == 2
 
 
-async def test_a_call_that_took_effect_and_lost_its_answer_finds_its_receipt(shop: Shop) -> None:
-    start = (await shop.read()).generation
-    shop.on_patch(lambda _, number: "lost after effect" if number == 1 else None)
+async def test_of_two_clients_with_one_key_one_takes_effect(place: Place) -> None:
+    clients = [connect(place.server.url) for _ in range(2)]
+    key, fields = Key(incident=OURS, step="scale"), {"replicas/v1": 5, "replicas/v2": 0}
+    receipts = await asyncio.gather(*(client.change(key, "eu", SERVICE, dict(fields), None) for client in clients))
+    assert receipts[0] == receipts[1]
+    assert (await place.read()).generation == receipts[0].generation
+    for client in clients:
+        await client.close()
+
+
+# Calls that end in the middle
+
+
+async def test_a_call_whose_answer_is_lost_is_unavailable_and_its_repeat_finds_the_receipt(place: Place) -> None:
+    place.server.lost.append(True)
+    client, key = place.impatient(), Key(incident=OURS, step="scale")
     with pytest.raises(Unavailable, match="did not answer"):
-        await shop.change("scale", {"replicas/v1": 2}, start)
-    receipt = await shop.change("scale", {"replicas/v1": 2}, start)
-    assert (receipt.before, receipt.outcome) == ({"replicas/v1": 0}, Outcome.APPLIED)
-    assert (await shop.read()).generation == receipt.generation
+        await client.change(key, "eu", SERVICE, {"replicas/v2": 5}, None)
+    receipt = await client.change(key, "eu", SERVICE, {"replicas/v2": 5}, None)
+    assert (receipt.before, len(place.server.written)) == ({"replicas/v2": 2}, 1)
+    await client.close()
 
 
-@pytest.mark.parametrize("fault", ["lost", "500", "429"])
-async def test_a_call_of_which_nobody_knows_can_be_made_again(shop: Shop, fault: Fault) -> None:
-    shop.on_patch(lambda _, number: fault if number == 1 else None)
+@pytest.fixture
+async def halfway(place: Place) -> Place:
+    """A change of both releases whose caller was gone after the first."""
+    place.server.lost.append(True)
+    client = place.impatient()
     with pytest.raises(Unavailable):
-        await shop.change("scale", {"replicas/v1": 2})
-    assert (await shop.undo("other")).outcome is Outcome.NEVER_HAPPENED
-    assert (await shop.change("scale", {"replicas/v1": 2})).outcome is Outcome.APPLIED
+        fields: Fields = {"replicas/v1": 5, "replicas/v2": 0}
+        await client.change(Key(incident=OURS, step="both"), "eu", SERVICE, fields, None)
+    await client.close()
+    assert place.wanted() == {"dispatch-v1": 5, "dispatch-v2": 2}
+    return place
 
 
-async def test_a_change_gets_in_between_the_writes_of_others(shop: Shop) -> None:
-    def be_faster(_: Request, number: int) -> None:
-        if number <= 4:
-            shop.annotate("v1", note=str(number))
-
-    shop.on_patch(be_faster)
-    receipt = await shop.change("scale", {"replicas/v1": 2}, (await shop.read()).generation)
-    assert (receipt.generation, shop.get("v1")["spec"]["replicas"]) == ((await shop.read()).generation, 2)
-    assert shop.get("v1")["metadata"]["annotations"]["note"] == "4"
+async def test_a_repeat_finishes_what_was_begun_and_returns_the_first_receipt(halfway: Place) -> None:
+    (begun,) = await halfway.driver.receipts(OURS)
+    assert await halfway.change("both", {"replicas/v1": 5, "replicas/v2": 0}) == begun
+    assert halfway.wanted() == {"dispatch-v1": 5, "dispatch-v2": 0}
+    assert (await halfway.read()).generation == begun.generation
 
 
-async def test_who_never_gets_in_between_the_writes_of_others_says_so(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(platform, "PATIENCE", 0.3)
-    shop.on_patch(lambda _, number: shop.annotate("v1", note=str(number)))
-    with pytest.raises(Unavailable, match="others wrote Deployment payments-v1 again and again"):
-        await shop.change("scale", {"replicas/v1": 2})
-    assert shop.get("v1")["spec"]["replicas"] == 0
+async def test_a_repeat_leaves_alone_what_somebody_else_has_scaled_since(halfway: Place) -> None:
+    halfway.scaled_by_hand("dispatch-v2", 9)
+    await halfway.change("both", {"replicas/v1": 5, "replicas/v2": 0})
+    assert halfway.wanted() == {"dispatch-v1": 5, "dispatch-v2": 9}
+    halfway.scaled_by_hand("dispatch-v2", 2)
+    await halfway.change("both", {"replicas/v1": 5, "replicas/v2": 0})
+    assert halfway.wanted() == {"dispatch-v1": 5, "dispatch-v2": 2}
 
 
-async def test_somebody_who_scales_between_the_read_and_the_write_is_not_overwritten(shop: Shop) -> None:
-    def scale(_: Request, number: int) -> None:
-        if number == 1:
-            shop.edit("v1", lambda obj: obj["spec"].update(replicas=5))
-
-    start = (await shop.read()).generation
-    shop.on_patch(scale)
-    with pytest.raises(Moved) as moved:
-        await shop.change("scale", {"replicas/v1": 2}, start)
-    assert moved.value.conflict.state["replicas/v1"] == 5
-    assert shop.get("v1")["spec"]["replicas"] == 5
+async def test_what_was_begun_can_be_undone_and_is_not_finished_afterwards(halfway: Place) -> None:
+    assert (await halfway.undo("both")).outcome is Outcome.RESTORED
+    await halfway.change("both", {"replicas/v1": 5, "replicas/v2": 0})
+    assert halfway.wanted() == {"dispatch-v1": 3, "dispatch-v2": 2}
 
 
-async def test_of_two_clients_that_expect_the_same_one_is_told_that_it_moved(shop: Shop) -> None:
-    start = (await shop.read()).generation
-    other = KubernetesPlatform(shop.at())
-    calls = [
-        shop.driver.change(key("ours"), REGION, SERVICE, {"replicas/v1": 2}, start),
-        other.change(key("theirs"), REGION, SERVICE, {"replicas/v1": 3}, start),
-    ]
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    await other.close()
-    (won,) = [answer for answer in answers if not isinstance(answer, BaseException)]
-    (lost,) = [answer for answer in answers if isinstance(answer, Moved)]
-    assert shop.get("v1")["spec"]["replicas"] == won.after["replicas/v1"]
-    assert lost.conflict.generation == won.generation
+async def test_what_was_begun_is_not_finished_once_its_incident_is_fenced(halfway: Place) -> None:
+    (begun,) = await halfway.driver.receipts(OURS)
+    await halfway.driver.fence(OURS)
+    assert await halfway.change("both", {"replicas/v1": 5, "replicas/v2": 0}) == begun
+    assert halfway.wanted() == {"dispatch-v1": 5, "dispatch-v2": 2}
 
 
-async def test_a_deployment_that_was_made_again_is_another_generation(shop: Shop) -> None:
-    start = (await shop.read()).generation
-    shop.api.store.delete(DEPLOYMENTS, shop.namespace, "payments-v1")
-    shop.create(DEPLOYMENTS, deployment(SERVICE, "v1", 0))
-    assert (await shop.read()).generation != start
+async def test_an_undoing_that_ended_in_the_middle_counts_once_it_is_finished(place: Place) -> None:
+    done = await place.change("both", {"replicas/v1": 5, "replicas/v2": 0})
+    place.server.lost.append(True)
+    client = place.impatient()
+    with pytest.raises(Unavailable):
+        await client.undo(Key(incident=OURS, step="both"), "eu", SERVICE)
+    await client.close()
+    assert await place.driver.receipts(OURS) == (done,)
+    undone = await place.undo("both")
+    assert await place.driver.receipts(OURS) == (done, undone)
+    assert place.wanted() == {"dispatch-v1": 3, "dispatch-v2": 2}
 
 
-async def test_a_fence_wins_over_a_change_that_is_on_its_way(shop: Shop) -> None:
-    """The late call has read everything, and stands still before its write."""
-    other, loop = KubernetesPlatform(shop.at()), asyncio.get_running_loop()
+async def test_an_undoing_that_is_finished_leaves_alone_what_somebody_else_has_scaled_since(place: Place) -> None:
+    await place.change("both", {"replicas/v1": 5, "replicas/v2": 0})
+    place.server.before += [lambda: None, lambda: place.scaled_by_hand("dispatch-v2", 9)]
+    await place.undo("both")
+    assert place.wanted() == {"dispatch-v1": 3, "dispatch-v2": 9}
 
-    def fence_first(_: Request, number: int) -> None:
-        if number == 1:
-            shop.api.on_request = lambda _: None
-            asyncio.run_coroutine_threadsafe(other.fence(INCIDENT), loop).result(10)
 
-    shop.on_patch(fence_first)
+async def test_undoing_leaves_what_another_incident_has_set_to_the_same_value(place: Place) -> None:
+    await place.change("scale", {"replicas/v2": 5})
+    await place.change("scale", {"replicas/v2": 5}, incident="01THEIRS")
+    assert (await place.undo("scale")).outcome is Outcome.SUPERSEDED
+    assert place.wanted()["dispatch-v2"] == 5
+
+
+# Late calls
+
+
+async def test_a_call_that_had_read_before_its_incident_was_fenced_loses(place: Place) -> None:
+    place.server.before.append(lambda: place.driver.fence(OURS))
     with pytest.raises(Refused, match="ended from outside"):
-        await shop.change("late", {"replicas/v1": 2})
-    assert shop.get("v1")["spec"]["replicas"] == 0
-    await other.close()
+        await place.change("late", {"replicas/v2": 0})
+    assert place.wanted()["dispatch-v2"] == 2
 
 
-async def test_an_undoing_wins_over_a_change_that_is_on_its_way(shop: Shop) -> None:
-    other, loop = KubernetesPlatform(shop.at()), asyncio.get_running_loop()
-    outcomes: list[Outcome] = []
-
-    def undo_first(_: Request, number: int) -> None:
-        if number == 1:
-            shop.api.on_request = lambda _: None
-            undo = other.undo(key("late"), REGION, SERVICE)
-            outcomes.append(asyncio.run_coroutine_threadsafe(undo, loop).result(10).outcome)
-
-    shop.on_patch(undo_first)
+async def test_a_call_that_had_read_before_it_was_taken_back_loses(place: Place) -> None:
+    place.server.before.append(lambda: place.undo("late"))
     with pytest.raises(Refused, match="taken back before it came"):
-        await shop.change("late", {"replicas/v1": 2})
-    assert outcomes == [Outcome.NEVER_HAPPENED]
-    assert shop.get("v1")["spec"]["replicas"] == 0
-    await other.close()
+        await place.change("late", {"replicas/v2": 0})
+    assert place.wanted()["dispatch-v2"] == 2
 
 
-async def test_a_change_that_lands_while_it_is_taken_back_is_undone(shop: Shop) -> None:
-    """It has read everything before, and comes to its object when the undoing is already written to the other one."""
-    changed, other = shop.api.store.changed, KubernetesPlatform(shop.at())
-
-    def one_by_one(request: Request, _: int) -> None:
-        late = any(operation["path"] == "/spec/replicas" for operation in request.body)
-        with changed:
-            if late:
-                assert changed.wait_for(lambda: ANNOTATION in (shop.get("v2")["metadata"].get("annotations") or {}), 10)
-            elif request.name == "payments-v1":
-                assert changed.wait_for(lambda: shop.get("v1")["spec"]["replicas"] == 2, 10)
-
-    shop.on_patch(one_by_one)
-    late = asyncio.create_task(other.change(key("late"), REGION, SERVICE, {"replicas/v1": 2}, None))
-    await asyncio.to_thread(shop.patched.wait, 10)
-    undone = await shop.undo("late")
-    assert (undone.outcome, (await late).outcome) == (Outcome.RESTORED, Outcome.APPLIED)
-    assert await shop.undo("late") == undone
-    assert shop.get("v1")["spec"]["replicas"] == 0
-    assert await shop.driver.receipts(INCIDENT) == (await late, undone)
-    await other.close()
+async def test_a_fence_reaches_every_service_of_the_namespace_and_nothing_else(place: Place) -> None:
+    place.cluster.create("deployments", deployment("billing", "v1", 1))
+    stranger = deployment("stranger", "v1", 1)
+    del stranger["metadata"]["labels"]["app.kubernetes.io/version"]
+    place.cluster.create("deployments", stranger)
+    await place.driver.fence(OURS)
+    with pytest.raises(Refused, match="ended from outside"):
+        await place.driver.change(Key(incident=OURS, step="one"), "eu", "billing", {"replicas/v1": 0}, None)
+    assert "annotations" not in place.cluster.get("deployments", "stranger-v1")["metadata"]
 
 
-async def test_one_change_is_one_object(shop: Shop) -> None:
-    with pytest.raises(Refused, match="has no write over two objects"):
-        await shop.change("both", {"replicas/v1": 2, "replicas/v2": 0})
+# Autoscalers
 
 
-async def test_receipts_keep_their_order_where_a_clock_goes_back(shop: Shop) -> None:
-    first = await shop.change("one", {"replicas/v1": 2})
-    ahead = first.at.replace(year=first.at.year + 1)
-    book = json.loads(shop.get("v1")["metadata"]["annotations"][ANNOTATION])
-    book["receipts"][0]["at"] = ahead.isoformat()
-    shop.annotate("v1", **{ANNOTATION: json.dumps(book)})
-    second = await shop.change("two", {"replicas/v2": 0})
-    assert [receipt.key for receipt in await shop.driver.receipts(INCIDENT)] == [first.key, second.key]
+async def test_an_autoscaler_is_pinned_and_let_go_by_undoing(place: Place) -> None:
+    place.cluster.create("horizontalpodautoscalers", autoscaler("dispatch-v2", 1, 10))
+    await place.change("scale", {"replicas/v2": 6})
+    place.cluster.autoscale("dispatch-v2", recommended=2)
+    assert (place.wanted()["dispatch-v2"], place.bounds("dispatch-v2")) == (6, (6, 6))
+    assert (await place.undo("scale")).outcome is Outcome.RESTORED
+    assert (place.wanted()["dispatch-v2"], place.bounds("dispatch-v2")) == (2, (1, 10))
 
 
-async def test_an_autoscaler_is_held_before_its_release_is_scaled_and_is_let_go_again(shop: Shop) -> None:
-    shop.create(AUTOSCALERS, autoscaler("payments-v1", 2, 6, CAREFUL))
-    before = shop.behavior("v1")
-    assert (await shop.read()).state["autoscaled/v1"] is True
-    with pytest.raises(Refused, match=r"HorizontalPodAutoscaler payments-v1 scales .* make autoscaled/v1 false first"):
-        await shop.change("scale", {"replicas/v1": 3})
+async def test_an_autoscaler_of_a_release_without_replicas_is_left_as_it_is(place: Place) -> None:
+    place.cluster.create("horizontalpodautoscalers", autoscaler("dispatch-v2", 1, 10))
+    await place.change("scale", {"replicas/v2": 0})
+    place.cluster.autoscale("dispatch-v2", recommended=2)
+    assert (place.wanted()["dispatch-v2"], place.bounds("dispatch-v2")) == (0, (1, 10))
 
-    held = await shop.change("hold", {"autoscaled/v1": False}, (await shop.read()).generation)
-    assert (await shop.read()).generation == held.generation
-    now = shop.behavior("v1") or {}
-    assert {way: rules["selectPolicy"] for way, rules in now.items()} == {
-        "scaleUp": "Disabled",
-        "scaleDown": "Disabled",
+
+async def test_an_autoscaler_that_somebody_else_has_set_since_is_not_overwritten(place: Place) -> None:
+    place.cluster.create("horizontalpodautoscalers", autoscaler("dispatch-v2", 1, 10))
+    await place.change("scale", {"replicas/v2": 6})
+    place.cluster.patch_spec("horizontalpodautoscalers", "dispatch-v2", maxReplicas=20)
+    assert (await place.undo("scale")).outcome is Outcome.SUPERSEDED
+    assert (place.wanted()["dispatch-v2"], place.bounds("dispatch-v2")) == (6, (6, 20))
+
+
+async def test_an_autoscaler_that_another_object_keeps_refuses_the_change(place: Place) -> None:
+    owner = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "by-queue", "uid": "7"}
+    place.cluster.create("horizontalpodautoscalers", autoscaler("dispatch-v2", 1, 10, ownerReferences=[owner]))
+    with pytest.raises(Refused, match="ScaledObject by-queue"):
+        await place.change("scale", {"replicas/v2": 6})
+    assert place.server.written == []
+
+
+async def test_an_autoscaler_that_a_reconciler_keeps_refuses_the_change_and_names_its_fields(place: Place) -> None:
+    place.cluster.create("horizontalpodautoscalers", autoscaler("dispatch-v2", 1, 10, **ARGO))
+    with pytest.raises(Refused, match="ignore the differences of /spec/minReplicas and /spec/maxReplicas"):
+        await place.change("scale", {"replicas/v2": 6})
+    assert place.server.written == []
+
+
+# GitOps
+
+FLUX = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+HELM = {"labels": {"helm.toolkit.fluxcd.io/name": "apps"}}
+ARGO = {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:default/dispatch-v3"}}
+
+
+@pytest.mark.parametrize(
+    ("kept", "by"), [(FLUX, "Flux.*Kustomization apps"), (HELM, "Flux.*HelmRelease apps"), (ARGO, "Argo CD.*shop")]
+)
+async def test_what_a_reconciler_would_take_back_is_refused_before_anything_is_changed(
+    place: Place, kept: dict[str, Any], by: str
+) -> None:
+    place.cluster.create("deployments", deployment(SERVICE, "v3", 1, **kept))
+    with pytest.raises(Refused, match=by):
+        await place.change("both", {"replicas/v1": 0, "replicas/v3": 3})
+    assert place.server.written == []
+    assert (await place.change("other", {"replicas/v1": 0})).outcome is Outcome.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("kept", "switch"),
+    [
+        (FLUX, "kustomize.toolkit.fluxcd.io/reconcile=disabled"),
+        (HELM, "helm.toolkit.fluxcd.io/driftDetection=disabled"),
+        (ARGO, "sternway/gitops=ignored"),
+    ],
+)
+async def test_what_is_exempt_from_reconciling_is_changed(place: Place, kept: dict[str, Any], switch: str) -> None:
+    name, _, value = switch.partition("=")
+    exempt = {**kept, "annotations": {**kept.get("annotations", {}), name: value}}
+    place.cluster.create("deployments", deployment(SERVICE, "v3", 1, **exempt))
+    assert (await place.change("scale", {"replicas/v3": 3})).outcome is Outcome.APPLIED
+
+
+# Freezing
+
+
+async def test_a_frozen_service_rolls_nothing_out_and_is_scaled_all_the_same(place: Place) -> None:
+    await place.change("freeze", {"frozen": True})
+    before = (await place.read()).deployments
+    place.cluster.patch_spec("deployments", "dispatch-v2", template=template("v2", image="another"))
+    await place.change("scale", {"replicas/v2": 4})
+    workload = await place.read()
+    assert (workload.state["frozen"], workload.replicas["v2"], workload.deployments) == (True, 4, before)
+
+
+async def test_undoing_a_freeze_leaves_paused_what_was_paused_before(place: Place) -> None:
+    place.cluster.patch_spec("deployments", "dispatch-v1", paused=True)
+    receipt = await place.change("freeze", {"frozen": True})
+    assert (receipt.before, receipt.generation) == ({"frozen": None}, (await place.read()).generation)
+    assert (await place.undo("freeze")).outcome is Outcome.RESTORED
+    paused = [one["spec"].get("paused", False) for one in place.cluster.list("deployments")]
+    assert paused == [True, False]
+
+
+# What is read
+
+
+async def test_a_status_that_is_of_an_older_wish_says_nothing_of_what_is_ready(place: Place) -> None:
+    async def all_ready() -> bool:
+        return (await place.read()).ready == {"v1": 3, "v2": 2}
+
+    await until(all_ready, 5, "every replica to be ready")
+    place.cluster.controller = "away"
+    await place.change("scale", {"replicas/v2": 0})
+    with pytest.raises(Unavailable, match=r"has not looked at the last change of Deployment/dispatch-v2"):
+        await place.read()
+
+
+async def test_a_read_waits_for_the_controller(place: Place) -> None:
+    place.cluster.controller = "slow"
+    await place.change("scale", {"replicas/v2": 0})
+    assert (await place.read()).ready["v2"] == 0
+
+
+async def test_deployments_are_told_newest_first_with_every_rollout_of_a_template(place: Place) -> None:
+    place.cluster.patch_spec("deployments", "dispatch-v1", template=template("v1", image="another"))
+    told = (await place.read()).deployments
+    assert [deployed.release for deployed in told] == ["v1", "v2", "v1"]
+    assert sorted(told, key=lambda deployed: deployed.at, reverse=True) == list(told)
+
+
+async def test_releases_that_are_replica_sets_of_one_deployment_are_refused_with_the_cure(place: Place) -> None:
+    place.cluster.create("deployments", deployment("other", "v1", 1))
+    place.cluster.patch_spec("deployments", "other-v1", template=deployment("other", "v2")["spec"]["template"])
+    with pytest.raises(Refused, match=r"ReplicaSets of one Deployment.*have one Deployment for each release"):
+        await place.driver.read("eu", "other")
+
+
+async def test_a_deployment_that_names_no_release_is_refused_with_the_cure(place: Place) -> None:
+    one = deployment("other", "v1", 1)
+    del one["metadata"]["labels"]["app.kubernetes.io/version"]
+    place.cluster.create("deployments", one)
+    with pytest.raises(Refused, match=r"no label app.kubernetes.io/version.*have one Deployment for each release"):
+        await place.driver.read("eu", "other")
+
+
+async def test_two_deployments_of_one_release_are_refused(place: Place) -> None:
+    worker = deployment("other", "v1", 1)
+    worker["metadata"]["name"] = "other-worker"
+    for one in (worker, deployment("other", "v1", 1)):
+        place.cluster.create("deployments", one)
+    with pytest.raises(Refused, match="other-v1 and other-worker are both other v1"):
+        await place.driver.read("eu", "other")
+
+
+# What the API server says
+
+
+async def test_it_needs_what_the_role_allows_and_no_more(place: Place) -> None:
+    place.cluster.create("horizontalpodautoscalers", autoscaler("dispatch-v2", 1, 10))
+    await place.read()
+    await place.change("scale", {"replicas/v2": 6})
+    for kept in ("dispatch-v1", "dispatch-v2"):
+        place.server.before.append(lambda name=kept: place.scaled_by_hand(name, 4))
+        await place.change(f"overtaken-{kept}", {f"replicas/{kept[-2:]}": 5})
+    place.server.before += [
+        lambda: None,
+        lambda: place.cluster.patch_spec("horizontalpodautoscalers", "dispatch-v2", maxReplicas=30),
+    ]
+    await place.change("autoscaler-overtaken", {"replicas/v2": 7})
+    await place.driver.fence(OURS)
+    await place.driver.receipts(OURS)
+    (role,) = (one for one in yaml.safe_load_all(ACCESS.read_text()) if one["kind"] == "Role")
+    allowed = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
     }
-    await shop.change("scale", {"replicas/v1": 3}, held.generation)
-
-    assert (await shop.undo("scale")).outcome is Outcome.RESTORED
-    assert (await shop.undo("hold")).outcome is Outcome.RESTORED
-    assert shop.behavior("v1") == before
-    assert (await shop.read()).state["autoscaled/v1"] is True
+    assert place.server.asked == allowed
 
 
-async def test_an_autoscaler_without_a_behaviour_has_none_again(shop: Shop) -> None:
-    shop.create(AUTOSCALERS, autoscaler("payments-v1"))
-    await shop.change("hold", {"autoscaled/v1": False})
-    await shop.change("let go", {"autoscaled/v1": True})
-    assert shop.behavior("v1") is None
+@pytest.mark.parametrize(
+    ("code", "error"), [(403, Refused), (413, Refused), (422, Refused), (408, Unavailable), (429, Unavailable)]
+)
+async def test_a_write_that_is_turned_away_says_whether_it_may_be_repeated(
+    place: Place, code: int, error: type[Exception]
+) -> None:
+    place.server.refused["PATCH"] = code
+    with pytest.raises(error, match=f"{code}|as the test wishes"):
+        await place.change("scale", {"replicas/v2": 0})
 
 
-async def test_an_autoscaler_that_somebody_let_go_meanwhile_is_theirs(shop: Shop) -> None:
-    shop.create(AUTOSCALERS, autoscaler("payments-v1"))
-    await shop.change("hold", {"autoscaled/v1": False})
-    shop.edit("v1", lambda obj: obj["spec"].update(behavior=CAREFUL), AUTOSCALERS)
-    theirs = shop.behavior("v1")
-    assert (await shop.undo("hold")).outcome is Outcome.SUPERSEDED
-    assert shop.behavior("v1") == theirs
+async def test_a_token_is_read_from_its_file_and_again_when_it_was_renewed(place: Place, tmp_path: Path) -> None:
+    place.server.token, file = "renewed", tmp_path / "token"
+    file.write_text("expired")
+    client = KubernetesPlatform(Driver(kind="kubernetes", url=place.server.url, token_file=str(file)))
+    with pytest.raises(Refused, match="401"):
+        await client.read("eu", SERVICE)
+    file.write_text("renewed")
+    assert (await client.read("eu", SERVICE)).replicas == {"v1": 3, "v2": 2}
+    await client.close()
 
 
-async def test_a_number_that_the_autoscaler_would_take_back_is_refused(shop: Shop) -> None:
-    shop.create(AUTOSCALERS, autoscaler("payments-v1", 2, 6))
-    await shop.change("hold", {"autoscaled/v1": False})
-    for replicas in (1, 7):
-        with pytest.raises(Refused, match="at 2 to 6 replicas, also while it is held"):
-            await shop.change(f"to-{replicas}", {"replicas/v1": replicas})
-    await shop.change("to-6", {"replicas/v1": 6})
+async def test_without_a_file_no_token_is_sent(place: Place) -> None:
+    place.server.token = "any"
+    with pytest.raises(Refused, match=r"401.*the Role of deploy/kubernetes/access.yaml"):
+        await place.read()
 
 
-async def test_a_release_that_is_scaled_to_nothing_needs_no_hold(shop: Shop) -> None:
-    shop.create(AUTOSCALERS, autoscaler("payments-v2", 2, 6))
-    assert (await shop.change("retire", {"replicas/v2": 0})).outcome is Outcome.APPLIED
-
-
-async def test_flux_is_held_off_and_let_in_again(shop: Shop) -> None:
-    shop.edit("v1", lambda obj: obj["metadata"]["labels"].update(FLUX))
-    with pytest.raises(Refused, match="Flux sets Deployment payments-v1 back; make synced/v1 false first"):
-        await shop.change("scale", {"replicas/v1": 2})
-    held = await shop.change("hold", {"synced/v1": False}, (await shop.read()).generation)
-    annotations = shop.get("v1")["metadata"]["annotations"]
-    assert annotations["kustomize.toolkit.fluxcd.io/reconcile"] == "disabled"
-    await shop.change("scale", {"replicas/v1": 2}, held.generation)
-    await shop.undo("scale")
-    assert (await shop.undo("hold")).outcome is Outcome.RESTORED
-    assert "kustomize.toolkit.fluxcd.io/reconcile" not in shop.get("v1")["metadata"]["annotations"]
-
-
-KEPT_BY_OTHERS = {
-    "Argo CD": {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/payments-v1"}},
-    "Flux .HelmRelease": {"labels": {"helm.toolkit.fluxcd.io/name": "shop"}},
-    "its owner, Rollout payments,": {
-        "ownerReferences": [{"kind": "Rollout", "name": "payments", "uid": "1", "controller": True}]
-    },
-}
-
-
-@pytest.mark.parametrize("who", KEPT_BY_OTHERS)
-async def test_who_cannot_be_held_off_is_named_before_anything_is_changed(shop: Shop, who: str) -> None:
-    shop.edit("v1", lambda obj: obj.update(merge_patch(obj, {"metadata": KEPT_BY_OTHERS[who]})))
-    for step, fields in (("scale", {"replicas/v1": 2}), ("hold", {"synced/v1": False})):
-        with pytest.raises(Refused, match=f"{who}.* sets Deployment payments-v1 back.* sternway/replicas: free"):
-            await shop.change(step, dict(fields))
-    assert shop.get("v1")["spec"]["replicas"] == 0
-    shop.annotate("v1", **{"sternway/replicas": "free"})
-    assert "synced/v1" not in (await shop.read()).state
-    assert (await shop.change("scale", {"replicas/v1": 2})).outcome is Outcome.APPLIED
-
-
-async def test_an_autoscaler_that_keda_keeps_is_refused(shop: Shop) -> None:
-    shop.create(AUTOSCALERS, autoscaler("payments-v1"))
-    owner = {"kind": "ScaledObject", "name": "payments", "uid": "1", "controller": True}
-    shop.edit("v1", lambda obj: obj["metadata"].update(ownerReferences=[owner]), AUTOSCALERS)
-    with pytest.raises(Refused, match="its owner, ScaledObject payments, sets HorizontalPodAutoscaler"):
-        await shop.change("hold", {"autoscaled/v1": False})
-
-
-async def test_an_earlier_revision_of_a_deployment_cannot_serve_beside_it(shop: Shop) -> None:
-    def deploy(obj: Json) -> None:
-        for meta in (obj["metadata"], obj["spec"]["template"]["metadata"]):
-            meta["labels"]["app.kubernetes.io/version"] = "v3"
-
-    await until(lambda: len(shop.api.store.list(REPLICA_SETS, shop.namespace)) == 2, 5, "first revisions")
-    shop.edit("v2", deploy)
-    await until(lambda: len(shop.api.store.list(REPLICA_SETS, shop.namespace)) == 3, 5, "the next revision")
-    workload = await shop.read()
-    assert {event.release for event in workload.deployments} == {"v1", "v2", "v3"}
-    with pytest.raises(Refused, match=r"v2 is an earlier revision of Deployment payments-v2 .* beside v3"):
-        await shop.change("scale", {"replicas/v2": 2})
-    assert (await shop.change("down", {"replicas/v3": 1})).before == {"replicas/v3": 2}
-
-
-async def test_what_is_not_clear_is_refused(shop: Shop) -> None:
-    shop.create(DEPLOYMENTS, deployment(SERVICE, "v1", name="payments-again"))
-    with pytest.raises(Refused, match="are the same release v1 of payments"):
-        await shop.read()
-    shop.api.store.delete(DEPLOYMENTS, shop.namespace, "payments-again")
-    shop.edit("v1", lambda obj: obj["metadata"]["labels"].pop("app.kubernetes.io/version"))
-    with pytest.raises(Refused, match=r"needs the label app\.kubernetes\.io/version"):
-        await shop.read()
-
-
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
-async def test_receipts_survive_a_rollout_undo(shop: Shop, tmp_path: Path) -> None:
-    """kubectl replaces the annotations by those of the revision that it goes back to."""
-
-    async def kubectl(*arguments: str) -> None:
-        at = ["kubectl", "--server", shop.api.url, "-n", shop.namespace]
-        run = asyncio.to_thread(
-            subprocess.run, [*at, *arguments], check=True, capture_output=True, timeout=60, env={"HOME": str(tmp_path)}
-        )
-        await run
-
-    await kubectl("rollout", "status", "deploy/payments-v2")
-    await kubectl("set", "image", "deploy/payments-v2", "service=example.test/payments:other")
-    await kubectl("rollout", "status", "deploy/payments-v2")
-    done = await shop.change("retire", {"replicas/v2": 0})
-    await shop.read()  # the controller has looked at it
-    await kubectl("rollout", "undo", "deploy/payments-v2")
-    assert ANNOTATION not in (shop.get("v2")["metadata"].get("annotations") or {})
-    assert await shop.driver.receipts(INCIDENT) == (done,)
-    assert await shop.change("retire", {"replicas/v2": 0}) == done
-    assert (await shop.undo("retire")).outcome is Outcome.RESTORED
-    assert shop.get("v2")["spec"]["replicas"] == 2
-
-
-async def test_a_ledger_that_was_spoilt_is_refused_with_its_cure(shop: Shop) -> None:
-    shop.annotate("v1", **{ANNOTATION: "oops"})
-    with pytest.raises(Refused, match="annotation sternway/ledger of Deployment payments-v1 cannot be read"):
-        await shop.change("scale", {"replicas/v1": 2})
-
-
-async def test_what_the_server_does_not_take_is_refused_and_not_tried_again(shop: Shop) -> None:
-    shop.annotate("v1", somebodys="x" * 262_000)
-    with pytest.raises(Refused, match=r"422 .*Too long"):
-        await shop.change("scale", {"replicas/v1": 2})
+@pytest.mark.parametrize("missing", ["token_file", "ca_file"])
+async def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, missing: str) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    client = KubernetesPlatform(Driver.model_validate({"kind": "kubernetes", "url": "https://api", missing: nowhere}))
+    with pytest.raises(Refused, match=f"{missing} {nowhere}"):
+        await client.read("eu", SERVICE)
+    await client.close()
 
 
 def test_a_process_whose_catalog_names_no_cluster_does_not_load_the_client() -> None:
@@ -380,46 +452,8 @@ def test_a_process_whose_catalog_names_no_cluster_does_not_load_the_client() -> 
     assert subprocess.run([sys.executable, "-c", asks], cwd=ACCESS.parents[2]).returncode == 0
 
 
-def kubeconfig(shop: Shop, path: Path, token: str, server: str | None = None) -> str:
-    config = {
-        "clusters": [{"name": "here", "cluster": {"server": server or shop.api.url}}],
-        "users": [{"name": "sternway", "user": {"token": token}}],
-        "contexts": [{"name": "any", "context": {"cluster": "here", "user": "sternway"}}],
-        "current-context": "",
-    }
-    path.write_text(yaml.safe_dump(config))
-    return str(path)
-
-
-async def test_the_role_that_we_ask_for_is_enough(shop: Shop, tmp_path: Path) -> None:
-    _, role, _ = yaml.safe_load_all(ACCESS.read_text())
-    shop.api.rules["ours"] = role["rules"]
-    shop.create(AUTOSCALERS, autoscaler("payments-v1"))
-    driver = KubernetesPlatform(shop.at(kubeconfig(shop, tmp_path / "config", "ours")))
-    await driver.read(REGION, SERVICE)
-    shop.on_patch(lambda _, number: shop.annotate("v1", note="first") if number == 2 else None)
-    await driver.change(key("hold"), REGION, SERVICE, {"autoscaled/v1": False}, None)
-    await driver.change(key("scale"), REGION, SERVICE, {"replicas/v1": 2}, None)
-    await driver.undo(key("scale"), REGION, SERVICE)
-    await driver.fence(INCIDENT)
-    assert len(await driver.receipts(INCIDENT)) == 3
-    await driver.close()
-
-
-@pytest.mark.parametrize(("token", "reason"), [("nobody's", "401"), ("reader", "cannot patch")])
-async def test_missing_rights_are_refused_with_their_cure(shop: Shop, tmp_path: Path, token: str, reason: str) -> None:
-    shop.api.rules["reader"] = [{"apiGroups": ["apps", "autoscaling"], "resources": EVERY, "verbs": ["list"]}]
-    driver = KubernetesPlatform(shop.at(kubeconfig(shop, tmp_path / "config", token)))
-    with pytest.raises(Refused, match=f"{reason}.*the Role of deploy/kubernetes"):
-        await driver.change(key("scale"), REGION, SERVICE, {"replicas/v1": 2}, None)
-    await driver.close()
-
-
-EVERY = ["deployments", "replicasets", "horizontalpodautoscalers"]
-
-
-async def test_a_kubeconfig_that_does_not_fit_is_refused(shop: Shop, tmp_path: Path) -> None:
-    other = kubeconfig(shop, tmp_path / "other", "ours", server="https://elsewhere.test")
-    for path, reason in ((other, "no context with a user"), (str(tmp_path / "missing"), "not found")):
-        with pytest.raises(Refused, match=reason):
-            await KubernetesPlatform(shop.at(path)).read(REGION, SERVICE)
+async def test_receipts_that_somebody_has_spoilt_refuse_every_change(place: Place) -> None:
+    meta = {"annotations": {"sternway/receipts": "?"}}
+    place.cluster.update("deployments", "dispatch-v1", lambda one: {**one, "metadata": {**one["metadata"], **meta}})
+    with pytest.raises(Refused, match="sternway/receipts of Deployment/dispatch-v1 cannot be read"):
+        await place.change("scale", {"replicas/v2": 0})

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from activities.platform.fields import REPLICAS
 from workers.ledger import Snapshot
 from workers.local.agent.rows import Group
 
-FIELD = "replicas/"
-"""What a field of a platform resource begins with; the release follows."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 READY_LONG_ENOUGH = 10.0
@@ -83,4 +82,4 @@ def wanted_by_group(resources: Mapping[str, Snapshot]) -> dict[Group, int]:
 def wanted_by_release(snapshot: Snapshot) -> dict[str, int]:
     """The numbers of replicas that one resource asks for."""
     fields = snapshot.state.items()
-    return {name.removeprefix(FIELD): n for name, n in fields if name.startswith(FIELD) and isinstance(n, int)}
+    return {name.removeprefix(REPLICAS): n for name, n in fields if name.startswith(REPLICAS) and isinstance(n, int)}

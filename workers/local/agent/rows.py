@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from activities.platform.fields import FROZEN
 from models.base import Frozen, SternwayError
 from models.deployment import Deployment
 from models.identity import Key
@@ -27,10 +28,6 @@ SCHEMA = (
     " region TEXT NOT NULL, service TEXT NOT NULL, release TEXT NOT NULL, at TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS starts (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL)",
 )
-
-
-FROZEN = "frozen"
-"""The field of a platform resource that keeps everybody from deploying."""
 
 
 class DeploymentRefused(SternwayError):

@@ -7,54 +7,38 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field
 
 from activities.platform.driver import Workload
+from activities.platform.fields import ChangedFields, ReplicasField
 from models.base import Frozen, Name, Release
 from models.deployment import Deployment
 from models.receipt import Conflict, Fence, Fields, Receipt, Receipts
 from models.settings import Settings
 from workers.ledger import Fenced, KeyMisused, Ledger
 from workers.local.agent.access import operator
-from workers.local.agent.converge import FIELD, wanted_by_release
+from workers.local.agent.converge import wanted_by_release
 from workers.local.agent.discovery import Discovery, View
 from workers.local.agent.fleet import Fleet
-from workers.local.agent.rows import FROZEN, DeploymentRefused, HowToRun, Rows
+from workers.local.agent.rows import DeploymentRefused, HowToRun, Rows
 
 MOST_REPLICAS = 200
 """Of one release in one region: a slip of the keyboard must not fork a machine to death."""
 
-ReplicasField = Annotated[str, Field(pattern=r"^replicas/[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-Replicas = Annotated[int, Field(ge=0, le=MOST_REPLICAS, strict=True)]
 
+class FieldsHere(ChangedFields):
+    """Those of a platform that runs on one machine."""
 
-class ChangedFields(Frozen):
-    """What a change makes so: ``replicas/<release>`` of some releases, or whether the service is frozen, or both."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[ReplicasField, Replicas]  # pyright: ignore[reportIncompatibleVariableOverride] -- so pydantic is told of them
-
-    frozen: Annotated[bool, Field(strict=True)] | None = None
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError(f"the change names no field: at least 1 of replicas/<release> and {FROZEN} is needed")
-        return self
-
-    @property
-    def replicas(self) -> dict[str, int]:
-        """By release."""
-        return {name.removeprefix(FIELD): number for name, number in self.__pydantic_extra__.items()}
+    __pydantic_extra__: dict[ReplicasField, Annotated[int, Field(ge=0, le=MOST_REPLICAS, strict=True)]]  # pyright: ignore[reportIncompatibleVariableOverride] -- so pydantic is told of them
 
 
 class ChangeBody(Frozen):
     key: str
-    fields: ChangedFields
+    fields: FieldsHere
     expected: int | None = None
 
 

@@ -1,96 +1,219 @@
-"""What the API server says of the three kinds of objects that matter here, as far as it is looked at."""
+"""What is read of a service's API objects, and what it says. Pure.
+
+The service's Deployments, one for each release, are the resource. Autoscalers that aim at them are changed with them;
+ReplicaSets tell when each release was deployed.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
-from models.base import Time
+from activities.driver import Refused
+from activities.platform.driver import Workload
+from activities.platform.fields import FROZEN, REPLICAS
+from models.base import Frozen, Time
+from models.deployment import Deployment as Deployed
+from models.receipt import Fields, Value
+
+SERVICE = "app.kubernetes.io/name"
+RELEASE = "app.kubernetes.io/version"
+
+Values = dict[str, Value]
+"""What an object wants, by JSON pointer."""
 
 
-class Said(BaseModel):
-    """A part of an object. A newer server says more than is known here: that is passed over."""
+class Part(Frozen):
+    """A part of an API object; what is not read of it is passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
 
-class Owner(Said):
+class Owner(Part):
     kind: str
     name: str
     uid: str
-    controller: bool = False
 
 
-class Meta(Said):
+class Metadata(Part):
     name: str
     uid: str
     resource_version: str
-    """Opaque: equal, or not. Every write of the object changes it, also one of its status."""
     generation: int = 0
-    """Of a Deployment, the server raises it with every change of its specification or annotations. Others may have
-    none."""
     creation_timestamp: Time
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: tuple[Owner, ...] = ()
 
-    @property
-    def controller(self) -> Owner | None:
-        """Whoever keeps the object the way that it wants it."""
-        return next((owner for owner in self.owner_references if owner.controller), None)
+
+class DeploymentSpec(Part):
+    replicas: int = 1
+    paused: bool = False
 
 
-class DeploymentSpec(Said):
-    model_config = ConfigDict(extra="allow")
-    replicas: int
-
-
-class DeploymentStatus(Said):
+class DeploymentStatus(Part):
     observed_generation: int = 0
     ready_replicas: int = 0
 
 
-class Deployment(Said):
-    metadata: Meta
+class Deployment(Part):
+    kind: ClassVar = "Deployment"
+    metadata: Metadata
     spec: DeploymentSpec
     status: DeploymentStatus = DeploymentStatus()
 
+    @property
+    def release(self) -> str:
+        return self.metadata.labels.get(RELEASE, "")
 
-class TemplateMeta(Said):
-    labels: dict[str, str] = {}
+    @property
+    def observed(self) -> bool:
+        """Whether the controller has seen what is wanted."""
+        return self.status.observed_generation >= self.metadata.generation
 
-
-class Template(Said):
-    metadata: TemplateMeta = TemplateMeta()
-
-
-class ReplicaSetSpec(Said):
-    template: Template
-
-
-class ReplicaSet(Said):
-    """One revision of a Deployment. The controller copies the Deployment's annotations to the current one."""
-
-    metadata: Meta
-    spec: ReplicaSetSpec
+    @property
+    def values(self) -> Values:
+        return {"/spec/replicas": self.spec.replicas, "/spec/paused": self.spec.paused}
 
 
-class Target(Said):
+class Target(Part):
     kind: str
     name: str
 
 
-class AutoscalerSpec(Said):
+class AutoscalerSpec(Part):
     scale_target_ref: Target
     min_replicas: int = 1
     max_replicas: int
-    behavior: dict[str, dict[str, Any]] | None = None
 
 
-class Autoscaler(Said):
-    """A HorizontalPodAutoscaler, ``autoscaling/v2``."""
-
-    metadata: Meta
+class Autoscaler(Part):
+    kind: ClassVar = "HorizontalPodAutoscaler"
+    metadata: Metadata
     spec: AutoscalerSpec
+
+    @property
+    def values(self) -> Values:
+        return {"/spec/minReplicas": self.spec.min_replicas, "/spec/maxReplicas": self.spec.max_replicas}
+
+
+class TemplateMetadata(Part):
+    labels: dict[str, str] = {}
+
+
+class Template(Part):
+    metadata: TemplateMetadata = TemplateMetadata()
+
+
+class ReplicaSetSpec(Part):
+    template: Template = Template()
+
+
+class ReplicaSet(Part):
+    metadata: Metadata
+    spec: ReplicaSetSpec
+
+
+Thing = Deployment | Autoscaler
+"""What a change writes."""
+
+
+def named(thing: Thing) -> str:
+    return f"{thing.kind}/{thing.metadata.name}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service in one region, as it was read."""
+
+    resource: str
+    """``region/service``."""
+    deployments: tuple[Deployment, ...]
+    """By name, each of another release."""
+    autoscalers: tuple[Autoscaler, ...]
+    """Those that aim at one of the Deployments."""
+
+    @property
+    def things(self) -> tuple[Thing, ...]:
+        """In the order in which they are written: a Deployment is the first."""
+        return (*self.deployments, *self.autoscalers)
+
+    @property
+    def generation(self) -> int:
+        """The sum of the Deployments' generations. Each write of a Deployment's spec or annotations adds 1, whoever
+        writes; a status does not."""
+        return sum(deployment.metadata.generation for deployment in self.deployments)
+
+    @property
+    def state(self) -> Fields:
+        replicas: Fields = {f"{REPLICAS}{one.release}": one.spec.replicas for one in self.deployments}
+        return {**replicas, FROZEN: True} if all(one.spec.paused for one in self.deployments) else replicas
+
+    def with_written(self, thing: Thing) -> Service:
+        """The service after *thing* was written."""
+        if isinstance(thing, Deployment):
+            written = tuple(thing if one.metadata.uid == thing.metadata.uid else one for one in self.deployments)
+            return Service(self.resource, written, self.autoscalers)
+        pinned = tuple(thing if one.metadata.uid == thing.metadata.uid else one for one in self.autoscalers)
+        return Service(self.resource, self.deployments, pinned)
+
+
+def service(resource: str, deployments: tuple[Deployment, ...], autoscalers: tuple[Autoscaler, ...]) -> Service:
+    """*deployments*: all that bear the service's name. Raises :class:`~activities.driver.Refused` where they are not
+    one for each release."""
+    name = resource.partition("/")[2]
+    if not deployments:
+        raise Refused(
+            f"{name} is not known here: no Deployment has the label {SERVICE}={name}; is the namespace right?"
+        )
+    by_release: dict[str, str] = {}
+    for one in deployments:
+        if not one.release:
+            raise Refused(
+                f"the Deployment {one.metadata.name} of {name} has no label {RELEASE}, so its releases can be only "
+                "ReplicaSets of it, and two of them cannot run side by side; have one Deployment for each release, "
+                f"each with the label {RELEASE}"
+            )
+        other = by_release.setdefault(one.release, one.metadata.name)
+        if other != one.metadata.name:
+            raise Refused(
+                f"the Deployments {other} and {one.metadata.name} are both {name} {one.release}; give what is not the "
+                f"service itself another {SERVICE}"
+            )
+    names = set(by_release.values())
+    aimed = (a for a in autoscalers if a.spec.scale_target_ref.kind == "Deployment")
+    return Service(resource, deployments, tuple(a for a in aimed if a.spec.scale_target_ref.name in names))
+
+
+def workload(seen: Service, replica_sets: tuple[ReplicaSet, ...]) -> Workload:
+    return Workload(
+        generation=seen.generation,
+        state=seen.state,
+        replicas={one.release: one.spec.replicas for one in seen.deployments},
+        ready={one.release: one.status.ready_replicas for one in seen.deployments},
+        deployments=_history(seen, replica_sets),
+        runnable=tuple(one.release for one in seen.deployments),
+    )
+
+
+def _history(seen: Service, replica_sets: tuple[ReplicaSet, ...]) -> tuple[Deployed, ...]:
+    """Newest first: when each template of each Deployment was rolled out first, as its ReplicaSets tell."""
+    by_uid = {one.metadata.uid: one for one in seen.deployments}
+    events: list[Deployed] = []
+    for rolled_out in replica_sets:
+        for deployment in (by_uid[o.uid] for o in rolled_out.metadata.owner_references if o.uid in by_uid):
+            release = rolled_out.spec.template.metadata.labels.get(RELEASE, deployment.release)
+            if release != deployment.release and len(by_uid) == 1:
+                raise Refused(
+                    f"the releases {release} and {deployment.release} are ReplicaSets of one Deployment, "
+                    f"{deployment.metadata.name}, and cannot run side by side; have one Deployment for each release, "
+                    f"each with the label {RELEASE}"
+                )
+            events.append(Deployed(release=deployment.release, at=rolled_out.metadata.creation_timestamp))
+    told = {event.release for event in events}
+    untold = (one for one in seen.deployments if one.release not in told)
+    events += (Deployed(release=one.release, at=one.metadata.creation_timestamp) for one in untold)
+    return tuple(sorted(events, key=lambda event: (event.at, event.release), reverse=True))

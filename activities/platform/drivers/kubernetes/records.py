@@ -1,0 +1,129 @@
+"""The annotations in which the objects themselves carry what was done to them. Pure.
+
+``sternway/receipts`` of a Deployment or HorizontalPodAutoscaler: the records of the changes that touched it, and of
+their undoing, oldest first. ``sternway/fences`` of a Deployment: the incidents that change nothing any more.
+
+Kubernetes allows 256 KiB for all annotations of an object. Receipts take up to :data:`ROOM`, and those of the last
+:data:`KEPT` are never dropped. Where there is no room for another, the oldest incident whose newest receipt on this
+object is older goes, with all of its receipts here: ``sternway undo`` finds what an incident did to an object whole or
+not at all. If there is none, a change is refused; undoing may go on, into as much room again. A fence takes 60 bytes on
+each Deployment and is never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from activities.driver import Refused
+from activities.platform.drivers.kubernetes.objects import Deployment, Service, Thing, Values, named
+from models.base import Frozen, Time
+from models.identity import Key
+from models.receipt import Outcome, Receipt
+
+RECEIPTS: Final = "sternway/receipts"
+FENCES: Final = "sternway/fences"
+
+ROOM: Final = 64 * 1024
+"""Bytes of receipts on one object."""
+KEPT: Final = timedelta(days=30)
+
+
+class Record(Frozen):
+    """A receipt, and the part of it that is this object's."""
+
+    receipt: Receipt
+    things: tuple[str, ...]
+    """All objects that get this receipt, as ``Kind/name``."""
+    was: Values
+    """What the object wanted before, of what was written."""
+    now: Values
+    """What was written. Empty: only this record, so that a late call finds it."""
+
+
+Records = tuple[Record, ...]
+_RECORDS = TypeAdapter(Records)
+_FENCES = TypeAdapter(dict[str, Time])
+
+
+def records(thing: Thing) -> Records:
+    """Oldest first. Raises :class:`~activities.driver.Refused` where somebody has spoilt them."""
+    try:
+        return _RECORDS.validate_json(thing.metadata.annotations.get(RECEIPTS, "[]"), extra="ignore")
+    except ValidationError as error:
+        raise Refused(_spoilt(thing, RECEIPTS)) from error
+
+
+def fences(deployment: Deployment) -> dict[str, datetime]:
+    """When each incident was fenced. Raises :class:`~activities.driver.Refused` where somebody has spoilt them."""
+    try:
+        return _FENCES.validate_json(deployment.metadata.annotations.get(FENCES, "{}"))
+    except ValidationError as error:
+        raise Refused(_spoilt(deployment, FENCES)) from error
+
+
+def fences_text(fenced: Mapping[str, datetime]) -> str:
+    """What :func:`fences` reads."""
+    return _FENCES.dump_json(dict(fenced)).decode()
+
+
+def _spoilt(thing: Thing, annotation: str) -> str:
+    return (
+        f"the annotation {annotation} of {named(thing)} cannot be read, so nobody knows what was done to it; put it "
+        "back from a backup, or remove it if nothing of it is to be undone"
+    )
+
+
+def record_of(thing: Thing, key: Key) -> Record | None:
+    return next((record for record in records(thing) if record.receipt.key == str(key)), None)
+
+
+def receipt_of(seen: Service, key: Key) -> Receipt | None:
+    """The receipt that was given for *key*; also while only a part of its objects has it."""
+    return next((record.receipt for thing in seen.things if (record := record_of(thing, key))), None)
+
+
+def fenced(seen: Service, incident: str) -> bool:
+    return any(incident in fences(deployment) for deployment in seen.deployments)
+
+
+def next_time(seen: Service, now: datetime) -> datetime:
+    """*now*, or a moment after the latest receipt of the service: the clocks of those who write need not agree, and
+    the order of the receipts is that of their times."""
+    latest = [record.receipt.at for thing in seen.things for record in records(thing)]
+    return max([now, *(at + timedelta(microseconds=1) for at in latest)])
+
+
+def receipts_of(things: Iterable[Thing], incident: str) -> tuple[Receipt, ...]:
+    """Oldest first. An undoing counts once all objects that there still are have its receipt: until then somebody has
+    to finish it."""
+    carried = {named(thing): {record.receipt.key: record for record in records(thing)} for thing in things}
+    found = {
+        key: record for one in carried.values() for key, record in one.items() if Key.parse(key).incident == incident
+    }
+    whole = (
+        record.receipt
+        for key, record in found.items()
+        if record.receipt.outcome is Outcome.APPLIED or all(key in carried.get(thing, {key}) for thing in record.things)
+    )
+    return tuple(sorted(whole, key=lambda receipt: receipt.at))
+
+
+def with_record(thing: Thing, record: Record) -> str:
+    """The annotation with *record*. Raises :class:`~activities.driver.Refused` where there is no room."""
+    kept, undoing = records(thing), record.receipt.outcome is not Outcome.APPLIED
+    while len(text := _RECORDS.dump_json((*kept, record))) > ROOM:
+        newest = {Key.parse(one.receipt.key).incident: one.receipt.at for one in kept}
+        oldest = min(newest, key=lambda incident: newest[incident], default=None)
+        if oldest is None or newest[oldest] > record.receipt.at - KEPT:
+            if undoing:
+                break
+            raise Refused(
+                f"{named(thing)} has no room for another receipt: those of the last {KEPT.days} days fill "
+                f"{ROOM // 1024} KiB of its annotation {RECEIPTS}; look at what changes it that often"
+            )
+        kept = tuple(one for one in kept if Key.parse(one.receipt.key).incident != oldest)
+    return text.decode()
