@@ -169,11 +169,14 @@ def select(now: Circumstances, policy: RollbackPolicy) -> Selection:
 
 
 def guarded(now: Circumstances, policy: RollbackPolicy, common: Selection) -> Selection:
-    """What was selected for several services, for one of them; a hold where one of the guards says so."""
+    """What was selected for several services, for one of them; a hold where a guard says so, or its policy."""
     for name, rule in GUARDS:
         judgement = rule(now, policy)
         if judgement.takes is not None:
             return Selection(judgement.takes, f"rule {name}: {judgement.sentence}", ())
+    if common.strategy == emergency.NAME and now.emergency_allowed is None:
+        forbidden = f"neither the policy of {now.service} nor a person allows an emergency"
+        return Selection(HOLD, f"{common.because}; {forbidden}", ())
     return _fitting(now, common)
 
 

@@ -10,7 +10,7 @@ from service_states import NOW
 from situations import POLICY, catalog, deployed, plan_for, seen, service, situated
 
 from activities.rollback.plan import make_plan
-from models.catalog import Catalog, Service
+from models.catalog import Catalog, Policy, Service
 from models.deployment import Deployment
 from models.hold import STERNWAY, Hold
 from models.observation import Observation
@@ -132,12 +132,15 @@ def outage(now: ServiceState) -> Observation:
     return observed.model_copy(update={"window": observed.window.model_copy(update={"arms": arms})})
 
 
-def emergency_with(ledger: ServiceState, entry: Service) -> Plan:
+def emergency_with(ledger: ServiceState, entry: Service, *, allowed_by: str | None = None) -> Plan:
+    """Of payments, whose policy allows it, in a total outage; and of *ledger*, which is released with it."""
     services = {"payments": service(released_with=("ledger",)), "ledger": entry}
     payments = bad("payments")
-    found = situated(payments, ledger, observations={"payments": outage(payments)}, said=SOON)
-    allowed = POLICY.model_copy(update={"emergency": True})
-    return make_plan("01K", catalog(services, allowed), found, True)
+    said = SOON.model_copy(update={"emergency_allowed_by": allowed_by})
+    found = situated(payments, ledger, observations={"payments": outage(payments)}, said=said)
+    known = catalog(services, POLICY.model_copy(update={"emergency": True}))
+    never = Policy(rollback=POLICY)
+    return make_plan("01K", known.model_copy(update={"policies": {**known.policies, "never": never}}), found, True)
 
 
 def test_an_emergency_takes_all_of_them_back_side_by_side() -> None:
@@ -153,8 +156,9 @@ def test_an_emergency_takes_all_of_them_back_side_by_side() -> None:
         (deployed("ledger", {"v2": 100}, ["v2"]), service(), "no release older than v2 is known"),
         (bad("ledger"), service(incompatible=("v1",)), "fix it forward"),
         (bad("ledger", room=2), service(), "there is room for 2"),
+        (bad("ledger"), service(policy="never"), "neither the policy of ledger nor a person allows an emergency"),
     ],
-    ids=["not without a person", "no way back", "incompatible", "no room"],
+    ids=["not without a person", "no way back", "incompatible", "no room", "its policy allows no emergency"],
 )
 def test_an_emergency_asks_every_service_whether_it_may_go_back(ledger: ServiceState, entry: Service, why: str) -> None:
     plan = emergency_with(ledger, entry)
@@ -162,6 +166,11 @@ def test_an_emergency_asks_every_service_whether_it_may_go_back(ledger: ServiceS
     assert plan.hold is not None
     assert plan.hold.startswith("ledger: ")
     assert why in plan.hold
+
+
+def test_a_person_who_allows_an_emergency_allows_it_for_all_that_go_back() -> None:
+    plan = rollback(emergency_with(bad("ledger"), service(policy="never"), allowed_by="ada"))
+    assert [one.strategy for one in plan.services] == ["emergency", "emergency"]
 
 
 def remembered(**known: object) -> Recollection:
