@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.rollback.duration import in_words
-from activities.rollback.history import closing
+from activities.rollback.history import SAME, closing
 from activities.rollback.situation import Situation, Subject
 from activities.rollback.strategies import gradual
 from activities.rollback.strategies.stages import at_once, full
@@ -79,16 +79,25 @@ def circumstances(
 
 
 def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackPolicy) -> Confidence:
-    """High where the trouble began soon after the newest release was deployed, and that release measurably fails."""
+    """High where the trouble began soon after the newest release was deployed, and that release measurably fails.
+
+    To deploy it once more during the trouble does not clear it.
+    """
     if way.bad is None:
         return Confidence(high=False, because=way.sentence)
-    deployed = subject.state.deployed_at(way.bad)
-    if deployed is None:
+    times = [one.at for one in subject.state.deployments if one.release == way.bad]
+    if not times:
         return Confidence(high=False, because=f"when {way.bad} was deployed is not known")
-    before, window = max(timedelta(), began_at - deployed), timedelta(seconds=policy.change_window)
-    when = f"{way.bad} was deployed {in_words(before)} before the trouble began"
-    if before > window:
+    deployed = next((at for at in times if at <= began_at + SAME), times[-1])
+    since, window = began_at - deployed, timedelta(seconds=policy.change_window)
+    order = "after" if deployed > began_at else "before"
+    when = f"{way.bad} was deployed {in_words(abs(since))} {order} the trouble began"
+    if since > window:
         return Confidence(high=False, because=f"{when}, more than {in_words(window)}")
+    if since < -SAME:
+        return Confidence(high=False, because=f"{when}, so it did not begin it")
+    if deployed > began_at:
+        when += ", which clocks that differ explain"
     health = subject.health(way.bad)
     if health.finding is not Finding.FAIL:
         return Confidence(high=False, because=f"{when}, and does not measurably fail: {health.sentence}")

@@ -13,7 +13,7 @@ from models.point import RollbackPoint
 
 SAME = timedelta(minutes=15)
 """Within which a delivery system's word and the platform's, or another's, are about one deployment: a pipeline tells
-before or after its rollout, and a rollout takes its time."""
+before or after its rollout, and a rollout takes its time. So a release may seem that much younger than its trouble."""
 
 
 def known_here(known: Collection[str], events: Iterable[Deployment]) -> tuple[tuple[Deployment, ...], tuple[str, ...]]:

@@ -90,6 +90,40 @@ def test_an_old_release_of_a_dependency_is_no_cause() -> None:
     assert going(make_plan("01K", catalog(SHOP), found, True)) == ["web"]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "cause", "because"),
+    [
+        (-60, "payments", "v2 was deployed 1:00:00 before the trouble began, and fails"),
+        (-61, "web", "v2 was deployed 1:01:00 before the trouble began, more than 1:00:00"),
+        (0, "payments", "v2 was deployed 0:00:00 before the trouble began, and fails"),
+        (
+            15,
+            "payments",
+            "v2 was deployed 0:15:00 after the trouble began, which clocks that differ explain, and fails",
+        ),
+        (16, "web", "v2 was deployed 0:16:00 after the trouble began, so it did not begin it"),
+    ],
+    ids=["an hour before", "longer before", "just then", "a little later, by another clock", "later"],
+)
+def test_a_release_is_a_cause_only_where_it_came_soon_before_the_trouble(
+    minutes: float, cause: str, because: str
+) -> None:
+    """*minutes*: of the deployment after the beginning."""
+    said = Said(began_at=NOW - timedelta(minutes=minutes))
+    states = (bad("web"), bad("payments"), well("ledger"))
+    found = situated(*states, observations=failing(*states[:2]), said=said)
+    plan = make_plan("01K", catalog(SHOP), found, True)
+    assert going(plan) == [cause]
+    assert because in " ".join((rollback(plan).selected_because, *(one.reason for one in plan.rejected)))
+
+
+def test_a_release_that_is_deployed_once_more_during_the_trouble_stays_its_cause() -> None:
+    again = deployed("payments", {"v1": 0, "v2": 100}, ["v2", "v2", "v1"])
+    found = situated(again, observations=failing(again), said=Said(began_at=NOW - timedelta(minutes=50)))
+    because = " ".join(one.reason for one in make_plan("01K", catalog(), found, True).rejected)
+    assert "the cause is clear: v2 was deployed 0:10:00 before the trouble began, and fails" in because
+
+
 @pytest.mark.parametrize("declaring", ["payments", "ledger"])
 def test_what_is_released_together_goes_back_together_whoever_says_so(declaring: str) -> None:
     other = {"payments": "ledger", "ledger": "payments"}[declaring]
