@@ -8,7 +8,7 @@ from models.base import Frozen
 from models.incident import Impact
 from models.observation import Observation
 from models.survey import Survey
-from models.verdict import Finding, Verdict
+from models.verdict import Finding
 
 
 class Dependant(Frozen):
@@ -54,10 +54,3 @@ class Assessment(Frozen):
     @property
     def impact(self) -> Impact | None:
         return self.projection.impact if self.projection else None
-
-    def health(self, release: str) -> Verdict:
-        """The verdict on one release; inconclusive where it was not measured."""
-        verdicts = self.observation.verdicts if self.observation else {}
-        return verdicts.get(
-            release, Verdict(finding=Finding.INCONCLUSIVE, sentence=f"no requests of {release} were measured")
-        )

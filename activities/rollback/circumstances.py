@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.rollback.duration import in_words
-from activities.rollback.history import in_force
+from activities.rollback.history import SAME, closing
 from activities.rollback.situation import Situation, Subject
 from activities.rollback.strategies import gradual
 from activities.rollback.strategies.stages import at_once, full
@@ -27,8 +27,11 @@ def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
     if recalled:
         # A point that is too old proves nothing, and closes nothing either.
         proven += [point.release for point in recalled.points if point.usable(at)]
-        for hold in in_force(recalled.holds, subject.state.deployments):
-            closed[hold.release] = f"it was rolled away from by incident {hold.incident} and is held"
+        for hold in closing(recalled.holds, recalled.points, at):
+            closed[hold.release] = (
+                f"it was rolled away from by incident {hold.incident}, and since then neither a person nor a soak has "
+                "shown that it is well"
+            )
     if subject.state.runnable is not None:
         known = {*proven, *entry.releases, *(one.release for one in subject.state.deployments)}
         gone = known - set(subject.state.runnable)
@@ -76,16 +79,25 @@ def circumstances(
 
 
 def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackPolicy) -> Confidence:
-    """High where the trouble began soon after the newest release was deployed, and that release measurably fails."""
+    """High where the trouble began soon after the newest release was deployed, and that release measurably fails.
+
+    To deploy it once more during the trouble does not clear it.
+    """
     if way.bad is None:
         return Confidence(high=False, because=way.sentence)
-    deployed = subject.state.deployed_at(way.bad)
-    if deployed is None:
+    times = [one.at for one in subject.state.deployments if one.release == way.bad]
+    if not times:
         return Confidence(high=False, because=f"when {way.bad} was deployed is not known")
-    before, window = max(timedelta(), began_at - deployed), timedelta(seconds=policy.change_window)
-    when = f"{way.bad} was deployed {in_words(before)} before the trouble began"
-    if before > window:
+    deployed = next((at for at in times if at <= began_at + SAME), times[-1])
+    since, window = began_at - deployed, timedelta(seconds=policy.change_window)
+    order = "after" if deployed > began_at else "before"
+    when = f"{way.bad} was deployed {in_words(abs(since))} {order} the trouble began"
+    if since > window:
         return Confidence(high=False, because=f"{when}, more than {in_words(window)}")
+    if since < -SAME:
+        return Confidence(high=False, because=f"{when}, so it did not begin it")
+    if deployed > began_at:
+        when += ", which clocks that differ explain"
     health = subject.health(way.bad)
     if health.finding is not Finding.FAIL:
         return Confidence(high=False, because=f"{when}, and does not measurably fail: {health.sentence}")

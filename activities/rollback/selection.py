@@ -6,7 +6,7 @@ measured is taken to be the whole revenue, and traffic that was not measured dec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from activities.rollback.strategies import blue_green, canary_reverse, emergency, gradual, immediate, staged
@@ -22,7 +22,8 @@ Strategy = Callable[[ServiceState, str, str, RollbackPolicy], tuple[Stage, ...]]
 STRATEGIES: dict[str, Strategy] = {
     each.NAME: each.stages for each in (immediate, gradual, canary_reverse, blue_green, emergency)
 }
-"""Those of one service, by name. A new one is a file of its own, a line here, and a rule."""
+"""Those of one service, by name. A new one is a file of its own, a line here, and a rule. Where a policy may name it,
+it is a word of ``StrategyName`` in :mod:`models.catalog` too."""
 
 HOLD = "hold"
 
@@ -110,8 +111,8 @@ def sure_and_urgent(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     doubts: list[str] = []
     if not now.confidence.high:
         doubts.append(f"it is not sure that the release is the cause: {now.confidence.because}")
-    if not fits(now.at_once, now.room):
-        doubts.append(_room(now))
+    if short := _short_of_room(now):
+        doubts.append(short)
     if now.burn_rate is None or now.burn_rate < policy.high_burn:
         doubts.append(f"the error budget {_burn(now)}, urgent is {policy.high_burn:g} times as fast")
     if doubts:
@@ -132,8 +133,6 @@ def unsure(now: Circumstances, policy: RollbackPolicy) -> Judgement:
 
 
 def otherwise(now: Circumstances, policy: RollbackPolicy) -> Judgement:
-    if not fits(now.at_once, now.room):
-        return Judgement(gradual.NAME, "what is gone back to cannot have its capacity at once")
     return Judgement(immediate.NAME, "one service, one earlier release, and nothing that asks for more care")
 
 
@@ -144,9 +143,7 @@ GUARDS: tuple[tuple[str, Rule], ...] = (
 )
 """What every service is asked that goes back, whatever was selected for them all."""
 
-RULES: tuple[tuple[str, Rule], ...] = (
-    *GUARDS,
-    ("4 too costly to wait", too_costly),
+ORDINARY: tuple[tuple[str, Rule], ...] = (
     ("5 several services", several_services),
     ("the policy's choice", chosen_by_policy),
     ("6 warm colour", warm_colour),
@@ -154,13 +151,32 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("8 unsure", unsure),
     ("9 otherwise", otherwise),
 )
+"""What is taken where there is no hurry; the last of them always matches."""
+
+RULES: tuple[tuple[str, Rule], ...] = (*GUARDS, ("4 too costly to wait", too_costly), *ORDINARY)
 """In their order, with the numbers of the design."""
 
 
 def select(now: Circumstances, policy: RollbackPolicy) -> Selection:
     """The first rule that matches, with every rule before it and why it was rejected."""
+    return _first(RULES, now, policy)
+
+
+def guarded(now: Circumstances, policy: RollbackPolicy, common: Selection) -> Selection:
+    """What was selected for several services, for one of them; a hold where a guard says so, or its policy."""
+    for name, rule in GUARDS:
+        judgement = rule(now, policy)
+        if judgement.takes is not None:
+            return Selection(judgement.takes, f"rule {name}: {judgement.sentence}", ())
+    if common.strategy == emergency.NAME and now.emergency_allowed is None:
+        forbidden = f"neither the policy of {now.service} nor a person allows an emergency"
+        return Selection(HOLD, f"{common.because}; {forbidden}", ())
+    return _fitting(now, common)
+
+
+def _first(rules: Sequence[tuple[str, Rule]], now: Circumstances, policy: RollbackPolicy) -> Selection:
     rejected: list[Rejected] = []
-    for name, rule in RULES:
+    for name, rule in rules:
         judgement = rule(now, policy)
         if judgement.takes is not None:
             return _fitting(now, Selection(judgement.takes, f"rule {name}: {judgement.sentence}", tuple(rejected)))
@@ -168,50 +184,40 @@ def select(now: Circumstances, policy: RollbackPolicy) -> Selection:
     raise AssertionError("the last rule always matches")
 
 
-def guarded(now: Circumstances, policy: RollbackPolicy, common: Selection) -> Selection:
-    """What was selected for several services, for one of them; a hold where one of the guards says so."""
-    for name, rule in GUARDS:
-        judgement = rule(now, policy)
-        if judgement.takes is not None:
-            return Selection(judgement.takes, f"rule {name}: {judgement.sentence}", ())
-    return _fitting(now, common)
-
-
 def _fitting(now: Circumstances, selection: Selection) -> Selection:
-    """Where there is no room for both releases: share by share, where that fits, or a hold before any change."""
-    if selection.strategy in (HOLD, staged.NAME) or fits(now.at_once, now.room):
+    """Where there is no room for both releases in full: share by share, or a hold before any change if not even that.
+
+    An emergency goes share by share by itself, with its freeze and its priority, and without the time that gates take.
+    """
+    short = _short_of_room(now)
+    if short is None or selection.strategy in (HOLD, staged.NAME):
         return selection
-    gradually = f"{_room(now)}; share by share it is {now.at_once_gradually} at most"
-    strategy = gradual.NAME if fits(now.at_once_gradually, now.room) else HOLD
-    because = selection.because if strategy == selection.strategy else f"{selection.because}; {gradually}"
-    return Selection(strategy, because, selection.rejected)
+    because = f"{selection.because}; {short}; share by share it is {now.at_once_gradually} at most"
+    by_shares = emergency.NAME if selection.strategy == emergency.NAME else gradual.NAME
+    return Selection(by_shares if fits(now.at_once_gradually, now.room) else HOLD, because, selection.rejected)
 
 
 def _loss(now: Circumstances, policy: RollbackPolicy) -> tuple[bool, str]:
     """Whether more than the budget will be lost by the time at which the next safest strategy has ended."""
     if policy.loss_budget is None:
         return False, "the policy sets no budget for the loss"
-    safest = _next_safest(now, policy)
+    safest = _first(ORDINARY, now, policy).strategy
     seconds = now.durations.get(safest, LONGEST_WITHOUT_HISTORY)
     so_far = now.loss.feared * now.loss.minutes
     total = so_far + now.loss.feared * seconds / 60
     known = "the whole revenue, for nothing was measured" if now.loss.per_minute is None else "as measured just now"
     sentence = (
         f"${now.loss.feared:,.2f} a minute ({known}, {now.loss.source}) for "
-        f"{now.loss.minutes:,.1f} minutes so far and the {seconds:.0f} s that {safest} takes: ${total:,.2f}, "
+        f"{now.loss.minutes:,.1f} minutes so far and the {seconds:.0f} s until {safest} has ended: ${total:,.2f}, "
         f"the budget is ${policy.loss_budget:,.2f}"
     )
     return total > policy.loss_budget, sentence
 
 
-def _next_safest(now: Circumstances, policy: RollbackPolicy) -> str:
-    """What would be taken if there were no hurry."""
-    later = RULES[[rule for _, rule in RULES].index(too_costly) + 1 :]
-    found = (judgement.takes for _, rule in later if (judgement := rule(now, policy)).takes)
-    return next(found)
-
-
-def _room(now: Circumstances) -> str:
+def _short_of_room(now: Circumstances) -> str | None:
+    """That there is no room for the target in full beside what serves; none where there is, or may be."""
+    if fits(now.at_once, now.room):
+        return None
     return f"{now.target} in full beside what serves makes {now.at_once} replicas, there is room for {now.room}"
 
 

@@ -7,7 +7,7 @@ from service_states import state
 from test_selection_rules import CALM
 
 from activities.rollback.expectation import expect
-from activities.rollback.strategies import canary_reverse, immediate
+from activities.rollback.strategies import canary_reverse, immediate, staged
 from models.catalog import RollbackPolicy
 from models.circumstances import Loss
 from models.plan import Lane, Wave
@@ -31,10 +31,19 @@ def test_gates_before_the_last_switch_count_with_their_extension() -> None:
     assert found.seconds == 3 * (20 + 20) + 2 * (5 + 7)  # three times ready and routed, and two comparisons between
 
 
-def test_waves_come_one_after_the_other_and_their_lanes_side_by_side() -> None:
-    both = Wave(lanes=(lane("payments"), lane("ledger")))
-    assert expect(CALM, "staged", (both,)).seconds == 40
-    assert expect(CALM, "staged", (both, both)).seconds == 80
+def staged_for(*levels: tuple[str, ...]) -> float:
+    """Seconds, where each service of *levels* goes back by *immediate*."""
+    names = [name for level in levels for name in level]
+    stages = dict.fromkeys(names, immediate.stages(BAD, "v1", "v2", POLICY))
+    return expect(CALM, "staged", staged.in_waves(stages, levels)).seconds
+
+
+def test_a_wave_waits_for_all_of_the_one_before_and_its_lanes_run_side_by_side() -> None:
+    until_away = 20 + 20  # ready, then routed
+    whole = until_away + 10 + (5 + 7)  # then drained, and the soak with its extension; to retire comes last of all
+    assert staged_for(("payments", "ledger")) == until_away
+    assert staged_for(("ledger",), ("payments",)) == whole + until_away
+    assert staged_for(("ledger", "rates"), ("payments",), ("web",)) == whole + whole + until_away
 
 
 def test_earlier_ones_of_the_strategy_say_better_how_long_it_takes() -> None:

@@ -10,15 +10,17 @@ from service_states import NOW
 from situations import POLICY, catalog, deployed, plan_for, seen, service, situated
 
 from activities.rollback.plan import make_plan
-from models.catalog import Catalog, Service
+from models.catalog import Catalog, Policy, Service
 from models.deployment import Deployment
-from models.hold import Hold
+from models.hold import STERNWAY, Hold
 from models.observation import Observation
 from models.plan import Plan, RollbackPlan
+from models.point import healthy
 from models.recollection import Recollection
 from models.said import Said
 from models.service_state import ServiceState
 from models.telemetry import NoData
+from models.verdict import Finding, Verdict
 
 SOON = Said(began_at=NOW + timedelta(minutes=5))
 """After the newest releases: ``deployed`` dates the newest one at NOW."""
@@ -88,6 +90,40 @@ def test_an_old_release_of_a_dependency_is_no_cause() -> None:
     assert going(make_plan("01K", catalog(SHOP), found, True)) == ["web"]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "cause", "because"),
+    [
+        (-60, "payments", "v2 was deployed 1:00:00 before the trouble began, and fails"),
+        (-61, "web", "v2 was deployed 1:01:00 before the trouble began, more than 1:00:00"),
+        (0, "payments", "v2 was deployed 0:00:00 before the trouble began, and fails"),
+        (
+            15,
+            "payments",
+            "v2 was deployed 0:15:00 after the trouble began, which clocks that differ explain, and fails",
+        ),
+        (16, "web", "v2 was deployed 0:16:00 after the trouble began, so it did not begin it"),
+    ],
+    ids=["an hour before", "longer before", "just then", "a little later, by another clock", "later"],
+)
+def test_a_release_is_a_cause_only_where_it_came_soon_before_the_trouble(
+    minutes: float, cause: str, because: str
+) -> None:
+    """*minutes*: of the deployment after the beginning."""
+    said = Said(began_at=NOW - timedelta(minutes=minutes))
+    states = (bad("web"), bad("payments"), well("ledger"))
+    found = situated(*states, observations=failing(*states[:2]), said=said)
+    plan = make_plan("01K", catalog(SHOP), found, True)
+    assert going(plan) == [cause]
+    assert because in " ".join((rollback(plan).selected_because, *(one.reason for one in plan.rejected)))
+
+
+def test_a_release_that_is_deployed_once_more_during_the_trouble_stays_its_cause() -> None:
+    again = deployed("payments", {"v1": 0, "v2": 100}, ["v2", "v2", "v1"])
+    found = situated(again, observations=failing(again), said=Said(began_at=NOW - timedelta(minutes=50)))
+    because = " ".join(one.reason for one in make_plan("01K", catalog(), found, True).rejected)
+    assert "the cause is clear: v2 was deployed 0:10:00 before the trouble began, and fails" in because
+
+
 @pytest.mark.parametrize("declaring", ["payments", "ledger"])
 def test_what_is_released_together_goes_back_together_whoever_says_so(declaring: str) -> None:
     other = {"payments": "ledger", "ledger": "payments"}[declaring]
@@ -130,12 +166,15 @@ def outage(now: ServiceState) -> Observation:
     return observed.model_copy(update={"window": observed.window.model_copy(update={"arms": arms})})
 
 
-def emergency_with(ledger: ServiceState, entry: Service) -> Plan:
+def emergency_with(ledger: ServiceState, entry: Service, *, allowed_by: str | None = None) -> Plan:
+    """Of payments, whose policy allows it, in a total outage; and of *ledger*, which is released with it."""
     services = {"payments": service(released_with=("ledger",)), "ledger": entry}
     payments = bad("payments")
-    found = situated(payments, ledger, observations={"payments": outage(payments)}, said=SOON)
-    allowed = POLICY.model_copy(update={"emergency": True})
-    return make_plan("01K", catalog(services, allowed), found, True)
+    said = SOON.model_copy(update={"emergency_allowed_by": allowed_by})
+    found = situated(payments, ledger, observations={"payments": outage(payments)}, said=said)
+    known = catalog(services, POLICY.model_copy(update={"emergency": True}))
+    never = Policy(rollback=POLICY)
+    return make_plan("01K", known.model_copy(update={"policies": {**known.policies, "never": never}}), found, True)
 
 
 def test_an_emergency_takes_all_of_them_back_side_by_side() -> None:
@@ -151,8 +190,9 @@ def test_an_emergency_takes_all_of_them_back_side_by_side() -> None:
         (deployed("ledger", {"v2": 100}, ["v2"]), service(), "no release older than v2 is known"),
         (bad("ledger"), service(incompatible=("v1",)), "fix it forward"),
         (bad("ledger", room=2), service(), "there is room for 2"),
+        (bad("ledger"), service(policy="never"), "neither the policy of ledger nor a person allows an emergency"),
     ],
-    ids=["not without a person", "no way back", "incompatible", "no room"],
+    ids=["not without a person", "no way back", "incompatible", "no room", "its policy allows no emergency"],
 )
 def test_an_emergency_asks_every_service_whether_it_may_go_back(ledger: ServiceState, entry: Service, why: str) -> None:
     plan = emergency_with(ledger, entry)
@@ -160,6 +200,11 @@ def test_an_emergency_asks_every_service_whether_it_may_go_back(ledger: ServiceS
     assert plan.hold is not None
     assert plan.hold.startswith("ledger: ")
     assert why in plan.hold
+
+
+def test_a_person_who_allows_an_emergency_allows_it_for_all_that_go_back() -> None:
+    plan = rollback(emergency_with(bad("ledger"), service(policy="never"), allowed_by="ada"))
+    assert [one.strategy for one in plan.services] == ["emergency", "emergency"]
 
 
 def remembered(**known: object) -> Recollection:
@@ -179,16 +224,33 @@ HELD = Hold(
     release="v2",
     by="Sternway",
     reason="rolled back to v1",
-    since=NOW - timedelta(hours=2),
+    since=NOW - timedelta(minutes=30),
     incident="01J",
 )
+"""After v2 was deployed, and before v3."""
 
 
-def test_a_release_that_is_held_is_passed_over_and_the_plan_says_so() -> None:
-    held = HELD.model_copy(update={"since": NOW + timedelta(minutes=1)})
-    plan = rollback(alone(remembered(holds=(held,)), THREE))
-    assert plan.first.target == "v1"
-    assert "not v2: it was rolled away from by incident 01J and is held" in plan.selected_because
+def ended(by: str) -> Hold:
+    return HELD.model_copy(update={"lifted_at": NOW, "lifted_by": by, "lifted_reason": "v3 was deployed"})
+
+
+@pytest.mark.parametrize("hold", [HELD, ended(STERNWAY)], ids=["in force", "ended by v3"])
+def test_when_the_next_release_fails_too_the_way_back_does_not_lead_to_the_one_that_failed_before(hold: Hold) -> None:
+    """v2 was rolled back to v1 and held; then v3 was deployed, and fails."""
+    plan = rollback(alone(remembered(holds=(hold,)), THREE))
+    assert (plan.first.bad, plan.first.target) == ("v3", "v1")
+    assert (
+        "not v2: it was rolled away from by incident 01J, and since then neither a person nor a soak has shown that it "
+        "is well"
+    ) in plan.selected_because
+
+
+def test_a_release_that_was_rolled_away_from_is_gone_back_to_again_once_a_person_or_a_soak_speaks_for_it() -> None:
+    assert rollback(alone(remembered(holds=(ended("ada"),)), THREE)).first.target == "v2"
+    served = deployed("payments", {"v2": 100}, ["v2", "v1"])
+    passed = Verdict(finding=Finding.PASS, sentence="0 of 500 failed")
+    proof = healthy(served, "v2", passed, POLICY, HELD.since + timedelta(minutes=10))
+    assert rollback(alone(remembered(holds=(ended(STERNWAY),), points=(proof,)), THREE)).first.target == "v2"
 
 
 def test_without_memory_the_plan_says_that_holds_are_not_known() -> None:

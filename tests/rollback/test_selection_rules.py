@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 
-from activities.rollback.selection import HOLD, RULES, select
-from models.catalog import RollbackPolicy
+from activities.rollback.selection import HOLD, RULES, STRATEGIES, select
+from activities.rollback.strategies import emergency
+from models.catalog import RollbackPolicy, StrategyName
 from models.circumstances import Circumstances, Confidence, Loss
 
 POLICY = RollbackPolicy(loss_budget=5000)
@@ -160,6 +162,25 @@ def test_traffic_that_was_not_measured_decides_for_no_canary(unknown: dict[str, 
 @pytest.mark.parametrize(("room", "strategy"), [(8, "immediate"), (7, "gradual"), (6, "gradual"), (5, HOLD)])
 def test_what_there_is_no_room_for_goes_share_by_share_or_is_refused(room: int, strategy: str) -> None:
     assert taken(seen(room=room)) == ("9 otherwise", strategy)
+
+
+@pytest.mark.parametrize(("room", "strategy"), [(8, "emergency"), (7, "emergency"), (6, "emergency"), (5, HOLD)])
+def test_an_emergency_stays_one_also_where_it_must_go_share_by_share(room: int, strategy: str) -> None:
+    found = select(seen("4 too costly to wait", room=room), POLICY)
+    assert found.strategy == strategy
+    assert ("share by share it is 6 at most" in found.because) is (room < 8)
+
+
+def test_the_next_safest_is_what_would_be_taken_with_the_room_that_there_is() -> None:
+    """What goes at once takes a minute, share by share twenty: 240 + 240 x 1, and 240 + 240 x 20."""
+    loss = Loss(minutes=1, per_minute=240, most=1000, source="catalog")
+    short = seen(loss=loss, durations={"immediate": 60, "gradual": 1200}, emergency_allowed="the policy")
+    assert taken(short)[0] == "9 otherwise"
+    assert taken(short.model_copy(update={"room": 7}))[0] == "4 too costly to wait"
+
+
+def test_the_strategies_that_a_policy_may_name_are_all_but_the_emergency() -> None:
+    assert set(get_args(StrategyName)) == STRATEGIES.keys() - {emergency.NAME}
 
 
 def test_what_is_urgent_and_has_no_room_is_not_switched_at_once() -> None:
