@@ -41,4 +41,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Release = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 """The name of a release, as the deployment system knows it: ``v1``, ``2026.11.3``, a commit."""
 
+
+def _person(value: str) -> str:
+    if not value.strip():
+        raise ValueError("say who it is; what people decide is recorded with their name")
+    return value
+
+
+Person = Annotated[str, AfterValidator(_person)]
+"""Who has decided something, as the record will name them; never blank."""
+
 Percent = Annotated[int, Field(ge=0, le=100)]

@@ -105,6 +105,13 @@ async def test_a_person_steers_the_incident(gateway: Gateway) -> None:
     assert (late.status_code, "another one" in late.json()["detail"]) == (409, True)
 
 
+@pytest.mark.parametrize("path", ["abort", "emergency", "approve/payments/retire"])
+async def test_nobody_decides_without_a_name(gateway: Gateway, path: str) -> None:
+    url = f"/v1/incidents/{(await report(gateway)).json()['incident']}"
+    said = await gateway.ask("POST", f"{url}/{path}", json={"by": " ", "reason": "false alarm"})
+    assert (said.status_code, "say who it is" in str(said.json()["detail"])) == (422, True)
+
+
 async def test_what_is_known_of_an_incident_is_shown(gateway: Gateway) -> None:
     said = (await report(gateway)).json()
 

@@ -107,6 +107,14 @@ async def test_a_hold_is_listed_and_lifted_by_somebody_for_a_reason(kept: Kept) 
     assert (await sternway(kept, "audit", "verify")).status == 0
 
 
+@pytest.mark.parametrize("blank", ["--by", "--reason"])
+async def test_a_hold_is_not_lifted_by_nobody_or_for_no_reason(kept: Kept, blank: str) -> None:
+    journal.append(kept.store, [held("v2")])
+    said = await sternway(kept, "holds", "lift", "payments", "eu", "v2", "--by", "ada", "--reason", "ok", blank, " ")
+    assert said.status == 2
+    assert [hold.release for hold in holds.held(kept.store)] == ["v2"]
+
+
 async def test_a_point_before_a_change_is_shown_as_never_chosen(kept: Kept) -> None:
     now = datetime.now(UTC)
     payload = before_change(taken_at=now, expires_at=now + timedelta(days=7)).model_dump(mode="json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from models.base import SternwayError
 from workers.cli.table import ago, show_parts, table_of
+from workers.cli.word import By, Why
 
 app = typer.Typer(no_args_is_help=True, help="See which releases are held, and lift a hold.")
 
@@ -53,8 +53,8 @@ def lift(
     service: Annotated[str, typer.Argument(help="The service.")],
     region: Annotated[str, typer.Argument(help="The region.")],
     release: Annotated[str, typer.Argument(help="The release that is held.")],
-    by: Annotated[str, typer.Option(help="Who lifts it; it is recorded.", default_factory=getpass.getuser)],
-    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    by: By,
+    reason: Why,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -68,8 +68,6 @@ def lift(
     from models.settings import Settings
     from workers.points.lifting import lift as record
 
-    if not reason.strip():
-        raise SternwayError("a hold is lifted for a reason; say it with --reason")
     store = open_store(url or Settings().store_url)
     try:
         found = [hold for hold in holds.held(store, service, region) if hold.release == release]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,13 +10,12 @@ import typer
 
 from models.base import SternwayError
 from workers.cli.table import ago, show_parts, table_of
+from workers.cli.word import By, Reason, Why
 
 app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume, retry or abort them.")
 
 Id = Annotated[str, typer.Argument(help="The incident's ULID, as `sternway incidents list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the gateway's answer as JSON, for machines.")]
-By = Annotated[str, typer.Option(help="Who says it; it is recorded.", default_factory=getpass.getuser)]
-Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 Stage = Annotated[
     str | None, typer.Option(help="The stage that is approved, as SERVICE/STAGE. Without it, the plan as a whole.")
 ]
@@ -127,7 +125,7 @@ def retry(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> N
 def emergency(
     incident: Id,
     by: By,
-    reason: Annotated[str, typer.Option(help="Why it cannot wait; it is recorded.")],
+    reason: Why,
     as_json: Json = False,
 ) -> None:
     """Allow an emergency rollback in your name where its plan is held for that, and plan again.

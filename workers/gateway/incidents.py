@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store import assignments, incidents
-from models.incident import Approval, StageApproval
+from models.incident import Approval, NamedApproval, StageApproval
 from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import MEMO, RPC_TIMEOUT
@@ -55,7 +55,7 @@ async def show_incident(incident: str, gateway: Gateway) -> dict[str, Any]:
 async def act(
     incident: str,
     action: Literal["approve", "pause", "resume", "retry", "emergency", "abort"],
-    word: Approval,
+    word: NamedApproval,
     gateway: Gateway,
 ) -> dict[str, str]:
     """Say it to the workflow, and answer with what it says. 409: it refuses, and why. 503: it cannot be reached."""
@@ -63,7 +63,9 @@ async def act(
 
 
 @router.post("/{incident}/approve/{service}/{stage}")
-async def approve_stage(incident: str, service: str, stage: str, word: Approval, gateway: Gateway) -> dict[str, str]:
+async def approve_stage(
+    incident: str, service: str, stage: str, word: NamedApproval, gateway: Gateway
+) -> dict[str, str]:
     """Approve one stage that waits for it. An update of its own: an incident of the build before would take the plan
     for what is meant."""
     return await _say(
