@@ -8,6 +8,7 @@ must not meet.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,11 @@ BUSY_SECONDS = 2
 
 READ_ONLY = "25006"
 """PostgreSQL's code for a write to a server that has become a standby."""
+
+NO_STORE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+"""SQLite's codes for a file that is none of its own, or that is damaged."""
+
+ANOTHER = "name the right one with STERNWAY_STORE_URL or --url"
 
 _WRITES = "sternway_writes"
 _PATIENCE = "sternway_patience"
@@ -84,6 +90,10 @@ class Store:
                 with connection.execution_options(**options).begin():
                     yield connection
         except (DBAPIError, PoolTimeout) as error:
+            if _is_no_store(error):
+                raise SternwayError(
+                    f"the store {self.name} cannot be read, for {_cause(error)}; {ANOTHER}, or restore the file"
+                ) from error
             if not _passes(error):
                 raise
             raise StoreUnavailable(f"the store {self.name} cannot be used now: {_cause(error)}") from error
@@ -188,6 +198,10 @@ def _passes(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout) or error.connection_invalidated:
         return True
     return getattr(error.orig, "sqlstate", None) == READ_ONLY
+
+
+def _is_no_store(error: DBAPIError | PoolTimeout) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) in NO_STORE
 
 
 def _cause(error: Exception) -> str:
