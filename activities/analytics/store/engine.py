@@ -54,6 +54,11 @@ class Store:
     def sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def there(self) -> bool:
+        """Whether it can be there. SQLite makes the file that it does not find."""
+        return not self.sqlite or Path(str(self.engine.url.database)).exists()
+
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A transaction that sees one moment of the store. Raises :class:`StoreUnavailable`."""
@@ -129,7 +134,7 @@ def open_store(url: str) -> Store:
 def open_store_if_there(url: str) -> Store | None:
     """:func:`open_store` for whoever may only read: none where SQLite would have to make the file first."""
     store = open_store(url)
-    return None if store.sqlite and not Path(str(store.engine.url.database)).exists() else store
+    return store if store.there else None
 
 
 def serialise(connection: Connection, name: str) -> None:
