@@ -161,14 +161,25 @@ async def test_what_would_begin_nothing_is_an_error_with_its_reason(world: World
     assert "Traceback" not in said.err
 
 
-async def test_a_mesh_that_does_not_answer_is_named(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("plane", "named"),
+    [
+        ("MESH", "payments in eu the catalog has the mesh envoy at http://127.0.0.1:9 and"),
+        ("AGENT", "and the platform local at http://127.0.0.1:9:"),
+    ],
+)
+async def test_a_control_plane_that_does_not_answer_is_named_with_its_place_and_the_cure(
+    world: World, tmp_path: Path, plane: str, named: str
+) -> None:
     elsewhere = tmp_path / "catalog.yaml"
-    elsewhere.write_text(CATALOG.replace("${MESH}", "http://127.0.0.1:9"))
+    elsewhere.write_text(CATALOG.replace(f"${{{plane}}}", "http://127.0.0.1:9"))
 
     said = await sternway_plan(world.environment, message("payments"), "--catalog", str(elsewhere))
 
     assert said.status == 2
-    assert "http://127.0.0.1:9" in said.err
+    assert "http://127.0.0.1:9 did not answer" in said.err
+    assert named in said.err
+    assert "correct the url there, or start what is not running (`sternway mesh --region eu`" in said.err
     assert "Traceback" not in said.err
 
 
