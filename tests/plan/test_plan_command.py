@@ -150,7 +150,11 @@ async def test_an_alert_without_a_place_is_named_beside_the_plan_of_the_others(w
         (message("paymnts"), 'the catalog has no service "paymnts"; did you mean "payments"?'),
         (message("payments", status="resolved"), "every alert of the message is resolved"),
         ({"alerts": []}, "the message carries no alert"),
-        ([], "the body is not an Alertmanager message"),
+        ([], "read from standard input: the body is not an Alertmanager message: it must be a JSON object\n"),
+        (
+            {"alerts": [{"status": "firing", "labels": {}, "startsAt": "yesterday"}]},
+            "a time is written in ISO 8601, for example 2026-01-31T12:00:00Z\n",
+        ),
     ],
 )
 async def test_what_would_begin_nothing_is_an_error_with_its_reason(world: World, body: object, why: str) -> None:

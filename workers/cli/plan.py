@@ -39,12 +39,17 @@ def plan(
     from workers.catalog import load_catalog
     from workers.dry_run import dry_run
     from workers.gateway.sources import SOURCES
+    from workers.gateway.sources.source import Unreadable
 
     settings = Settings()
     loaded = load_catalog(catalog or settings.catalog)
     store = open_store_if_there(settings.store_url)
     try:
         found = asyncio.run(dry_run(SOURCE, SOURCES[SOURCE], _read(alert), loaded, store))
+    except Unreadable as error:
+        raise SternwayError(
+            f"no alert can be read from {'standard input' if str(alert) == '-' else alert}: {error}"
+        ) from error
     finally:
         if store:
             store.close()
