@@ -70,6 +70,12 @@ class Forecast(Frozen):
     state: ServiceState
     """What the plan was made for."""
 
+    @property
+    def remembered(self) -> bool:
+        """Whether the store has told what it remembers of the service."""
+        survey = self.assessment.survey
+        return survey is not None and self.service in survey.recollections
+
     def as_json(self) -> dict[str, Any]:
         """With the plan's hash and the state's digest, which are worked out and not kept."""
         document = self.model_dump(mode="json")

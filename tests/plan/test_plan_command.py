@@ -198,12 +198,20 @@ async def test_what_the_store_remembers_is_looked_at_and_stays_as_it_is(world: W
     answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": url}, message("payments"))
 
     assert "not v1: it was rolled away from by incident EARLIER and is held" in answer.out
+    assert "Store:" not in answer.out
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("make", [lambda _file: None, Path.touch], ids=["missing", "empty"])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda _file: None, "Store: there is none at sqlite:///"),
+        (Path.touch, "sternway.db did not tell; see `sternway"),
+    ],
+    ids=["missing", "empty"],
+)
 async def test_a_store_that_cannot_be_read_is_said_and_not_made(
-    world: World, tmp_path: Path, make: Callable[[Path], None]
+    world: World, tmp_path: Path, make: Callable[[Path], None], why: str
 ) -> None:
     file = tmp_path / "sternway.db"
     make(file)
@@ -212,5 +220,6 @@ async def test_a_store_that_cannot_be_read_is_said_and_not_made(
     answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": f"sqlite:///{file}"}, message("payments"))
 
     assert answer.status == 0, answer.err
-    assert "which releases are held is not known: the store did not answer" in answer.out
+    assert "which releases are held is not known: no store could be asked" in answer.out
+    assert why in answer.out.splitlines()[-2]
     assert contents(tmp_path) == before
