@@ -65,6 +65,10 @@ async def test_verify_succeeds_while_every_point_holds_and_fails_when_one_does_n
     good = keep(kept, "v1")
     assert (await sternway(kept, "points", "verify")).status == 0
     bad = keep(kept, "v0")
+    tried = await sternway(kept, "points", "verify", "--dry-run")
+    noted = points.point(kept.store, bad)
+    assert (tried.status, "how to run v0" in tried.out) == (1, True)
+    assert noted and noted.point.valid and noted.point.checked_at is None, "a dry run marks and notes nothing"
     verified = await sternway(kept, "points", "verify", "--json")
     assert verified.status == 1
     assert {one["id"]: one["finding"] for one in verified.json()} == {good: "pass", bad: "fail"}
@@ -91,6 +95,11 @@ async def test_a_point_that_there_is_not_is_named_with_the_cure(kept: Kept) -> N
     for command in ("show", "verify"):
         said = await sternway(kept, "points", command, "99")
         assert (said.status, "no rollback point 99; `sternway points list`" in said.err) == (2, True)
+
+
+async def test_a_point_by_its_number_is_not_asked_for_by_service_as_well(kept: Kept) -> None:
+    said = await sternway(kept, "points", "verify", str(keep(kept, "v1")), "--service", "ledger")
+    assert (said.status, "leave --service and --region away" in said.err) == (2, True)
 
 
 async def test_a_hold_is_listed_and_lifted_by_somebody_for_a_reason(kept: Kept) -> None:
