@@ -162,6 +162,12 @@ MISTAKES = {
         "fallback: ledger",
         'service "billing" falls back to "ledger", which does not run in "eu"',
     ),
+    "a release that works and does not": (
+        "    releases: [v2, v1]\n",
+        "    releases: [v2, v1]\n    incompatible: [v0, v1]\n",
+        "[v0, v1]",
+        'service "ledger" calls the release "v1" known to work, and incompatible; leave it away in "releases" or in',
+    ),
     "release twice": ("[v2, v1]", "[v1, v1]", "[v1, v1]", 'service "ledger" names the release "v1" twice'),
     "a release that YAML reads as a number": (
         "[v2, v1]",

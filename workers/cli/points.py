@@ -32,7 +32,10 @@ def list_points(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """List rollback points, the newest first, whether they can be chosen or not.
+    """List rollback points, the newest first, with what the store knows of each.
+
+    Whether the catalog still has the service, and does not call the release incompatible, is not looked at: `sternway
+    plan` does that.
 
     Example: [bold]sternway points list --service payments[/bold]
     """
@@ -164,7 +167,7 @@ def _standing(one: StoredPoint) -> str:
     if not one.point.valid:
         return f"invalid: {one.point.reason}"
     if one.point.usable(datetime.now(UTC)):
-        return "can be chosen"
+        return "known to work"
     return "kept, never chosen" if one.point.expires_at > datetime.now(UTC) else "expired"
 
 
