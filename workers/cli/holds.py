@@ -11,7 +11,10 @@ from models.base import SternwayError
 from workers.cli.table import ago, show_parts, table_of
 from workers.cli.word import By, Why
 
-app = typer.Typer(no_args_is_help=True, help="See which releases are held, and lift a hold.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="See which releases are held, and lift a hold. A held incident is another thing: see `sternway incidents`.",
+)
 
 Url = Annotated[str | None, typer.Option("--url", help="The store, if it is not the one of the settings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
@@ -27,6 +30,8 @@ def list_holds(
     as_json: Json = False,
 ) -> None:
     """List the releases that were rolled away from, and are not gone back to.
+
+    An incident that is held is not among them: it ends by `sternway incidents retry` or `abort`.
 
     Example: [bold]sternway holds list[/bold]
     """
@@ -58,9 +63,12 @@ def lift(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Let a held release be deployed and gone back to again. Recorded in the journal of the incident that held it.
+    """Let a held release be gone back to again. Recorded in the journal of the incident that held it.
 
-    Its earlier rollback points stay invalid: it is chosen once it has been healthy for another soak.
+    A hold never stands in the way of a deployment. It is not an incident that is held: that ends by `sternway incidents
+    retry` or `abort`.
+
+    The release's earlier rollback points stay invalid: it is chosen once it has been healthy for another soak.
 
     Example: [bold]sternway holds lift payments eu v2 --reason "the provider was at fault"[/bold]
     """

@@ -13,7 +13,10 @@ from workers.cli.asking import ask
 from workers.cli.table import ago, show_parts, table_of
 from workers.cli.word import By, Reason, Why
 
-app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume, retry or abort them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="See incidents, and approve, pause, resume, retry or abort them, or allow an emergency rollback.",
+)
 
 Id = Annotated[str, typer.Argument(help="The incident's ULID, as `sternway incidents list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the gateway's answer as JSON, for machines.")]
