@@ -124,6 +124,17 @@ async def test_a_hold_is_not_lifted_by_nobody_or_for_no_reason(kept: Kept, blank
     assert [hold.release for hold in holds.held(kept.store)] == ["v2"]
 
 
+async def test_a_pipe_gets_one_line_for_a_point_with_the_incidents_id_whole(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = "01JD0Z3YB6S7T8V9W0X1Y2Z3A4"
+    keep(kept, "v2")
+    journal.append(kept.store, [held("v2", incident=incident)])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    listed = await asyncio.to_thread(CliRunner().invoke, app, ["points", "list", "--url", kept.url])
+    assert [f"in incident {incident}" in line for line in listed.stdout.splitlines()] == [False, True]
+
+
 async def test_a_point_before_a_change_is_shown_as_never_chosen(kept: Kept) -> None:
     now = datetime.now(UTC)
     payload = before_change(taken_at=now, expires_at=now + timedelta(days=7)).model_dump(mode="json")
