@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 
 class Frozen(BaseModel):
@@ -26,13 +34,17 @@ class SternwayError(Exception):
     """What happened, what it means and what to do about it, as one sentence for a person."""
 
 
-def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
+def _utc(value: object, read: ValidatorFunctionWrapHandler) -> datetime:
+    try:
+        at: datetime = read(value)
+    except ValidationError:
+        raise ValueError("a time is written in ISO 8601, for example 2026-01-31T12:00:00Z") from None
+    if at.tzinfo is None:
         raise ValueError("a time needs its zone, for example 2026-01-31T12:00:00Z")
-    return value.astimezone(UTC)
+    return at.astimezone(UTC)
 
 
-Time = Annotated[datetime, AfterValidator(_utc)]
+Time = Annotated[datetime, WrapValidator(_utc)]
 """An instant, always in UTC; a naive value is refused."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -40,5 +52,15 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 Release = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 """The name of a release, as the deployment system knows it: ``v1``, ``2026.11.3``, a commit."""
+
+
+def _person(value: str) -> str:
+    if not value.strip():
+        raise ValueError("say who it is; what people decide is recorded with their name")
+    return value
+
+
+Person = Annotated[str, AfterValidator(_person)]
+"""Who has decided something, as the record will name them; never blank."""
 
 Percent = Annotated[int, Field(ge=0, le=100)]

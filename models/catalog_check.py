@@ -205,6 +205,10 @@ def _releases(name: str, service: Service) -> Iterator[Problem]:
         if release in service.releases[:position]:
             path = ("services", name, "releases", position)
             yield Problem(path, f'service "{name}" names the release "{release}" twice')
+        if release in service.incompatible:
+            path = ("services", name, "incompatible", service.incompatible.index(release))
+            what = f'service "{name}" calls the release "{release}" known to work, and incompatible'
+            yield Problem(path, f'{what}; leave it away in "releases" or in "incompatible"')
 
 
 def _ports(draft: Draft) -> Iterator[Problem]:

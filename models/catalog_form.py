@@ -93,6 +93,8 @@ def _problem(details: ErrorDetails, top: Node) -> Problem:
         return Problem((*path, field), message, unknown=str(context["tag"]), known=tags)
     if kind in ("enum", "literal_error"):
         valid = _choices(path)
+        if written in valid:
+            return Problem(path, f'{place} is the text "{written}"; write it without quotes')
         message = f'{place} is "{shown(written)}"; it must be {_alternatives(valid)}'
         return Problem(path, message, unknown=written, known=valid)
     if kind == "string_pattern_mismatch":

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from models.alert import AlertReference, Severity
-from models.base import Frozen, Time
+from models.base import Frozen, Person, Time
 from models.catalog import Level, Policy
 from models.plan import Plan
 from models.verdict import Verdict
@@ -169,6 +169,12 @@ class Approval(Frozen):
     reason: str = ""
     plan: str | None = None
     """Hash of the plan that was looked at; an approval of another plan is refused."""
+
+
+class NamedApproval(Approval):
+    """As the gateway takes it from people; an :class:`Approval` still reads what was said without a name before."""
+
+    by: Person
 
 
 class StageApproval(Approval):

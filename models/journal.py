@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.alert import Severity
-from models.base import Frozen, Time
+from models.base import Frozen, Person, Time
 from models.catalog import Level
 from models.hold import HeldRelease
 from models.incident import Impact, Milestone, Phase
@@ -138,7 +138,7 @@ class HoldLifted(Reported):
     service: str
     region: str
     release: str
-    by: str
+    by: Person
     reason: str
 
 

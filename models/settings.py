@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from models.base import SternwayError
+
 
 class Settings(BaseSettings):
-    """One set for all processes; each reads what it needs. Environment variables win over the file."""
+    """One set for all processes; each reads what it needs. Environment variables win over the file.
+
+    What cannot be used is a :class:`~models.base.SternwayError` that names the setting, and not its value, which may be
+    a secret.
+    """
 
     model_config = SettingsConfigDict(env_prefix="STERNWAY_", frozen=True, extra="ignore")
 
@@ -33,7 +50,7 @@ class Settings(BaseSettings):
     """Where people and senders reach the gateway; only for links and clients."""
     gateway_token: SecretStr | None = None
     """Bearer token of people and applications: incidents, approvals. Without it those routes are closed."""
-    alert_tokens: dict[str, SecretStr] = Field(default_factory=dict)
+    alert_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
     """Bearer or Basic secret for each alert source, as JSON: ``{"alertmanager": "…"}``. Other sources are closed."""
     github_secret: SecretStr | None = None
     """Secret with which GitHub signs its webhooks. Without it their route is closed."""
@@ -49,8 +66,27 @@ class Settings(BaseSettings):
     none by default. The gateway serves them itself."""
     otlp_endpoint: str | None = None
     """OTLP/HTTP collector for traces, such as ``http://127.0.0.1:4318``; none: no traces are exported."""
-    log_format: str = "json"
-    """``json`` or ``console``."""
+    log_format: Literal["json", "console"] = "json"
+
+    @field_validator("alert_tokens", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        """The environment has text, the file a table."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('it must be a JSON object, such as {"alertmanager": "…"}') from None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _usable(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            wrong = [f"STERNWAY_{str(one['loc'][0]).upper()} cannot be used: {one['msg']}" for one in error.errors()]
+            raise SternwayError(f"{'; '.join(wrong)}; correct it in the environment or in the settings file") from None
 
     @classmethod
     def settings_customise_sources(
@@ -61,6 +97,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = os.environ.get("STERNWAY_SETTINGS")
         sources = (init_settings, env_settings)
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+        file = os.environ.get("STERNWAY_SETTINGS")
+        if not file:
+            return sources
+        if not Path(file).is_file():
+            raise SternwayError(f"there is no settings file {file}; correct STERNWAY_SETTINGS, or leave it away")
+        try:
+            return (*sources, TomlConfigSettingsSource(settings_cls, Path(file)))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SternwayError(f"the settings file {file} is not TOML: {error}; correct it there") from None
+        except OSError as error:
+            raise SternwayError(f"the settings file {file} cannot be read: {error.strerror}") from None

@@ -17,6 +17,7 @@ from activities.analytics.store.deliveries import StoredAlert
 from activities.breaker.activities import describe
 from activities.catalogs import Catalogs
 from activities.directory import Directory
+from activities.driver import Refused, Unavailable
 from activities.predictor import engine as predictor
 from activities.propagation import engine as propagation
 from activities.rollback.plan import make_plan
@@ -69,6 +70,12 @@ class Forecast(Frozen):
     state: ServiceState
     """What the plan was made for."""
 
+    @property
+    def remembered(self) -> bool:
+        """Whether the store has told what it remembers of the service."""
+        survey = self.assessment.survey
+        return survey is not None and self.service in survey.recollections
+
     def as_json(self) -> dict[str, Any]:
         """With the plan's hash and the state's digest, which are worked out and not kept."""
         document = self.model_dump(mode="json")
@@ -115,7 +122,7 @@ async def _forecast(
     scope = Scope(incident=INCIDENT, region=start.region, service=start.service, catalog=start.catalog)
     catalog = loaded.catalog
     services = concerned(catalog, scope.region, scope.service)
-    states = await asyncio.gather(*(read_state(directory, scope.at(name)) for name in services))
+    states = await asyncio.gather(*(_state(directory, catalog, scope.at(name)) for name in services))
     memory = await recollections(store, services, scope.region) if store else {}
     assessment = await _assess(directory, catalog, start, scope, services, memory)
     protection = start.policy.protect if start.level is not Level.ADVISE else None
@@ -135,6 +142,19 @@ async def _forecast(
         plan=plan,
         state=states[0],
     )
+
+
+async def _state(directory: Directory, catalog: Catalog, scope: Scope) -> ServiceState:
+    """Raises :class:`~models.base.SternwayError` with the place in the catalog and the cure."""
+    try:
+        return await read_state(directory, scope)
+    except (Refused, Unavailable) as error:
+        mesh, platform = (catalog.driver(of, scope.region, scope.service) for of in ("mesh", "platform"))
+        raise SternwayError(
+            f"{error}. For {scope.service} in {scope.region} the catalog has the mesh {mesh.kind} at {mesh.url} and "
+            f"the platform {platform.kind} at {platform.url}: correct the url there, or start what is not running "
+            f"(`sternway mesh --region {scope.region}`, `sternway agent`)"
+        ) from error
 
 
 async def _assess(

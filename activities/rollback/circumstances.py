@@ -39,7 +39,7 @@ def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
     way = way_back(subject.state, [*proven, *entry.releases], closed)
     unknown = [f"{', '.join(subject.foreign)} was told of and is not known here"] if subject.foreign else []
     if recalled is None:
-        unknown.append("which releases are held is not known: the store did not answer")
+        unknown.append("which releases are held is not known: no store could be asked")
     return replace(way, sentence="; ".join((way.sentence, *unknown)))
 
 

@@ -57,6 +57,12 @@ MISTAKES = {
         'policy "careful", level is "protekt"; it must be "advise", "protect" or "full"; did you mean "protect"?',
     ),
     "another version": ("version: 1", "version: 2", "version: 2", 'version is "2"; it must be "1"'),
+    "a version in quotes": (
+        "version: 1",
+        'version: "1"',
+        "version:",
+        'version is the text "1"; write it without quotes',
+    ),
     "no port": ("    port: 7002\n", "", "billing:", 'service "billing" needs a "port": the embedded mesh'),
     "the same port": ("port: 7002", "port: 7001 # x", "# x", 'services "ledger" and "billing" both have the port 7001'),
     "impossible port": (
@@ -155,6 +161,12 @@ MISTAKES = {
         "regions: [us]",
         "fallback: ledger",
         'service "billing" falls back to "ledger", which does not run in "eu"',
+    ),
+    "a release that works and does not": (
+        "    releases: [v2, v1]\n",
+        "    releases: [v2, v1]\n    incompatible: [v0, v1]\n",
+        "[v0, v1]",
+        'service "ledger" calls the release "v1" known to work, and incompatible; leave it away in "releases" or in',
     ),
     "release twice": ("[v2, v1]", "[v1, v1]", "[v1, v1]", 'service "ledger" names the release "v1" twice'),
     "a release that YAML reads as a number": (

@@ -95,6 +95,26 @@ async def test_a_wrong_token_and_an_absent_gateway_name_the_cure(run: Run, monke
     assert "start it with `sternway gateway`" in str((await run("list")).exception)
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("{host}", "{host}, which is no gateway's URL; write http://HOST:PORT"),
+        ("http://{host}/elsewhere", "what answers at http://{host}/elsewhere is no gateway"),
+    ],
+)
+async def test_a_url_that_is_no_gateways_is_said_to_be_none(
+    run: Run, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, url: str, why: str
+) -> None:
+    host = f"localhost:{gateway.http.base_url.port}"
+    monkeypatch.setenv("STERNWAY_GATEWAY_URL", url.format(host=host))
+    assert why.format(host=host) in str((await run("list")).exception)
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "5000"])
+async def test_a_limit_that_cannot_be_is_refused_as_in_every_list(run: Run, limit: str) -> None:
+    assert (await run("list", "--limit", limit)).exit_code == 2
+
+
 async def test_metrics_count_open_incidents(gateway: Gateway, incident: str) -> None:
     metrics = (await gateway.ask("GET", "/metrics")).text
     assert 'sternway_incidents_active{phase="protecting",severity="critical"} 1.0' in metrics

@@ -105,6 +105,22 @@ async def test_a_person_steers_the_incident(gateway: Gateway) -> None:
     assert (late.status_code, "another one" in late.json()["detail"]) == (409, True)
 
 
+async def test_a_persons_word_is_read_without_a_content_type_as_every_body(gateway: Gateway) -> None:
+    url = f"/v1/incidents/{(await report(gateway)).json()['incident']}"
+    said = await gateway.ask("POST", f"{url}/approve/ledger/retire", content=b'{"by": "ada"}')
+    assert (said.status_code, said.json()["answer"]) == (200, "ada approved retire of ledger, plan None")
+    for body in (b"", b"[]", b'{"by": 5}', b'{"reason": "nobody"}'):
+        refused = await gateway.ask("POST", f"{url}/abort", content=body)
+        assert (refused.status_code, isinstance(refused.json()["detail"], list)) == (422, True), body
+
+
+@pytest.mark.parametrize("path", ["abort", "emergency", "approve/payments/retire"])
+async def test_nobody_decides_without_a_name(gateway: Gateway, path: str) -> None:
+    url = f"/v1/incidents/{(await report(gateway)).json()['incident']}"
+    said = await gateway.ask("POST", f"{url}/{path}", json={"by": " ", "reason": "false alarm"})
+    assert (said.status_code, "say who it is" in str(said.json()["detail"])) == (422, True)
+
+
 async def test_what_is_known_of_an_incident_is_shown(gateway: Gateway) -> None:
     said = (await report(gateway)).json()
 

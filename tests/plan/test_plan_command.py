@@ -150,7 +150,11 @@ async def test_an_alert_without_a_place_is_named_beside_the_plan_of_the_others(w
         (message("paymnts"), 'the catalog has no service "paymnts"; did you mean "payments"?'),
         (message("payments", status="resolved"), "every alert of the message is resolved"),
         ({"alerts": []}, "the message carries no alert"),
-        ([], "the body is not an Alertmanager message"),
+        ([], "read from standard input: the body is not an Alertmanager message: it must be a JSON object\n"),
+        (
+            {"alerts": [{"status": "firing", "labels": {}, "startsAt": "yesterday"}]},
+            "a time is written in ISO 8601, for example 2026-01-31T12:00:00Z\n",
+        ),
     ],
 )
 async def test_what_would_begin_nothing_is_an_error_with_its_reason(world: World, body: object, why: str) -> None:
@@ -161,14 +165,25 @@ async def test_what_would_begin_nothing_is_an_error_with_its_reason(world: World
     assert "Traceback" not in said.err
 
 
-async def test_a_mesh_that_does_not_answer_is_named(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("plane", "named"),
+    [
+        ("MESH", "payments in eu the catalog has the mesh envoy at http://127.0.0.1:9 and"),
+        ("AGENT", "and the platform local at http://127.0.0.1:9:"),
+    ],
+)
+async def test_a_control_plane_that_does_not_answer_is_named_with_its_place_and_the_cure(
+    world: World, tmp_path: Path, plane: str, named: str
+) -> None:
     elsewhere = tmp_path / "catalog.yaml"
-    elsewhere.write_text(CATALOG.replace("${MESH}", "http://127.0.0.1:9"))
+    elsewhere.write_text(CATALOG.replace(f"${{{plane}}}", "http://127.0.0.1:9"))
 
     said = await sternway_plan(world.environment, message("payments"), "--catalog", str(elsewhere))
 
     assert said.status == 2
-    assert "http://127.0.0.1:9" in said.err
+    assert "http://127.0.0.1:9 did not answer" in said.err
+    assert named in said.err
+    assert "correct the url there, or start what is not running (`sternway mesh --region eu`" in said.err
     assert "Traceback" not in said.err
 
 
@@ -183,12 +198,20 @@ async def test_what_the_store_remembers_is_looked_at_and_stays_as_it_is(world: W
     answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": url}, message("payments"))
 
     assert "not v1: it was rolled away from by incident EARLIER, and since then neither a person" in answer.out
+    assert "Store:" not in answer.out
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("make", [lambda _file: None, Path.touch], ids=["missing", "empty"])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda _file: None, "Store: there is none at sqlite:///"),
+        (Path.touch, "sternway.db did not tell; see `sternway"),
+    ],
+    ids=["missing", "empty"],
+)
 async def test_a_store_that_cannot_be_read_is_said_and_not_made(
-    world: World, tmp_path: Path, make: Callable[[Path], None]
+    world: World, tmp_path: Path, make: Callable[[Path], None], why: str
 ) -> None:
     file = tmp_path / "sternway.db"
     make(file)
@@ -197,5 +220,6 @@ async def test_a_store_that_cannot_be_read_is_said_and_not_made(
     answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": f"sqlite:///{file}"}, message("payments"))
 
     assert answer.status == 0, answer.err
-    assert "which releases are held is not known: the store did not answer" in answer.out
+    assert "which releases are held is not known: no store could be asked" in answer.out
+    assert why in answer.out.splitlines()[-2]
     assert contents(tmp_path) == before

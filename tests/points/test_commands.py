@@ -54,7 +54,7 @@ def keep(kept: Kept, release: str) -> int:
 async def test_points_are_listed_and_shown(kept: Kept) -> None:
     id = keep(kept, "v1")
     listed = await sternway(kept, "points", "list", "--service", "payments")
-    assert (listed.status, "can be chosen" in listed.out) == (0, True)
+    assert (listed.status, "known to work" in listed.out) == (0, True)
     shown = await sternway(kept, "points", "show", str(id))
     assert (shown.status, "0 of 500 failed" in shown.out) == (0, True)
     as_json = (await sternway(kept, "points", "show", str(id), "--json")).json()
@@ -67,6 +67,10 @@ async def test_verify_succeeds_while_every_point_holds_and_fails_when_one_does_n
     good = keep(kept, "v1")
     assert (await sternway(kept, "points", "verify")).status == 0
     bad = keep(kept, "v0")
+    tried = await sternway(kept, "points", "verify", "--dry-run")
+    noted = points.point(kept.store, bad)
+    assert (tried.status, "how to run v0" in tried.out) == (1, True)
+    assert noted and noted.point.valid and noted.point.checked_at is None, "a dry run marks and notes nothing"
     verified = await sternway(kept, "points", "verify", "--json")
     assert verified.status == 1
     assert {one["id"]: one["finding"] for one in verified.json()} == {good: "pass", bad: "fail"}
@@ -95,6 +99,11 @@ async def test_a_point_that_there_is_not_is_named_with_the_cure(kept: Kept) -> N
         assert (said.status, "no rollback point 99; `sternway points list`" in said.err) == (2, True)
 
 
+async def test_a_point_by_its_number_is_not_asked_for_by_service_as_well(kept: Kept) -> None:
+    said = await sternway(kept, "points", "verify", str(keep(kept, "v1")), "--service", "ledger")
+    assert (said.status, "leave --service and --region away" in said.err) == (2, True)
+
+
 async def test_a_hold_is_listed_and_lifted_by_somebody_for_a_reason(kept: Kept) -> None:
     journal.append(kept.store, [held("v2")])
     assert [one["release"] for one in (await sternway(kept, "holds", "list", "--json")).json()] == ["v2"]
@@ -118,6 +127,25 @@ async def test_a_hold_that_a_newer_release_has_ended_is_listed_until_a_person_li
     assert (refused.status, "say with --by who does" in refused.err) == (2, True)
     assert (await sternway(kept, "holds", "lift", *place, "--by", "ada", "--reason", "it was the provider")).status == 0
     assert (await sternway(kept, "holds", "list")).out.strip() == "no release is held"
+
+
+@pytest.mark.parametrize("blank", ["--by", "--reason"])
+async def test_a_hold_is_not_lifted_by_nobody_or_for_no_reason(kept: Kept, blank: str) -> None:
+    journal.append(kept.store, [held("v2")])
+    said = await sternway(kept, "holds", "lift", "payments", "eu", "v2", "--by", "ada", "--reason", "ok", blank, " ")
+    assert said.status == 2
+    assert [hold.release for hold in holds.held(kept.store)] == ["v2"]
+
+
+async def test_a_pipe_gets_one_line_for_a_point_with_the_incidents_id_whole(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = "01JD0Z3YB6S7T8V9W0X1Y2Z3A4"
+    keep(kept, "v2")
+    journal.append(kept.store, [held("v2", incident=incident)])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    listed = await asyncio.to_thread(CliRunner().invoke, app, ["points", "list", "--url", kept.url])
+    assert [f"in incident {incident}" in line for line in listed.stdout.splitlines()] == [False, True]
 
 
 async def test_a_point_before_a_change_is_shown_as_never_chosen(kept: Kept) -> None:

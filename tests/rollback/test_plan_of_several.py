@@ -255,8 +255,7 @@ def test_a_release_that_was_rolled_away_from_is_gone_back_to_again_once_a_person
 
 def test_without_memory_the_plan_says_that_holds_are_not_known() -> None:
     assert (
-        "which releases are held is not known: the store did not answer"
-        in rollback(alone(None, THREE)).selected_because
+        "which releases are held is not known: no store could be asked" in rollback(alone(None, THREE)).selected_because
     )
 
 

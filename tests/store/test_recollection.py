@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.store.test_deployments import event
 
 from activities.analytics.store import Store, deployments, holds, journal, points
 from activities.analytics.store.recollection import FEWEST, percentile_95, recall
@@ -17,7 +18,6 @@ from models.journal import JournalEntry
 from models.recollection import Recollection
 from models.verdict import Finding, Verdict
 from tests.store.journal_entries import START, entry, held, started
-from tests.store.test_deployments import event
 from tests.store.test_points import LATER, NOW, point
 from workers.points.lifting import lift
 

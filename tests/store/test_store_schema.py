@@ -28,7 +28,7 @@ def set_revision(store: Store, revision: str) -> None:
 
 def test_an_empty_store_is_refused_with_the_cure(store_url: str) -> None:
     store = open_store(store_url)
-    with pytest.raises(SternwayError, match="is empty; run: sternway store migrate"):
+    with pytest.raises(SternwayError, match="run: sternway store migrate"):
         deliveries.counts(store)
     store.close()
 

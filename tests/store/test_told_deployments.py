@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+
+from typer.testing import CliRunner
 
 from activities.analytics.store import Store, deployments
 from activities.analytics.store.deployments import NEWEST
 from models.deployment import DeployEvent
+from workers.cli.main import app
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -58,3 +62,20 @@ def test_each_place_keeps_its_newest(store: Store) -> None:
     kept = deployments.deployments(store, "payments", "eu", limit=NEWEST + 9)
     assert (len(kept), kept[0].release, kept[-1].release) == (NEWEST, f"v{NEWEST + 1}", "v2")
     assert len(deployments.unrouted(store)) == 1
+
+
+def test_the_command_lists_what_was_told_of_a_place_and_what_has_none(store: Store, store_url: str) -> None:
+    def sternway(*words: str) -> str:
+        said = CliRunner().invoke(app, ["deployments", *words, "--url", store_url], env={"COLUMNS": "200"})
+        assert said.exit_code == 0, said.exception
+        return said.stdout
+
+    assert sternway("list", "payments", "eu") == "nothing was told of payments in eu\n"
+    assert sternway("unrouted") == "every deployment has its place\n"
+    deployments.record(store, [event("a", "v1", 9), event("a", "v1", region="us")])
+    deployments.record(store, [event("b", "v2", deployer="the pipeline")])
+    deployments.record(store, [nowhere("c")])
+    assert [one["release"] for one in json.loads(sternway("list", "payments", "eu", "--json"))] == ["v2", "v1"]
+    assert "the pipeline" in sternway("list", "payments", "eu", "--limit", "1")
+    assert "no such repository" in sternway("unrouted")
+    assert [one["reference"] for one in json.loads(sternway("unrouted", "--json"))] == ["c"]

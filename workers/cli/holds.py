@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Annotated
 
@@ -10,8 +9,12 @@ import typer
 
 from models.base import SternwayError
 from workers.cli.table import ago, show_parts, table_of
+from workers.cli.word import By, Why
 
-app = typer.Typer(no_args_is_help=True, help="See which releases are held, and lift a hold.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="See which releases are held, and lift a hold. A held incident is another thing: see `sternway incidents`.",
+)
 
 Url = Annotated[str | None, typer.Option("--url", help="The store, if it is not the one of the settings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
@@ -27,6 +30,8 @@ def list_holds(
     as_json: Json = False,
 ) -> None:
     """List the releases that were rolled away from, but for those whose hold a person has lifted.
+
+    An incident that is held is not among them: it ends by `sternway incidents retry` or `abort`.
 
     Example: [bold]sternway holds list[/bold]
     """
@@ -53,14 +58,17 @@ def lift(
     service: Annotated[str, typer.Argument(help="The service.")],
     region: Annotated[str, typer.Argument(help="The region.")],
     release: Annotated[str, typer.Argument(help="The release that is held.")],
-    by: Annotated[str, typer.Option(help="Who lifts it; it is recorded.", default_factory=getpass.getuser)],
-    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    by: By,
+    reason: Why,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Let a held release be gone back to again. Recorded in the journal of the incident that held it.
 
-    Also one whose hold a newer release has ended. Its earlier rollback points stay invalid.
+    Also one whose hold a newer release has ended. A hold never stands in the way of a deployment. It is not an incident
+    that is held: that ends by `sternway incidents retry` or `abort`.
+
+    The release may be chosen again at once; its earlier rollback points stay invalid.
 
     Example: [bold]sternway holds lift payments eu v2 --reason "the provider was at fault"[/bold]
     """
@@ -71,8 +79,6 @@ def lift(
 
     if by == STERNWAY:
         raise SternwayError(f"{by} lifts no hold for a person; say with --by who does")
-    if not reason.strip():
-        raise SternwayError("a hold is lifted for a reason; say it with --reason")
     store = open_store(url or Settings().store_url)
     try:
         found = [hold for hold in holds.standing(store, service, region) if hold.release == release]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -10,14 +9,17 @@ from urllib.parse import quote
 import typer
 
 from models.base import SternwayError
+from workers.cli.asking import ask
 from workers.cli.table import ago, show_parts, table_of
+from workers.cli.word import By, Reason, Why
 
-app = typer.Typer(no_args_is_help=True, help="See incidents, and approve, pause, resume, retry or abort them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="See incidents, and approve, pause, resume, retry or abort them, or allow an emergency rollback.",
+)
 
 Id = Annotated[str, typer.Argument(help="The incident's ULID, as `sternway incidents list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the gateway's answer as JSON, for machines.")]
-By = Annotated[str, typer.Option(help="Who says it; it is recorded.", default_factory=getpass.getuser)]
-Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 Stage = Annotated[
     str | None, typer.Option(help="The stage that is approved, as SERVICE/STAGE. Without it, the plan as a whole.")
 ]
@@ -27,14 +29,14 @@ Plan = Annotated[str | None, typer.Option(help="Hash of the plan that you looked
 @app.command("list")
 def list_incidents(
     open: Annotated[bool, typer.Option("--open", help="Only those that have not ended.")] = False,
-    limit: Annotated[int, typer.Option(help="How many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1, max=1000)] = 50,
     as_json: Json = False,
 ) -> None:
     """List incidents, the newest first.
 
     Example: [bold]sternway incidents list --open[/bold]
     """
-    found: list[dict[str, Any]] = _call("GET", f"/v1/incidents?open={str(open).lower()}&limit={limit}")
+    found: list[dict[str, Any]] = ask("GET", f"/v1/incidents?open={str(open).lower()}&limit={limit}")
     if as_json:
         print(json.dumps(found))
         return
@@ -54,7 +56,7 @@ def show(incident: Id, as_json: Json = False) -> None:
 
     Example: [bold]sternway incidents show 01J9Z3…[/bold]
     """
-    found: dict[str, Any] = _call("GET", f"/v1/incidents/{quote(incident, safe='')}")
+    found: dict[str, Any] = ask("GET", f"/v1/incidents/{quote(incident, safe='')}")
     if as_json:
         print(json.dumps(found))
         return
@@ -127,7 +129,7 @@ def retry(incident: Id, by: By, reason: Reason = "", as_json: Json = False) -> N
 def emergency(
     incident: Id,
     by: By,
-    reason: Annotated[str, typer.Option(help="Why it cannot wait; it is recorded.")],
+    reason: Why,
     as_json: Json = False,
 ) -> None:
     """Allow an emergency rollback in your name where its plan is held for that, and plan again.
@@ -173,37 +175,5 @@ def orphans(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
 
 def _say(action: str, incident: str, by: str, reason: str, plan: str | None, as_json: bool) -> None:
     word = {"by": by, "reason": reason, "plan": plan}
-    answer: dict[str, str] = _call("POST", f"/v1/incidents/{quote(incident, safe='')}/{action}", word)
+    answer: dict[str, str] = ask("POST", f"/v1/incidents/{quote(incident, safe='')}/{action}", word)
     print(json.dumps(answer) if as_json else f"{incident}: {answer['answer']}")
-
-
-def _call(method: str, path: str, body: object = None) -> Any:
-    """The gateway's answer. Raises :class:`~models.base.SternwayError` with the gateway's own words, or the cure."""
-    import httpx
-
-    from models.settings import Settings
-
-    settings = Settings()
-    if settings.gateway_token is None:
-        raise SternwayError("no token for the gateway; set STERNWAY_GATEWAY_TOKEN to the one that it was started with")
-    headers = {"Authorization": f"Bearer {settings.gateway_token.get_secret_value()}"}
-    url = settings.gateway_url.rstrip("/") + path
-    try:
-        answer = httpx.request(method, url, headers=headers, json=body, timeout=15)
-    except httpx.HTTPError as error:
-        raise SternwayError(
-            f"the gateway does not answer at {settings.gateway_url}: {error}; start it with `sternway gateway`, "
-            "or set STERNWAY_GATEWAY_URL to where it is"
-        ) from error
-    if answer.is_success:
-        return answer.json()
-    if answer.status_code == 401:
-        raise SternwayError("the gateway does not know this token; STERNWAY_GATEWAY_TOKEN must be the gateway's own")
-    raise SternwayError(_detail(answer.text, answer.status_code))
-
-
-def _detail(text: str, status: int) -> str:
-    try:
-        return str(json.loads(text)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"the gateway answered {status}: {text[:200]}"

@@ -16,6 +16,7 @@ from models.base import SternwayError
 from workers.cli.agent import agent
 from workers.cli.check import check
 from workers.cli.demo import demo
+from workers.cli.deployments import app as deployments
 from workers.cli.gateway import gateway
 from workers.cli.holds import app as holds
 from workers.cli.incidents import app as incidents
@@ -47,6 +48,7 @@ app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
 app.add_typer(points, name="points")
 app.add_typer(holds, name="holds")
+app.add_typer(deployments, name="deployments")
 app.add_typer(upgrade, name="upgrade")
 app.command("undo")(undo)
 app.command("restart")(restart)

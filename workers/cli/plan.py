@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ import typer
 from models.base import SternwayError
 
 if TYPE_CHECKING:
+    from activities.analytics.store import Store
     from models.plan import Plan
     from workers.dry_run import Forecast
 
@@ -26,9 +27,10 @@ def plan(
 ) -> None:
     """Show what incidents would do about these alerts: a dry run that changes nothing.
 
-    Mesh, platform and telemetry are read as they are now, with no token, and what is remembered of releases is read
-    from the store; where that does not answer, the plan says so. Temporal is not needed. A plan that could not be made
-    without a person says why.
+    Mesh, platform and telemetry are read as they are now, with no token; a mesh or platform that does not answer ends
+    the command with status 2. What is remembered of releases is read from the store; without an answer of the store the
+    plan is made all the same, and the last lines say so. Temporal is not needed. A plan that could not be made without
+    a person says why.
 
     Example: [bold]sternway plan --alert alert.json[/bold]
     """
@@ -39,12 +41,17 @@ def plan(
     from workers.catalog import load_catalog
     from workers.dry_run import dry_run
     from workers.gateway.sources import SOURCES
+    from workers.gateway.sources.source import Unreadable
 
     settings = Settings()
     loaded = load_catalog(catalog or settings.catalog)
     store = open_store_if_there(settings.store_url)
     try:
         found = asyncio.run(dry_run(SOURCE, SOURCES[SOURCE], _read(alert), loaded, store))
+    except Unreadable as error:
+        raise SternwayError(
+            f"no alert can be read from {'standard input' if str(alert) == '-' else alert}: {error}"
+        ) from error
     finally:
         if store:
             store.close()
@@ -56,7 +63,15 @@ def plan(
         print("\n".join(_lines(forecast)), end="\n\n")
     for one in found.unrouted:
         print(f"no incident for {one.alert}: {one.reason}")
+    if unheard := [one for one in found.incidents if not one.remembered]:
+        print(_unheard(unheard, store, settings.store_url))
     print("Nothing was changed.")
+
+
+def _unheard(forecasts: Sequence[Forecast], store: Store | None, url: str) -> str:
+    places = ", ".join(f"{one.service} in {one.region}" for one in forecasts)
+    why = f"{store.name} did not tell; see `sternway store status`" if store else f"there is none at {url}"
+    return f"Store: {why}. What it remembers of {places} is missing here; STERNWAY_STORE_URL names the store."
 
 
 def _read(file: Path) -> bytes:

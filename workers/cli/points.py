@@ -32,7 +32,10 @@ def list_points(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """List rollback points, the newest first, whether they can be chosen or not.
+    """List rollback points, the newest first, with what the store knows of each.
+
+    Whether the catalog still has the service, and does not call the release incompatible, is not looked at: `sternway
+    plan` does that.
 
     Example: [bold]sternway points list --service payments[/bold]
     """
@@ -87,13 +90,16 @@ def verify(
     point: Annotated[int | None, typer.Argument(help="The point's number. Default: all that are not marked.")] = None,
     service: Service = None,
     region: Region = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is found: note and mark nothing.")] = False,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Hold points against the world as it is now, and note what was found.
 
     Looked at: the point's age, and whether the platform still knows how to run its release. Not looked at: whether its
-    image or program can still be fetched. A point that fails is marked with the reason and never chosen again.
+    image or program can still be fetched. A point that fails is marked with the reason and never chosen again, nor
+    asked about again without its number. That cannot be taken back: with another catalog, whose platform does not know
+    the releases, good points are lost. Look with --dry-run first.
 
     The exit status is 0 if every point holds, 1 if one does not or could not be checked, and 2 if nothing could begin.
 
@@ -104,8 +110,9 @@ def verify(
     from activities.analytics.store import open_store, points
     from models.settings import Settings
 
-    settings = Settings()
-    store = open_store(url or settings.store_url)
+    if point is not None and (service or region):
+        raise SternwayError(f"point {point} is of one service and region; leave --service and --region away")
+    store = open_store(url or Settings().store_url)
     try:
         if point is None:
             asked = [one for one in points.not_marked(store) if _is_of(one, service, region)]
@@ -115,7 +122,8 @@ def verify(
             raise _unknown(point)
         now = datetime.now(UTC)
         verdicts = asyncio.run(_judge([one for one in asked if one.point.valid], now))
-        points.note(store, verdicts, now)
+        if not dry_run:
+            points.note(store, verdicts, now)
     finally:
         store.close()
     found = [(one, verdicts.get(one.id) or _marked(one)) for one in asked]
@@ -159,7 +167,7 @@ def _standing(one: StoredPoint) -> str:
     if not one.point.valid:
         return f"invalid: {one.point.reason}"
     if one.point.usable(datetime.now(UTC)):
-        return "can be chosen"
+        return "known to work"
     return "kept, never chosen" if one.point.expires_at > datetime.now(UTC) else "expired"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from models.base import SternwayError
+from workers.cli.word import By, Reason
 
 if TYPE_CHECKING:
     from workers.recovery.records import Word
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def restart(
     incident: Annotated[str, typer.Argument(help="The ULID of the incident whose workflow is gone.")],
-    by: Annotated[str, typer.Option(help="Who does it; it is recorded.", default_factory=getpass.getuser)],
-    reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "",
+    by: By,
+    reason: Reason = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
 ) -> None:
     """Begin an incident again: a new one for the same alerts, from the state of the world as it is.

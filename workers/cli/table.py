@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+PIPE = 10_000
+"""Columns that a table may have where nobody's terminal bounds it."""
 
 
 def table_of(*columns: str) -> Table:
@@ -20,9 +25,12 @@ def table_of(*columns: str) -> Table:
 
 
 def show_parts(*parts: object) -> None:
+    """As wide as the terminal or ``COLUMNS`` says, and for a pipe as wide as it is: a line there is one entry."""
     from rich.console import Console
 
     console = Console(markup=False)  # reasons and names are what others wrote
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(markup=False, width=PIPE)
     for part in parts:
         console.print(part)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.base import Frozen, SternwayError
+from workers.cli.word import By, Reason
 
 if TYPE_CHECKING:
     from activities.analytics.store import Store
@@ -52,8 +52,8 @@ class Report(Frozen):
 
 def undo(
     incident: Annotated[str, typer.Argument(help="The incident's ULID.")],
-    by: Annotated[str, typer.Option(help="Who does it; it is recorded.", default_factory=getpass.getuser)],
-    reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "",
+    by: By,
+    reason: Reason = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Needed where there is no terminal.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
 ) -> None:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowHandle,
@@ -17,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store import assignments, incidents
-from models.incident import Approval, StageApproval
+from models.incident import Approval, NamedApproval, StageApproval
 from workers.gateway import links
 from workers.gateway.authentication import authenticate_person
 from workers.gateway.handover import MEMO, RPC_TIMEOUT
@@ -28,6 +29,19 @@ from workers.observability.logs import about, logger
 router = APIRouter(prefix="/v1/incidents", dependencies=[Depends(authenticate_person)])
 
 Gateway = Annotated[Parts, Depends(parts)]
+
+
+async def _word(request: Request, gateway: Gateway) -> NamedApproval:
+    """The body, whatever its Content-Type says, as of every route here."""
+    async with gateway.room.read(request) as body:
+        try:
+            return NamedApproval.model_validate_json(body)
+        except ValidationError as error:
+            problems = error.errors(include_input=False, include_url=False, include_context=False)
+            raise HTTPException(422, problems) from None
+
+
+Word = Annotated[NamedApproval, Depends(_word)]
 
 
 @router.get("")
@@ -55,7 +69,7 @@ async def show_incident(incident: str, gateway: Gateway) -> dict[str, Any]:
 async def act(
     incident: str,
     action: Literal["approve", "pause", "resume", "retry", "emergency", "abort"],
-    word: Approval,
+    word: Word,
     gateway: Gateway,
 ) -> dict[str, str]:
     """Say it to the workflow, and answer with what it says. 409: it refuses, and why. 503: it cannot be reached."""
@@ -63,7 +77,7 @@ async def act(
 
 
 @router.post("/{incident}/approve/{service}/{stage}")
-async def approve_stage(incident: str, service: str, stage: str, word: Approval, gateway: Gateway) -> dict[str, str]:
+async def approve_stage(incident: str, service: str, stage: str, word: Word, gateway: Gateway) -> dict[str, str]:
     """Approve one stage that waits for it. An update of its own: an incident of the build before would take the plan
     for what is meant."""
     return await _say(

@@ -8,6 +8,7 @@ must not meet.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,11 @@ BUSY_SECONDS = 2
 
 READ_ONLY = "25006"
 """PostgreSQL's code for a write to a server that has become a standby."""
+
+NO_STORE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+"""SQLite's codes for a file that is none of its own, or that is damaged."""
+
+ANOTHER = "name the right one with STERNWAY_STORE_URL or --url"
 
 _WRITES = "sternway_writes"
 _PATIENCE = "sternway_patience"
@@ -47,6 +53,11 @@ class Store:
     @property
     def sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def there(self) -> bool:
+        """Whether it can be there. SQLite makes the file that it does not find."""
+        return not self.sqlite or Path(str(self.engine.url.database)).exists()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -84,6 +95,10 @@ class Store:
                 with connection.execution_options(**options).begin():
                     yield connection
         except (DBAPIError, PoolTimeout) as error:
+            if _is_no_store(error):
+                raise SternwayError(
+                    f"the store {self.name} cannot be read, for {_cause(error)}; {ANOTHER}, or restore the file"
+                ) from error
             if not _passes(error):
                 raise
             raise StoreUnavailable(f"the store {self.name} cannot be used now: {_cause(error)}") from error
@@ -119,7 +134,7 @@ def open_store(url: str) -> Store:
 def open_store_if_there(url: str) -> Store | None:
     """:func:`open_store` for whoever may only read: none where SQLite would have to make the file first."""
     store = open_store(url)
-    return None if store.sqlite and not Path(str(store.engine.url.database)).exists() else store
+    return store if store.there else None
 
 
 def serialise(connection: Connection, name: str) -> None:
@@ -188,6 +203,10 @@ def _passes(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout) or error.connection_invalidated:
         return True
     return getattr(error.orig, "sqlstate", None) == READ_ONLY
+
+
+def _is_no_store(error: DBAPIError | PoolTimeout) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) in NO_STORE
 
 
 def _cause(error: Exception) -> str:

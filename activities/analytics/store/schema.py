@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activities.analytics.store.engine import Store, serialise
+from activities.analytics.store.engine import ANOTHER, Store, serialise
 from models.base import Frozen, SternwayError
 from models.tables import SchemaUseRow
 
@@ -75,11 +75,13 @@ def status(store: Store) -> SchemaStatus:
 
 
 def require_current(store: Store) -> None:
-    """Raises :class:`~models.base.SternwayError` with the cure where this code cannot use the schema."""
+    """Raises :class:`~models.base.SternwayError` with the cure where there is none that this code can use."""
+    if not store.there:
+        raise SternwayError(f"the store {store.name} is not there; {ANOTHER}, or {CURE}")
     found = status(store)
     _refuse_newer(found)
     if found.revision is None:
-        raise SternwayError(f"the store {found.store} is empty; {CURE}")
+        raise SternwayError(f"the store {found.store} is empty; {ANOTHER}, or {CURE}")
     if not found.usable:
         raise SternwayError(
             f"the store {found.store} is at schema {found.revision}, this Sternway needs {found.wanted}; {CURE}"

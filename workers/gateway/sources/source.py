@@ -35,5 +35,6 @@ Read: TypeAlias = Callable[[bytes], tuple[Signal, ...]]
 def first_complaint(error: ValidationError) -> str:
     """The first complaint, without the value: a body may hold what no log should."""
     complaint = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in complaint["loc"]) or "the whole"
-    return f"{place}: {complaint['msg']}"
+    place = ".".join(str(part) for part in complaint["loc"])
+    said = "it must be a JSON object" if complaint["type"] == "model_type" else complaint["msg"]
+    return f"{place}: {said}" if place else said
