@@ -101,6 +101,14 @@ class StepRecord(Frozen):
     resource: str = ""
 
 
+class Pause(Frozen):
+    """A person has stopped an incident between two steps, until they say *resume* or *abort*."""
+
+    by: str
+    reason: str
+    since: Time
+
+
 class IncidentState(Frozen):
     """The answer to the workflow's ``state`` query."""
 
