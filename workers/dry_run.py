@@ -66,6 +66,8 @@ class Forecast(Frozen):
     """Seconds after which that lapses unless it is renewed."""
     assessment: Assessment
     plan: Plan
+    approval: bool
+    """Whether a person must approve the plan before anything of it runs."""
     state: ServiceState
     """What the plan was made for."""
 
@@ -133,6 +135,7 @@ async def _forecast(
         lease=start.policy.lease,
         assessment=assessment,
         plan=plan,
+        approval=start.needs_approval,
         state=states[0],
     )
 

@@ -127,6 +127,28 @@ async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: W
         assert expected in said.out
 
 
+@pytest.mark.parametrize(
+    ("policy", "waits", "ends"),
+    [
+        ("level: full", False, False),
+        ("approval: always", True, False),
+        ("level: protect", True, False),
+        ("level: advise", False, True),
+    ],
+)
+async def test_it_says_whether_a_person_or_the_level_stands_before_the_whole_plan(
+    world: World, tmp_path: Path, policy: str, waits: bool, ends: bool
+) -> None:
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(CATALOG.replace("  quick:\n", f"  quick:\n    {policy}\n"))
+
+    said = await sternway_plan(world.environment, message("payments"), "--catalog", str(catalog))
+
+    assert said.status == 0, said.err
+    assert ("waits for a person's approval before anything runs" in said.out) is waits
+    assert ("the incident ends with this plan: level advise runs nothing" in said.out) is ends
+
+
 async def test_nothing_is_written_anywhere(world: World) -> None:
     before = contents(world.folder)
 

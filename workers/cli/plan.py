@@ -13,7 +13,6 @@ import typer
 from models.base import SternwayError
 
 if TYPE_CHECKING:
-    from models.plan import Plan
     from workers.dry_run import Forecast
 
 SOURCE = "alertmanager"
@@ -76,7 +75,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     else:
         yield "  first: no protection"
     yield from _assessment(forecast)
-    yield from _plan(forecast.plan)
+    yield from _plan(forecast)
     state = forecast.state
     yield f"  read: weights {state.weights} (generation {state.mesh_generation}), "
     yield f"        replicas {state.replicas}, ready {state.ready} (generation {state.platform_generation})"
@@ -94,9 +93,16 @@ def _assessment(forecast: Forecast) -> Iterator[str]:
         yield f"  who depends on it: {assessment.spread.sentence}"
 
 
-def _plan(plan: Plan) -> Iterator[str]:
+def _plan(forecast: Forecast) -> Iterator[str]:
+    from models.catalog import Level
+
+    plan = forecast.plan
     if plan.hold:
         yield f"  a person would be needed: {plan.hold}"
+    elif forecast.level is Level.ADVISE:
+        yield "  the incident ends with this plan: level advise runs nothing"
+    elif forecast.approval:
+        yield "  waits for a person's approval before anything runs"
     for line in plan.preview:
         yield f"  {line}"
     for rejected in plan.rejected:
