@@ -115,16 +115,20 @@ async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: W
         "first: 50% of the requests to payments go to its fallback, for 5 s at a time",
         "immediate rollback of payments in eu from v2 to v1",
         "stage retire",
-        "holds unless 1 replicas of v1 are ready within 20 s",
+        "must pass: 1 replica of v1 is ready within 20 s",
+        "must pass: every proxy routes v1 100%, v2 0% within 20 s",
+        "read: routed v2 100%, v1 0% (generation",
         "gate: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
         "not by rule 7 sure and urgent: it is not sure that the release is the cause",
         "expected: traffic has left the bad release within 40 s (the limits of its checks and gates;",
         "not by rule 1 no way back: v1 was deployed before v2",
         "if nothing is done: what happens to payments if nothing is done is not known",
         f"state {state.fingerprint()}",
+        "(not to be approved: an incident's plan has a hash of its own)",
         "Nothing was changed.",
     ):
         assert expected in said.out
+    assert not [line for line in said.out.splitlines() if line != line.rstrip()]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import typer
 from models.base import SternwayError
 
 if TYPE_CHECKING:
+    from models.service_state import ServiceState
     from workers.dry_run import Forecast
 
 SOURCE = "alertmanager"
@@ -68,6 +69,8 @@ def _read(file: Path) -> bytes:
 
 
 def _lines(forecast: Forecast) -> Iterator[str]:
+    from activities.rollback.preview import in_shares
+
     alerts = ", ".join(dict.fromkeys(forecast.alerts))
     yield f"{forecast.service} in {forecast.region}, {forecast.severity}, level {forecast.level}: {alerts}"
     if forecast.protection:
@@ -77,9 +80,15 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     yield from _assessment(forecast)
     yield from _plan(forecast)
     state = forecast.state
-    yield f"  read: weights {state.weights} (generation {state.mesh_generation}), "
-    yield f"        replicas {state.replicas}, ready {state.ready} (generation {state.platform_generation})"
-    yield f"  state {state.fingerprint()}, plan {forecast.plan.hash}"
+    yield f"  read: routed {in_shares(state.weights)} (generation {state.mesh_generation})"
+    yield f"        replicas {_replicas(state)} (generation {state.platform_generation})"
+    yield f"  state {state.fingerprint()}"
+    yield f"  dry run {forecast.plan.hash} (not to be approved: an incident's plan has a hash of its own)"
+
+
+def _replicas(state: ServiceState) -> str:
+    releases = state.replicas.items()
+    return ", ".join(f"{name}: {wanted}, {state.ready.get(name, 0)} ready" for name, wanted in releases) or "none"
 
 
 def _assessment(forecast: Forecast) -> Iterator[str]:
