@@ -1,4 +1,4 @@
-"""``sternway plan``: what an incident would do about an alert, without doing it."""
+"""``sternway plan``: what an incident would do about an alert, or a trouble that is supposed, without doing it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import typer
 from models.base import SternwayError
 
 if TYPE_CHECKING:
+    from models.alert import Alert
+    from models.catalog import Catalog
     from models.service_state import ServiceState
     from workers.dry_run import Forecast
 
@@ -20,15 +22,25 @@ SOURCE = "alertmanager"
 
 
 def plan(
-    alert: Annotated[Path, typer.Option(help="The webhook's JSON as Alertmanager sends it (version 4); - reads it.")],
+    alert: Annotated[
+        Path | None, typer.Option(help="The webhook's JSON as Alertmanager sends it (version 4); - reads it.")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Instead of an alert: a service, as if it were in trouble now.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where the service is in trouble. Default: every region that it lives in.")
+    ] = None,
     catalog: Annotated[Path | None, typer.Option(help="The catalog file. Default: STERNWAY_CATALOG.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
 ) -> None:
-    """Show what incidents would do about these alerts: a dry run that changes nothing.
+    """Show what incidents would do about these alerts, or about a service in trouble: a dry run that changes nothing.
 
     Mesh, platform and telemetry are read as they are now, with no token, and what is remembered of releases is read
     from the store; where that does not answer, the plan says so. Temporal is not needed. A plan that could not be made
     without a person says why.
+
+    Example: [bold]sternway plan --service payments --region eu[/bold]
 
     Example: [bold]sternway plan --alert alert.json[/bold]
     """
@@ -37,14 +49,19 @@ def plan(
     from activities.analytics.store import open_store_if_there
     from models.settings import Settings
     from workers.catalog import load_catalog
-    from workers.dry_run import dry_run
-    from workers.gateway.sources import SOURCES
+    from workers.dry_run import dry_run, supposed
 
     settings = Settings()
     loaded = load_catalog(catalog or settings.catalog)
+    if service and not alert:
+        alerts = supposed(service, region, loaded.catalog)
+    elif alert and not (service or region):
+        alerts = _told(alert, loaded.catalog)
+    else:
+        raise SternwayError("give one thing to plan for: --service NAME (and --region), or --alert FILE")
     store = open_store_if_there(settings.store_url)
     try:
-        found = asyncio.run(dry_run(SOURCE, SOURCES[SOURCE], _read(alert), loaded, store))
+        found = asyncio.run(dry_run(alerts, loaded, store))
     finally:
         if store:
             store.close()
@@ -57,6 +74,14 @@ def plan(
     for one in found.unrouted:
         print(f"no incident for {one.alert}: {one.reason}")
     print("Nothing was changed.")
+
+
+def _told(file: Path, catalog: Catalog) -> list[Alert]:
+    """The alerts of the message, placed as the gateway would. Raises ``SternwayError``."""
+    from workers.gateway.placing import place
+    from workers.gateway.sources import SOURCES
+
+    return [place(SOURCE, signal, catalog) for signal in SOURCES[SOURCE](_read(file))]
 
 
 def _read(file: Path) -> bytes:
