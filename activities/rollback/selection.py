@@ -154,7 +154,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("8 unsure", unsure),
     ("9 otherwise", otherwise),
 )
-"""In their order, with the numbers of the design."""
+"""In their order. A plan names the rule that was taken, and each before it, by these names."""
 
 
 def select(now: Circumstances, policy: RollbackPolicy) -> Selection:
