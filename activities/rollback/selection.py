@@ -1,4 +1,4 @@
-"""Selecting the strategy: rules in order, the first that matches is taken, every other says why it was not.
+"""Selecting the strategy: rules in order, the first that matches is taken, every one before it says why not.
 
 A rule's sentence has the numbers that it saw, whether it matches or not. Unknown is not zero: a loss that was not
 measured is taken to be the whole revenue, and traffic that was not measured decides nothing.
