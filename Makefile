@@ -28,7 +28,7 @@ test: setup ## the tests, on two processes (ARGS="-n 0 -k saga" for some of them
 chaos: setup ## every part killed at every point: a sample of 20 minutes (ARGS="--seed 7 --only 'kill -9 mesh'")
 	@$(BIN)/python -m tests.chaos --minutes 20 $(ARGS)
 
-chaos-full: setup ## all of the matrix, an hour and a half; writes docs/reference/chaos.md
+chaos-full: setup ## all of the matrix on three worlds, about an hour and a half; writes docs/reference/chaos.md
 	@$(BIN)/python -m tests.chaos --full --worlds 3 --report docs/reference/chaos.md $(ARGS)
 
 lint: setup ## formatting, types and the arrows between the rooms

@@ -145,9 +145,11 @@ class RollbackPolicy(Frozen):
     headroom: Annotated[float, Field(ge=1, le=10)] = 1
     """Capacity of the target, in multiples of what serves now: more than 1 where the peak is still to come."""
     strategy: StrategyName | None = None
-    """Always this one, where nothing stands in the way. Default: what the selection's rules say."""
+    """This one, unless rules 1 to 5 of the selection take something else: a total outage is held, or an emergency, and
+    several services are staged. Without room for both releases it is gradual. Default: what the rules say."""
     emergency: bool = False
-    """Whether an emergency rollback may begin without asking. Otherwise a named person must allow it."""
+    """Whether an emergency rollback may begin without asking. Otherwise a named person must allow it: until then, a
+    total outage or a loss above ``loss_budget`` is held, whatever ``level`` and ``strategy`` say."""
     loss_budget: Annotated[float, Field(gt=0)] | None = None
     """US dollars that an incident may cost before it becomes an emergency. Default: only a total outage is one."""
     change_window: Annotated[float, Field(gt=0)] = 3600
@@ -169,7 +171,8 @@ class Policy(Frozen):
     """What may be done for a service without asking, and what needs a person."""
 
     level: Level = Level.FULL
-    """How much Sternway may do by itself."""
+    """How much Sternway may do by itself. Also at *full* a total outage is held for a person, unless the rollback's
+    ``emergency`` is true."""
     protect: Protection | None = None
     """The first protective action, approved here in advance. Without it the incident starts unprotected."""
     lease: Annotated[float, Field(ge=5)] = 60

@@ -66,6 +66,11 @@ class IncidentStart(Frozen):
     reason: str
     """The alert's name, or what the application said."""
 
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person must approve the plan before anything of it runs."""
+        return self.level is Level.PROTECT or self.policy.approval == "always"
+
 
 class Phase(StrEnum):
     PROTECTING = "protecting"
@@ -99,6 +104,14 @@ class StepRecord(Frozen):
     at: Time
     detail: str = ""
     resource: str = ""
+
+
+class Pause(Frozen):
+    """A person has stopped an incident between two steps, until they say *resume* or *abort*."""
+
+    by: str
+    reason: str
+    since: Time
 
 
 class IncidentState(Frozen):

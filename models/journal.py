@@ -120,6 +120,14 @@ class Ended(Reported):
     milestones: dict[Milestone, Time] = {}
 
 
+class OperatorSaid(Reported):
+    """A word that was accepted. That of an approval of a stage has its ``stage`` besides."""
+
+    action: str
+    by: str = ""
+    reason: str = ""
+
+
 class PointTaken(RollbackPoint):
     """Made before a change of the incident."""
 
@@ -152,6 +160,7 @@ Payload = (
     | VerdictReached
     | AlertsJoined
     | Ended
+    | OperatorSaid
     | PointTaken
     | ReleaseHeld
     | HoldLifted
@@ -167,9 +176,9 @@ PAYLOADS: dict[str, type[Payload]] = {
     "verdict": VerdictReached,
     "alerts": AlertsJoined,
     "incident-ended": Ended,
+    "operator": OperatorSaid,
     "point": PointTaken,
     "release-held": ReleaseHeld,
     "hold-lifted": HoldLifted,
 }
-"""Other kinds live in the journal alone: ``assessment``, and ``operator`` (``{action, by, reason}``, and the ``stage``
-of an approval of one)."""
+"""The kind ``assessment`` lives in the journal alone."""

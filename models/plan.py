@@ -148,6 +148,11 @@ class Plan(Frozen):
         """The first rollback of the plan: the one that its strategy and release are named after."""
         return next((step.work.rollback for step in self.steps if isinstance(step.work, RollbackWork)), None)
 
+    def asks(self, seconds: float) -> str:
+        """What is said while it waits, for so many seconds, for a person who must approve it."""
+        how = f"sternway incidents approve {self.incident} --plan {self.hash}"
+        return f"the plan waits for an approval: `{how}` lets it run; without an approval in {seconds:g} s it is held"
+
     @property
     def hash(self) -> str:
         """Digest over the steps and the state that they were made for: two equal plans have the same."""

@@ -144,6 +144,8 @@ class IncidentRow(Row, table=True):
     received_at: datetime = Field(sa_column=_time())
     phase: Phase = Field(sa_column=Column(vocabulary(Phase), nullable=False))
     detail: str = Field(sa_column=_words())
+    paused: dict[str, Any] | None = Field(default=None, sa_column=_json(nullable=True))
+    """The :class:`~models.incident.Pause`; none while it is not paused."""
     ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     sentence: str = Field(sa_column=_words())
     strategy: str | None = None

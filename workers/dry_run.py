@@ -37,8 +37,7 @@ from models.scope import Scope
 from models.service_state import ServiceState
 from models.survey import Survey
 from workers.gateway.opening import correlation, opening
-from workers.gateway.placing import misplaced, place
-from workers.gateway.sources.source import Read
+from workers.gateway.placing import misplaced
 
 INCIDENT = "dry-run"
 """In the place of an incident's id. A plan's hash covers it, so that nobody can approve a dry run's plan."""
@@ -67,6 +66,8 @@ class Forecast(Frozen):
     """Seconds after which that lapses unless it is renewed."""
     assessment: Assessment
     plan: Plan
+    approval: bool
+    """Whether a person must approve the plan before anything of it runs."""
     state: ServiceState
     """What the plan was made for."""
 
@@ -89,13 +90,32 @@ class DryRun(Frozen):
     unrouted: tuple[Unrouted, ...]
 
 
-async def dry_run(source: str, read: Read, body: bytes, loaded: LoadedCatalog, store: Store | None) -> DryRun:
-    """What the gateway and its incidents would make of this message.
+def supposed(service: str, region: str | None, catalog: Catalog) -> list[Alert]:
+    """Alerts as if the service were in trouble now, in this region or in every one that it lives in."""
+    known = catalog.services.get(service)
+    regions = [region] if region else known.regions if known else [""]
+    return [
+        Alert(
+            source="sternway plan",
+            fingerprint=service,
+            status=AlertStatus.FIRING,
+            severity=Severity.CRITICAL,
+            service=service,
+            region=name,
+            group=service,
+            name="supposed to be in trouble now",
+            starts_at=datetime.now(UTC),
+        )
+        for name in regions
+    ]
 
-    Raises :class:`~models.base.SternwayError` for a message that cannot be read, for one that would begin nothing, and
-    where mesh or platform do not answer.
+
+async def dry_run(alerts: Sequence[Alert], loaded: LoadedCatalog, store: Store | None) -> DryRun:
+    """What the gateway and its incidents would make of these alerts.
+
+    Raises :class:`~models.base.SternwayError` for alerts that would begin nothing, and where mesh or platform do not
+    answer.
     """
-    alerts = [place(source, signal, loaded.catalog) for signal in read(body)]
     firing = [alert for alert in alerts if alert.status is AlertStatus.FIRING]
     if not firing:
         raise SternwayError("every alert of the message is resolved: no incident would begin")
@@ -140,6 +160,7 @@ async def _forecast(
         lease=start.policy.lease,
         assessment=assessment,
         plan=plan,
+        approval=start.needs_approval,
         state=states[0],
     )
 

@@ -161,8 +161,7 @@ class IncidentWorkflow:
             return Trouble(plan.hold)
         if not (self._start.modules.rollback and self._start.modules.mesh):
             return Trouble("the plan needs the modules rollback and mesh, and one of them is switched off")
-        needs_person = self._start.level is Level.PROTECT or self._start.policy.approval == "always"
-        if needs_person and not self._approved and not await self._wait_for_approval():
+        if self._start.needs_approval and not self._approved and not await self._wait_for_approval(plan):
             return Trouble("nobody approved the plan in time")
         if self._words.abort:
             return ABORT_ASKED
@@ -172,8 +171,8 @@ class IncidentWorkflow:
             self._reach(Milestone.RECOVERED)
         return trouble
 
-    async def _wait_for_approval(self) -> bool:
-        self._standing.enter(Phase.AWAITING_APPROVAL)
+    async def _wait_for_approval(self, plan: Plan) -> bool:
+        self._standing.enter(Phase.AWAITING_APPROVAL, plan.asks(self._start.policy.approval_timeout))
         try:
             await workflow.wait_condition(
                 lambda: self._approved or self._words.abort is not None, timeout=self._start.policy.approval_timeout

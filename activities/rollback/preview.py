@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from models.plan import Expectation, PlanStep, RollbackPlan, ServiceRollback
 from models.stage import Check, Compare, Drained, Gate, Ready, Routed, Soak, Stage
@@ -59,7 +59,7 @@ def _stage(stage: Stage) -> Iterator[str]:
         yield "  waits for a person's approval before it begins"
     for step in stage.steps:
         if step.check:
-            yield f"  holds unless {passes_when(step.check)}"
+            yield f"  must pass: {passes_when(step.check)}"
     if stage.gate:
         yield f"  gate: {passes_when(stage.gate)}"
 
@@ -68,9 +68,12 @@ def passes_when(asked: Check | Gate) -> str:
     """What must be seen, in what time."""
     match asked:
         case Ready():
-            return f"{asked.replicas} replicas of {asked.release} are ready within {asked.timeout:g} s"
+            replicas = f"1 replica of {asked.release} is"
+            if asked.replicas != 1:
+                replicas = f"{asked.replicas} replicas of {asked.release} are"
+            return f"{replicas} ready within {asked.timeout:g} s"
         case Routed():
-            return f"every proxy routes {asked.weights} within {asked.timeout:g} s"
+            return f"every proxy routes {in_shares(asked.weights)} within {asked.timeout:g} s"
         case Drained():
             return f"{asked.release} has no request in flight within {asked.timeout:g} s"
         case Soak():
@@ -81,6 +84,11 @@ def passes_when(asked: Check | Gate) -> str:
             return (
                 f"{asked.release} meets its objectives and is not worse than what serves beside it, {_watched(asked)}"
             )
+
+
+def in_shares(weights: Mapping[str, int]) -> str:
+    """Releases with their percentages of the requests."""
+    return ", ".join(f"{release} {percent}%" for release, percent in weights.items()) or "nothing"
 
 
 def _watched(gate: Soak | Compare) -> str:

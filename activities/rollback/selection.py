@@ -1,4 +1,4 @@
-"""Selecting the strategy: rules in order, the first that matches is taken, every other says why it was not.
+"""Selecting the strategy: rules in order, the first that matches is taken, every one before it says why not.
 
 A rule's sentence has the numbers that it saw, whether it matches or not. Unknown is not zero: a loss that was not
 measured is taken to be the whole revenue, and traffic that was not measured decides nothing.
@@ -154,7 +154,7 @@ ORDINARY: tuple[tuple[str, Rule], ...] = (
 """What is taken where there is no hurry; the last of them always matches."""
 
 RULES: tuple[tuple[str, Rule], ...] = (*GUARDS, ("4 too costly to wait", too_costly), *ORDINARY)
-"""In their order, with the numbers of the design."""
+"""In their order. A plan names the rule that was taken, and each before it, by these names."""
 
 
 def select(now: Circumstances, policy: RollbackPolicy) -> Selection:

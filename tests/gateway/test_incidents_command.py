@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -66,6 +66,20 @@ async def test_list_and_show_tell_what_was_recorded(run: Run, incident: str) -> 
     assert "/namespaces/default/workflows/" in shown
     as_json = json.loads((await run("show", incident, "--json")).output)
     assert as_json["steps"][0]["record"]["status"] == "done"
+
+
+async def test_a_pause_is_shown_with_who_said_so_beside_the_phase(run: Run, gateway: Gateway, incident: str) -> None:
+    said = {"action": "pause", "by": "ada", "reason": "a deploy is running"}
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    paused = JournalEntry(incident=incident, source="word", source_seq=0, kind="operator", at=at, payload=said)
+    append(gateway.parts.store, [paused])
+    assert "protecting, paused by ada 5 min ago" in (await run("list")).output
+    assert (
+        f"paused by ada 5 min ago ({at.isoformat().replace('+00:00', 'Z')}): a deploy is running"
+        in (await run("show", incident)).output
+    )
+    (listed,) = (await gateway.ask("GET", "/v1/incidents")).json()
+    assert (listed["phase"], listed["paused"]["by"]) == ("protecting", "ada")
 
 
 async def test_a_persons_word_reaches_the_incident_or_is_refused_with_its_reason(run: Run, incident: str) -> None:

@@ -53,8 +53,12 @@ class Answer:
 
 async def sternway_plan(environment: dict[str, str], message: object, *more: str) -> Answer:
     """``sternway plan --alert -`` with this message."""
+    return await plan_command(environment, message, "--alert", "-", *more)
+
+
+async def plan_command(environment: dict[str, str], message: object, *words: str) -> Answer:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "workers.cli", "plan", "--alert", "-", *more),
+        *(sys.executable, "-m", "workers.cli", "plan", *words),
         env=environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -115,16 +119,76 @@ async def test_people_read_the_first_action_stages_gates_rules_and_hash(world: W
         "first: 50% of the requests to payments go to its fallback, for 5 s at a time",
         "immediate rollback of payments in eu from v2 to v1",
         "stage retire",
-        "holds unless 1 replicas of v1 are ready within 20 s",
+        "must pass: 1 replica of v1 is ready within 20 s",
+        "must pass: every proxy routes v1 100%, v2 0% within 20 s",
+        "read: routed v1 0%, v2 100% (generation",
         "gate: v1 meets its objectives on at least 10 requests for 1 s, 4 s more on doubt",
         "not by rule 7 sure and urgent: it is not sure that the release is the cause",
         "expected: traffic has left the bad release within 40 s (the limits of its checks and gates;",
         "not by rule 1 no way back: v1 was deployed before v2",
         "if nothing is done: what happens to payments if nothing is done is not known",
         f"state {state.fingerprint()}",
+        "(not to be approved: an incident's plan has a hash of its own)",
         "Nothing was changed.",
     ):
         assert expected in said.out
+    assert not [line for line in said.out.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize(
+    ("policy", "waits", "ends"),
+    [
+        ("level: full", False, False),
+        ("approval: always", True, False),
+        ("level: protect", True, False),
+        ("level: advise", False, True),
+    ],
+)
+async def test_it_says_whether_a_person_or_the_level_stands_before_the_whole_plan(
+    world: World, tmp_path: Path, policy: str, waits: bool, ends: bool
+) -> None:
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(CATALOG.replace("  quick:\n", f"  quick:\n    {policy}\n"))
+
+    said = await sternway_plan(world.environment, message("payments"), "--catalog", str(catalog))
+
+    assert said.status == 0, said.err
+    assert ("waits for a person's approval before anything runs" in said.out) is waits
+    assert ("the incident ends with this plan: level advise runs nothing" in said.out) is ends
+
+
+@pytest.mark.parametrize("where", [[], ["--region", "eu"]], ids=["every region", "one region"])
+async def test_a_service_in_supposed_trouble_gets_the_plan_that_an_alert_about_it_would_get(
+    world: World, where: list[str]
+) -> None:
+    asked = await plan_command(world.environment, None, "--service", "payments", *where)
+    told = await sternway_plan(world.environment, message("payments"))
+
+    assert asked.status == 0, asked.err
+    assert "payments in eu, critical, level full: supposed to be in trouble now" in asked.out
+    assert [line for line in asked.out.splitlines() if "stage" in line or "must pass" in line] == [
+        line for line in told.out.splitlines() if "stage" in line or "must pass" in line
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--service", "paymnts"], 'the catalog has no service "paymnts"; did you mean "payments"?'),
+        (["--service", "payments", "--region", "us"], '"payments" does not live in "us", only in eu'),
+        ([], "give one thing to plan for: --service NAME (and --region), or --alert FILE"),
+        (["--service", "payments", "--alert", "-"], "give one thing to plan for"),
+        (["--alert", "-", "--region", "eu"], "give one thing to plan for"),
+    ],
+)
+async def test_what_names_no_place_of_the_catalog_or_two_things_is_an_error(
+    world: World, words: list[str], why: str
+) -> None:
+    said = await plan_command(world.environment, message("payments"), *words)
+
+    assert said.status == 2
+    assert why in said.err
+    assert "Traceback" not in said.err
 
 
 async def test_nothing_is_written_anywhere(world: World) -> None:

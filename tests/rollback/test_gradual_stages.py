@@ -82,7 +82,9 @@ def test_a_step_that_scales_says_what_the_steps_before_it_have_left(
         for step in stage.steps:
             if isinstance(step.operation, Scale):
                 release, wanted = step.operation.release, step.operation.replicas
-                assert step.title == f"scale {release} from {replicas.get(release, 0)} to {wanted}"
+                had = replicas.get(release, 0)
+                changes = f"scale {release} from {had} to {wanted}"
+                assert step.title == (changes if wanted != had else f"keep {release} at {wanted}")
                 replicas[release] = wanted
 
 

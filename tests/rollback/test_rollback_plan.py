@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from service_states import RELEASES, state, states
 from situations import POLICY, catalog, plan_for, situated
 
 from activities.rollback.plan import make_plan
-from activities.rollback.preview import passes_when
+from activities.rollback.preview import in_shares, passes_when
 from models.catalog import RollbackPolicy
 from models.plan import ConfirmWork, LiftWork, Plan, RollbackWork, VerifyWork
 from models.service_state import ServiceState
+from models.stage import Check, Ready, Routed
 
 BAD_RELEASE = state({"v1": 0, "v2": 100}, {"v2": 3}, ["v2", "v1"])
 KNOWN = st.lists(st.sampled_from(RELEASES), unique=True)
@@ -64,6 +66,29 @@ def test_the_preview_says_why_and_what_and_where_the_point_of_no_return_is() -> 
     assert made.preview[-1] == "then confirm that the users of payments are served"
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Ready(release="v1", replicas=1, timeout=20), "1 replica of v1 is ready within 20 s"),
+        (Ready(release="v2", replicas=0, timeout=20), "0 replicas of v2 are ready within 20 s"),
+        (Routed(weights={"v1": 10, "v2": 90}, timeout=5), "every proxy routes v1 10%, v2 90% within 5 s"),
+    ],
+)
+def test_a_check_is_told_in_words(asked: Check, says: str) -> None:
+    assert passes_when(asked) == says
+
+
+def test_where_nothing_is_routed_that_is_said() -> None:
+    assert in_shares({}) == "nothing"
+
+
+def test_a_release_that_has_its_replicas_already_keeps_them() -> None:
+    made = plan(state({"v1": 0, "v2": 100}, {"v1": 3, "v2": 3}, ["v2", "v1"]))
+    assert made.rollback is not None
+    titles = [step.title for stage in made.rollback.stages_of("payments") for step in stage.steps]
+    assert titles[0] == "keep v1 at 3"
+
+
 @given(states(), KNOWN, st.booleans())
 def test_a_plan_is_either_a_hold_or_a_graph_in_topological_order(
     now: ServiceState, known: list[str], protected: bool
@@ -87,7 +112,7 @@ def test_the_preview_names_every_stage_and_every_step(now: ServiceState, known: 
                 assert f"stage {stage.name}: " in text
                 assert all(each.title in text for each in stage.steps)
                 assert stage.gate is None or f"  gate: {passes_when(stage.gate)}" in made.preview
-                assert all(f"  holds unless {passes_when(c)}" in made.preview for s in stage.steps if (c := s.check))
+                assert all(f"  must pass: {passes_when(c)}" in made.preview for s in stage.steps if (c := s.check))
         else:
             assert f"then {step.title}" in made.preview
 

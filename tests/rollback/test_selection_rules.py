@@ -1,4 +1,4 @@
-"""The first rule that matches is taken, in the order of the design, and every rule before it says what it saw."""
+"""The first rule that matches is taken, in their order, and every rule before it says what it saw."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from activities.analytics.contract import COMPARE, CompareRequest
 from activities.analytics.store import incidents
+from activities.analytics.store.journal import events
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
 from models.incident import Coordination, Milestone, Modules
@@ -107,6 +108,10 @@ async def test_level_protect_protects_and_waits_for_an_approval_of_the_very_plan
     await incident.execute_update(IncidentWorkflow.approve, SOMEBODY.model_copy(update={"plan": plan.hash}))
 
     assert (await incident.result()).phase == "resolved"
+    phases = [event.payload or {} for event in events(rollbacks.store, plan.incident) if event.kind == "phase"]
+    (waited,) = [phase["detail"] for phase in phases if phase["phase"] == "awaiting-approval"]
+    assert f"`sternway incidents approve {plan.incident} --plan {plan.hash}` lets it run" in waited
+    assert "without an approval in 900 s it is held" in waited
 
 
 async def test_an_abort_in_the_middle_undoes_everything_and_the_protection(world: World, rollbacks: Rollbacks) -> None:

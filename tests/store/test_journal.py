@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from activities.analytics.store import Store, incidents, journal
-from models.incident import Milestone, Phase
+from models.incident import Milestone, Pause, Phase
+from models.journal import JournalEntry
 from models.receipt import Receipt
 from models.verdict import Finding
 from tests.store.journal_entries import START, ended, entry, started, step
@@ -54,6 +57,37 @@ def test_an_incident_is_open_from_its_start_to_its_end(store: Store) -> None:
     assert (closed.phase, closed.target, closed.ended_at) == (Phase.RESOLVED, "v1", START + timedelta(seconds=3))
     assert closed.verdict is not None
     assert closed.verdict.finding is Finding.PASS
+
+
+PAUSED = entry("operator", 2, action="pause", by="ada", reason="a deploy is running")
+
+
+def pause(store: Store) -> Pause | None:
+    found = incidents.incident(store, "I")
+    assert found is not None
+    return found.paused
+
+
+def test_a_pause_is_told_with_who_said_so_why_and_since_when(store: Store) -> None:
+    journal.append(store, [started(), PAUSED, entry("phase", 3, phase="executing")])
+    assert pause(store) == Pause(by="ada", reason="a deploy is running", since=PAUSED.at)
+    (listed,) = incidents.incidents(store, open_only=True)
+    assert (listed.phase, listed.paused) == (Phase.EXECUTING, pause(store))
+
+
+@pytest.mark.parametrize(
+    "over", [entry("operator", 3, action=word, by="bo") for word in ("resume", "abort")] + [ended(3)]
+)
+def test_a_pause_is_over_when_somebody_goes_on_or_stops_it_or_the_incident_ends(
+    store: Store, over: JournalEntry
+) -> None:
+    journal.append(store, [started(), PAUSED, over])
+    assert pause(store) is None
+
+
+def test_no_other_word_of_a_person_ends_a_pause(store: Store) -> None:
+    journal.append(store, [started(), PAUSED, entry("operator", 3, action="approve", by="bo", stage="payments/retire")])
+    assert pause(store) is not None
 
 
 def test_the_newest_incidents_come_first(store: Store) -> None:

@@ -43,7 +43,8 @@ def list_incidents(
     table = table_of("incident", "service", "region", "severity", "level", "phase", "received", "reason")
     for row in found:
         table.add_row(
-            *(row[name] for name in ("id", "service", "region", "severity", "level", "phase")),
+            *(row[name] for name in ("id", "service", "region", "severity", "level")),
+            f"{row['phase']}, {_paused(pause)}" if (pause := row.get("paused")) else row["phase"],
             ago(row["received_at"]),
             row["reason"],
         )
@@ -64,6 +65,8 @@ def show(incident: Id, as_json: Json = False) -> None:
     for name in ("id", "workflow", "service", "region", "severity", "level", "phase", "detail", "sentence", "strategy"):
         if found.get(name):
             facts.add_row(name, str(found[name]))
+    if pause := found.get("paused"):
+        facts.add_row("paused", f"{_paused(pause)} ({pause['since']}): {pause['reason'] or 'no reason given'}")
     plan: dict[str, Any] = found.get("plan") or {}
     facts.add_row("plan", plan.get("hash", "none yet"))
     for sentence in plan.get("preview", ()):
@@ -171,6 +174,10 @@ def orphans(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
     for one in found:
         table.add_row(one.incident, one.service, one.region, one.phase, one.workflow, one.changes)
     show_parts(table if found else "no incident is open")
+
+
+def _paused(pause: dict[str, str]) -> str:
+    return f"paused by {pause['by']} {ago(pause['since'])}"
 
 
 def _say(action: str, incident: str, by: str, reason: str, plan: str | None, as_json: bool) -> None:

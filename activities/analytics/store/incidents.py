@@ -11,7 +11,7 @@ from activities.analytics.store.engine import Store
 from models.alert import Severity
 from models.base import Frozen, Time
 from models.catalog import Level
-from models.incident import Impact, Phase, StepRecord
+from models.incident import Impact, Pause, Phase, StepRecord
 from models.receipt import Receipt
 from models.tables import IncidentRow, ReceiptRow, StepRow, metadata
 from models.verdict import Verdict
@@ -35,6 +35,8 @@ class StoredIncident(IncidentInBrief):
     """Digest of the catalog that it began with."""
     received_at: Time
     detail: str
+    paused: Pause | None
+    """Who has paused it; the phase goes on saying what it was about to do."""
     ended_at: Time | None
     """None while it is open. A held incident is open: it waits for a person."""
     sentence: str

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from activities.analytics.store import holds, points
 from activities.analytics.store.chain import Link
-from models.incident import Phase
+from models.incident import Pause, Phase
 from models.journal import (
     PAYLOADS,
     AlertsJoined,
@@ -24,6 +24,7 @@ from models.journal import (
     HoldLifted,
     JournalEntry,
     MilestoneReached,
+    OperatorSaid,
     Payload,
     PhaseEntered,
     PlanMade,
@@ -134,6 +135,8 @@ def _follow(incident: IncidentRow, entry: JournalEntry, payload: Payload) -> Non
     elif isinstance(payload, AlertsJoined):
         incident.alerts += payload.count
         incident.severity = payload.severity or incident.severity
+    elif isinstance(payload, OperatorSaid):
+        _follow_pause(incident, entry, payload)
     elif isinstance(payload, Ended):
         incident.phase, incident.sentence = payload.phase, payload.sentence
         incident.strategy, incident.target = payload.strategy, payload.target
@@ -141,6 +144,15 @@ def _follow(incident: IncidentRow, entry: JournalEntry, payload: Payload) -> Non
         reached = {name: at.isoformat() for name, at in payload.milestones.items()}
         incident.milestones = {**reached, **incident.milestones}
         incident.ended_at = entry.at
+        incident.paused = None
+
+
+def _follow_pause(incident: IncidentRow, entry: JournalEntry, said: OperatorSaid) -> None:
+    """An abort ends a pause too: what was stopped is undone. Every other word leaves it as it is."""
+    if said.action == "pause":
+        incident.paused = Pause(by=said.by, reason=said.reason, since=entry.at).model_dump(mode="json")
+    elif said.action in ("resume", "abort"):
+        incident.paused = None
 
 
 def _report_step(session: Session, entry: JournalEntry, reported: StepReported, seq: int) -> None:

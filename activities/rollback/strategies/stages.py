@@ -99,7 +99,7 @@ def in_turn(state: ServiceState, stages: Iterable[Stage]) -> tuple[Stage, ...]:
 
 
 def _scales(release: str, before: int, replicas: int) -> str:
-    return f"scale {release} from {before} to {replicas}"
+    return f"scale {release} from {before} to {replicas}" if before != replicas else f"keep {release} at {replicas}"
 
 
 def compare(target: str, need: Need, policy: RollbackPolicy) -> Compare:

@@ -1,4 +1,4 @@
-"""Rollback points that say why they were made and what a check found; release holds; deploy events."""
+"""Rollback points that say why they were made and what a check found; release holds; deploy events; pauses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ branch_labels = None
 depends_on = None
 
 oldest_code = "0002"
-"""The code before never wrote a rollback point, and knows nothing of the other two tables."""
+"""The code before never wrote a rollback point, and knows nothing of the other two tables nor of the column."""
 
 
 def upgrade() -> None:
+    op.add_column("incidents", sa.Column("paused", sa.JSON(none_as_null=True), nullable=True))
     op.drop_table("rollback_points")  # nothing has ever made one: there is no row to keep
     op.create_table(
         "rollback_points",
