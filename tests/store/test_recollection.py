@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.store.test_deployments import event
+from tests.store.test_told_deployments import event
 
 from activities.analytics.store import Store, deployments, holds, journal, points
 from activities.analytics.store.recollection import FEWEST, percentile_95, recall
