@@ -120,7 +120,6 @@ def incident(
         received_at=time_of(milestones["received"]),
         phase=phase,
         detail=detail,
-        paused=None,
         ended_at=time_of(milestones["ended"]) if "ended" in milestones else None,
         sentence=f"{service} in {region} is verified healthy" if phase is Phase.RESOLVED else "",
         strategy="immediate" if planned else None,

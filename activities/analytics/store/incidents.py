@@ -35,7 +35,7 @@ class StoredIncident(IncidentInBrief):
     """Digest of the catalog that it began with."""
     received_at: Time
     detail: str
-    paused: Pause | None
+    paused: Pause | None = None
     """Who has paused it; the phase goes on saying what it was about to do."""
     ended_at: Time | None
     """None while it is open. A held incident is open: it waits for a person."""
