@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -34,9 +35,11 @@ class Settings(BaseSettings):
     gateway_token: SecretStr | None = None
     """Bearer token of people and applications: incidents, approvals. Without it those routes are closed."""
     alert_tokens: dict[str, SecretStr] = Field(default_factory=dict)
-    """Bearer or Basic secret for each alert source, as JSON: ``{"alertmanager": "…"}``. Other sources are closed."""
-    github_secret: SecretStr | None = None
-    """Secret with which GitHub signs its webhooks. Without it their route is closed."""
+    """Bearer or Basic secret for each source, as JSON: ``{"alertmanager": "…", "deployments": "…"}``. Other sources are
+    closed, and each secret can do no more than its source does."""
+    github_secrets: tuple[Annotated[SecretStr, Field(min_length=1)], ...] = Field(default=(), max_length=2)
+    """Secrets with which GitHub may sign its webhooks, as JSON: the one of now and, while it is replaced, the next one.
+    Without one their route is closed."""
     protect_token: SecretStr | None = None
     """Token that may take and release leases at the mesh control planes, and nothing else. The gateway's."""
     operate_token: SecretStr | None = None

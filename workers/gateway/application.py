@@ -30,7 +30,9 @@ def application(parts: Parts) -> FastAPI:
 
 async def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"}
-    return JSONResponse({"detail": "missing or wrong credentials"}, status_code=401, headers=headers)
+    return JSONResponse(
+        {"detail": f"missing or wrong credentials; this takes {error}"}, status_code=401, headers=headers
+    )
 
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:
