@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -25,9 +26,13 @@ from tests.gateway.running_gateway import (
     PEOPLE,
     Gateway,
     a_gateway,
+    alert,
+    message,
     settings_for,
 )
+from tests.waiting import until
 from workers.gateway.authentication import Unauthenticated, authenticate_github
+from workers.gateway.body import WEBHOOK, WEBHOOKS_AT_ONCE
 from workers.gateway.sources import github
 from workers.local.ports import free_ports
 
@@ -176,6 +181,57 @@ async def test_a_webhook_without_the_right_signature_is_not_let_in(told: Gateway
 
 async def test_without_a_secret_the_route_is_closed_to_everybody(alone: Gateway) -> None:
     assert (await send(alone, b"", **{"X-Hub-Signature-256": signed(b"", "")})).status_code == 401
+
+
+@pytest.mark.parametrize("signature", ["", "sha1=0", "sha256=" + "g" * 64])
+async def test_without_a_signature_no_body_is_waited_for(told: Gateway, signature: str) -> None:
+    assert await answered_before_a_body(told, signature) == 401
+
+
+async def test_without_a_secret_no_body_is_waited_for(alone: Gateway) -> None:
+    assert await answered_before_a_body(alone, signed(b"")) == 401
+
+
+async def test_what_github_sends_is_small(told: Gateway) -> None:
+    answer = await send(told, b" " * (WEBHOOK + 1), "ping")
+    assert (answer.status_code, str(WEBHOOK) in answer.json()["detail"]) == (413, True)
+    assert (await send(told, b" " * WEBHOOK, "ping")).status_code == 200
+
+
+async def test_bodies_that_claim_to_be_githubs_and_never_end_leave_alerts_their_room(told: Gateway) -> None:
+    go_on = asyncio.Event()
+
+    async def held_back() -> AsyncGenerator[bytes]:
+        yield b" " * WEBHOOK
+        await go_on.wait()
+
+    headers = {"X-Hub-Signature-256": signed(b"something else")}
+    held = [
+        asyncio.create_task(told.http.post("/v1/sources/github", content=held_back(), headers=headers))
+        for _ in range(WEBHOOKS_AT_ONCE // WEBHOOK)
+    ]
+
+    async def full() -> bool:
+        return (await send(told, b"{}", "ping")).status_code == 503
+
+    await until(full, 10, "there is no more room for GitHub")
+    assert (await told.post(message(alert()))).status_code == 202
+    go_on.set()
+    assert {(await answer).status_code for answer in held} == {401}
+    assert (await send(told, b"{}", "ping")).status_code == 200
+
+
+async def answered_before_a_body(gateway: Gateway, signature: str) -> int:
+    """The status that is answered to a request of which only the head is sent."""
+    url = gateway.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"POST /v1/sources/github HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 1000\r\n"
+    writer.write(f"{head}X-Hub-Signature-256: {signature}\r\n\r\n".encode())
+    try:
+        async with asyncio.timeout(5):
+            return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
 
 
 async def test_a_ping_is_answered(told: Gateway) -> None:

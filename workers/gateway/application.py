@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from activities.analytics.store import StoreUnavailable
 from workers.gateway import alerts, deployments, health, incidents, reports
 from workers.gateway.authentication import Unauthenticated
-from workers.gateway.body import LIMIT, Overloaded, TooLarge
+from workers.gateway.body import Overloaded, TooLarge
 from workers.gateway.parts import Parts
 from workers.observability.logs import logger
 
@@ -36,7 +36,7 @@ async def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"the body is larger than {LIMIT} bytes"}, status_code=413)
+    return JSONResponse({"detail": str(error)}, status_code=413)
 
 
 async def _overloaded(request: Request, error: Exception) -> JSONResponse:

@@ -6,12 +6,16 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 
 from fastapi import Request
 from pydantic import SecretStr
 
 from models.settings import Settings
 from workers.gateway.parts import parts
+
+SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
+"""What ``X-Hub-Signature-256`` looks like."""
 
 
 class Unauthenticated(Exception):
@@ -27,6 +31,12 @@ def authenticate_source(request: Request, settings: Settings, source: str) -> No
 async def authenticate_person(request: Request) -> None:
     """Let a person or an application in by the gateway's Bearer token. A dependency of routes."""
     _authenticate(request, (await parts(request)).settings.gateway_token, "STERNWAY_GATEWAY_TOKEN", basic=False)
+
+
+def expect_github(signature: str, settings: Settings) -> None:
+    """Refuse, before its body is read, a webhook that no body could make authentic."""
+    if not settings.github_secrets or not SIGNATURE.fullmatch(signature):
+        raise Unauthenticated(_GITHUBS)
 
 
 def authenticate_github(body: bytes, signature: str, settings: Settings) -> None:
