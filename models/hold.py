@@ -1,9 +1,15 @@
-"""Release holds: what was rolled away from is not gone back to until a person, or a newer release, says otherwise."""
+"""Release holds: what was rolled away from is not gone back to until a person, or another soak of it, says otherwise.
+
+A newer release ends the hold itself, for the service has moved on. It proves nothing of the release that failed.
+"""
 
 from __future__ import annotations
 
 from models.base import Frozen, Name, Release, Time
 from models.plan import ServiceRollback
+
+STERNWAY = "Sternway"
+"""Who holds, and who ends a hold for a newer release. No person lifts one by this name."""
 
 
 class HeldRelease(Frozen):
@@ -25,7 +31,13 @@ class Hold(HeldRelease):
     lifted_at: Time | None = None
     """None: in force, as far as the store knows."""
     lifted_by: str | None = None
+    """A person; or :data:`STERNWAY`, for a newer release."""
     lifted_reason: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it still speaks against its release: no person has lifted it."""
+        return self.lifted_by in (None, STERNWAY)
 
 
 def rolled_away(rollback: ServiceRollback) -> HeldRelease:
@@ -34,6 +46,6 @@ def rolled_away(rollback: ServiceRollback) -> HeldRelease:
         service=rollback.state.service,
         region=rollback.state.region,
         release=rollback.bad,
-        by="Sternway",
+        by=STERNWAY,
         reason=f"rolled back to {rollback.target} ({rollback.strategy})",
     )

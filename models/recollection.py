@@ -14,7 +14,7 @@ class Recollection(Frozen):
     points: tuple[RollbackPoint, ...] = ()
     """That may be chosen: the newest of each release."""
     holds: tuple[Hold, ...] = ()
-    """Not lifted in the store. A newer release in the service's history may have ended one all the same."""
+    """That no person has lifted, also those that a newer release has ended."""
     deployments: tuple[Deployment, ...] = ()
     """As delivery systems told of them; the platform's own history comes with the service's state."""
     durations: dict[str, float] = {}

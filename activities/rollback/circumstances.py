@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.rollback.duration import in_words
-from activities.rollback.history import in_force
+from activities.rollback.history import closing
 from activities.rollback.situation import Situation, Subject
 from activities.rollback.strategies import gradual
 from activities.rollback.strategies.stages import at_once, full
@@ -27,8 +27,11 @@ def way_of(catalog: Catalog, subject: Subject, at: datetime) -> Way:
     if recalled:
         # A point that is too old proves nothing, and closes nothing either.
         proven += [point.release for point in recalled.points if point.usable(at)]
-        for hold in in_force(recalled.holds, subject.state.deployments):
-            closed[hold.release] = f"it was rolled away from by incident {hold.incident} and is held"
+        for hold in closing(recalled.holds, recalled.points, at):
+            closed[hold.release] = (
+                f"it was rolled away from by incident {hold.incident}, and since then neither a person nor a soak has "
+                "shown that it is well"
+            )
     if subject.state.runnable is not None:
         known = {*proven, *entry.releases, *(one.release for one in subject.state.deployments)}
         gone = known - set(subject.state.runnable)

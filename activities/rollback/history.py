@@ -1,14 +1,15 @@
-"""What was deployed when, by everybody's word; and which holds that ends. Pure."""
+"""What was deployed when, by everybody's word; which hold that ends, and which release is not gone back to. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import groupby
 
 from models.deployment import Deployment
 from models.hold import Hold
+from models.point import RollbackPoint
 
 SAME = timedelta(minutes=15)
 """Within which a delivery system's word and the platform's, or another's, are about one deployment: a pipeline tells
@@ -52,9 +53,16 @@ def _without_repeats(run: Sequence[tuple[Deployment, bool]]) -> list[Deployment]
     return [kept[place] for place in sorted(kept)]
 
 
-def in_force(holds: Iterable[Hold], history: Sequence[Deployment]) -> tuple[Hold, ...]:
-    """The holds that nobody has lifted and no newer release has ended."""
-    return tuple(hold for hold in holds if hold.lifted_at is None and newer_release(hold, history) is None)
+def closing(holds: Iterable[Hold], points: Sequence[RollbackPoint], now: datetime) -> tuple[Hold, ...]:
+    """The holds whose release is not gone back to: no person has lifted them, and no soak since has proven it.
+
+    Also those that a newer release has ended: it may be bad as well, and the release that failed is no better for it.
+    """
+
+    def proven(hold: Hold) -> bool:
+        return any(p.release == hold.release and p.taken_at > hold.since and p.usable(now) for p in points)
+
+    return tuple(hold for hold in holds if hold.stands and not proven(hold))
 
 
 def newer_release(hold: Hold, history: Sequence[Deployment]) -> Deployment | None:

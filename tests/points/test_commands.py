@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 from activities.analytics.store import holds, journal, points
 from models.base import SternwayError
+from models.hold import STERNWAY
 from tests.points.conftest import Kept
 from tests.store.journal_entries import held
 from tests.store.test_points import before_change
 from tests.store.test_points import point as a_point
 from workers.cli.main import app
+from workers.points.lifting import lift
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,6 +107,17 @@ async def test_a_hold_is_listed_and_lifted_by_somebody_for_a_reason(kept: Kept) 
     again = await sternway(kept, "holds", "lift", *place, "--reason", "again")
     assert (again.status, "v2 of payments in eu is not held" in again.err) == (2, True)
     assert (await sternway(kept, "audit", "verify")).status == 0
+
+
+async def test_a_hold_that_a_newer_release_has_ended_is_listed_until_a_person_lifts_it(kept: Kept) -> None:
+    journal.append(kept.store, [held("v2")])
+    lift(kept.store, holds.held(kept.store)[0], STERNWAY, "v3 was deployed")
+    assert "by Sternway: v3 was deployed" in (await sternway(kept, "holds", "list")).out
+    place = ("payments", "eu", "v2")
+    refused = await sternway(kept, "holds", "lift", *place, "--by", STERNWAY, "--reason", "?")
+    assert (refused.status, "say with --by who does" in refused.err) == (2, True)
+    assert (await sternway(kept, "holds", "lift", *place, "--by", "ada", "--reason", "it was the provider")).status == 0
+    assert (await sternway(kept, "holds", "list")).out.strip() == "no release is held"
 
 
 async def test_a_point_before_a_change_is_shown_as_never_chosen(kept: Kept) -> None:

@@ -1,4 +1,4 @@
-"""One history of what was deployed, by everybody's word; and what ends a hold."""
+"""One history of what was deployed, by everybody's word; what ends a hold, and what lets a release be gone back to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.rollback.history import SAME, in_force, merged, newer_release
+from activities.rollback.history import SAME, closing, merged, newer_release
 from models.deployment import Deployment
-from models.hold import Hold
+from models.hold import STERNWAY, Hold
+from models.point import RollbackPoint, Why
+from models.verdict import Finding
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -128,8 +130,55 @@ BEFORE = (at("v2", 30), at("v1", 60))
 def test_only_a_newer_release_ends_a_hold(since: tuple[Deployment, ...], ends_it: str | None) -> None:
     newer = newer_release(hold(), since + BEFORE)
     assert (newer.release if newer else None) == ends_it
-    assert bool(in_force([hold()], since + BEFORE)) == (ends_it is None)
 
 
-def test_a_hold_that_was_lifted_is_not_in_force() -> None:
-    assert in_force([hold(lifted_at=NOW, lifted_by="ada", lifted_reason="?")], BEFORE) == ()
+def soaked(minutes_ago: float, **changed: object) -> RollbackPoint:
+    taken = NOW - timedelta(minutes=minutes_ago)
+    values: dict[str, object] = {
+        "service": "payments",
+        "region": "eu",
+        "release": "v2",
+        "weights": {"v2": 100},
+        "replicas": {"v2": 2},
+        "taken_at": taken,
+        "why": Why.HEALTHY,
+        "health": Finding.PASS,
+        "measured": "0 of 500 failed",
+        "expires_at": taken + timedelta(days=7),
+    }
+    return RollbackPoint.model_validate(values | changed)
+
+
+def lifted(by: str) -> Hold:
+    return hold(lifted_at=NOW, lifted_by=by, lifted_reason="?")
+
+
+@pytest.mark.parametrize(
+    ("held", "points", "closes"),
+    [
+        (hold(), [], True),
+        (lifted(STERNWAY), [], True),
+        (lifted("ada"), [], False),
+        (lifted(STERNWAY), [soaked(5)], False),
+        (lifted(STERNWAY), [soaked(15)], True),
+        (lifted(STERNWAY), [soaked(5, release="v3")], True),
+        (lifted(STERNWAY), [soaked(5, valid=False, reason="it cannot be run")], True),
+        (lifted(STERNWAY), [soaked(5, expires_at=NOW)], True),
+        (lifted(STERNWAY), [soaked(5, why=Why.BEFORE_CHANGE)], True),
+    ],
+    ids=[
+        "in force",
+        "ended by a newer release",
+        "lifted by a person",
+        "proven since",
+        "proven only before",
+        "another release proven",
+        "its proof is invalid",
+        "its proof is too old",
+        "a point before a change proves nothing",
+    ],
+)
+def test_a_release_stays_closed_until_a_person_or_a_later_soak_speaks_for_it(
+    held: Hold, points: Sequence[RollbackPoint], closes: bool
+) -> None:
+    assert closing([held], points, NOW) == ((held,) if closes else ())

@@ -12,13 +12,15 @@ from situations import POLICY, catalog, deployed, plan_for, seen, service, situa
 from activities.rollback.plan import make_plan
 from models.catalog import Catalog, Service
 from models.deployment import Deployment
-from models.hold import Hold
+from models.hold import STERNWAY, Hold
 from models.observation import Observation
 from models.plan import Plan, RollbackPlan
+from models.point import healthy
 from models.recollection import Recollection
 from models.said import Said
 from models.service_state import ServiceState
 from models.telemetry import NoData
+from models.verdict import Finding, Verdict
 
 SOON = Said(began_at=NOW + timedelta(minutes=5))
 """After the newest releases: ``deployed`` dates the newest one at NOW."""
@@ -179,16 +181,33 @@ HELD = Hold(
     release="v2",
     by="Sternway",
     reason="rolled back to v1",
-    since=NOW - timedelta(hours=2),
+    since=NOW - timedelta(minutes=30),
     incident="01J",
 )
+"""After v2 was deployed, and before v3."""
 
 
-def test_a_release_that_is_held_is_passed_over_and_the_plan_says_so() -> None:
-    held = HELD.model_copy(update={"since": NOW + timedelta(minutes=1)})
-    plan = rollback(alone(remembered(holds=(held,)), THREE))
-    assert plan.first.target == "v1"
-    assert "not v2: it was rolled away from by incident 01J and is held" in plan.selected_because
+def ended(by: str) -> Hold:
+    return HELD.model_copy(update={"lifted_at": NOW, "lifted_by": by, "lifted_reason": "v3 was deployed"})
+
+
+@pytest.mark.parametrize("hold", [HELD, ended(STERNWAY)], ids=["in force", "ended by v3"])
+def test_when_the_next_release_fails_too_the_way_back_does_not_lead_to_the_one_that_failed_before(hold: Hold) -> None:
+    """v2 was rolled back to v1 and held; then v3 was deployed, and fails."""
+    plan = rollback(alone(remembered(holds=(hold,)), THREE))
+    assert (plan.first.bad, plan.first.target) == ("v3", "v1")
+    assert (
+        "not v2: it was rolled away from by incident 01J, and since then neither a person nor a soak has shown that it "
+        "is well"
+    ) in plan.selected_because
+
+
+def test_a_release_that_was_rolled_away_from_is_gone_back_to_again_once_a_person_or_a_soak_speaks_for_it() -> None:
+    assert rollback(alone(remembered(holds=(ended("ada"),)), THREE)).first.target == "v2"
+    served = deployed("payments", {"v2": 100}, ["v2", "v1"])
+    passed = Verdict(finding=Finding.PASS, sentence="0 of 500 failed")
+    proof = healthy(served, "v2", passed, POLICY, HELD.since + timedelta(minutes=10))
+    assert rollback(alone(remembered(holds=(ended(STERNWAY),), points=(proof,)), THREE)).first.target == "v2"
 
 
 def test_without_memory_the_plan_says_that_holds_are_not_known() -> None:

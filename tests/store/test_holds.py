@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activities.analytics.store import Store, audit, holds, journal
+from models.hold import STERNWAY
 from tests.store.journal_entries import START, ended, entry, held, started
 from workers.points.lifting import lift
 
@@ -26,7 +27,7 @@ def test_who_lifted_it_and_why_is_in_the_row_and_in_the_chain_of_the_incident(st
     (hold,) = holds.held(store)
     lift(store, hold, "ada", "the provider was at fault")
     assert holds.held(store) == []
-    (lifted,) = holds.holds(store, None, None, in_force_only=False, limit=None)
+    (lifted,) = holds.holds(store)
     assert (lifted.lifted_by, lifted.lifted_reason) == ("ada", "the provider was at fault")
     last = journal.events(store, "I")[-1]
     assert (last.kind, last.payload and last.payload["by"]) == ("hold-lifted", "ada")
@@ -38,8 +39,22 @@ def test_what_is_lifted_is_not_lifted_again(store: Store) -> None:
     (hold,) = holds.held(store)
     lift(store, hold, "ada", "first")
     lift(store, hold, "bob", "second")
-    (lifted,) = holds.holds(store, None, None, in_force_only=False, limit=None)
+    (lifted,) = holds.holds(store)
     assert lifted.lifted_by == "ada"
+
+
+def test_what_a_newer_release_has_ended_stands_until_a_person_lifts_it(store: Store) -> None:
+    journal.append(store, [held("v2")])
+    (hold,) = holds.held(store)
+    lift(store, hold, STERNWAY, "v3 was deployed")
+    lift(store, hold, STERNWAY, "v4 was deployed")
+    assert holds.held(store) == []
+    (ended,) = holds.standing(store, "payments", "eu")
+    assert (ended.stands, ended.lifted_reason) == (True, "v3 was deployed")
+    lift(store, ended, "ada", "the provider was at fault")
+    assert holds.standing(store) == []
+    (lifted,) = holds.holds(store)
+    assert (lifted.stands, lifted.lifted_by) == (False, "ada")
 
 
 def test_each_incident_has_its_own_hold_and_a_word_about_another_lifts_none(store: Store) -> None:

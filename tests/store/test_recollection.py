@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.analytics.store import Store, deployments, journal, points
+from activities.analytics.store import Store, deployments, holds, journal, points
 from activities.analytics.store.recollection import FEWEST, percentile_95, recall
+from models.hold import STERNWAY
 from models.incident import Phase
 from models.journal import JournalEntry
 from models.recollection import Recollection
@@ -18,6 +19,7 @@ from models.verdict import Finding, Verdict
 from tests.store.journal_entries import START, entry, held, started
 from tests.store.test_deployments import event
 from tests.store.test_points import LATER, NOW, point
+from workers.points.lifting import lift
 
 
 def incident(
@@ -72,12 +74,15 @@ def test_the_newest_point_of_each_release_that_may_be_chosen(store: Store) -> No
     assert recalled(store, NOW + timedelta(days=8)).points == ()
 
 
-def test_holds_in_force_and_what_delivery_systems_told(store: Store) -> None:
-    journal.append(store, [held("v2")])
+def test_holds_that_no_person_has_lifted_and_what_delivery_systems_told(store: Store) -> None:
+    journal.append(store, [held("v0", incident="G"), held("v1", incident="H"), held("v2")])
+    for hold in holds.held(store):
+        if hold.release != "v2":
+            lift(store, hold, {"v0": "ada", "v1": STERNWAY}[hold.release], "?")
     deployments.record(store, [event("1", "v2", 30)])
     deployments.record(store, [event("2", "v3", 5)])
     found = recalled(store)
-    assert [hold.release for hold in found.holds] == ["v2"]
+    assert {hold.release for hold in found.holds} == {"v2", "v1"}
     assert [one.release for one in found.deployments] == ["v3", "v2"]
 
 

@@ -21,12 +21,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 def list_holds(
     service: Annotated[str | None, typer.Option(help="Only this service's.")] = None,
     region: Annotated[str | None, typer.Option(help="Only this region's.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Those that were lifted as well.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Those that a person has lifted as well.")] = False,
     limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1)] = 50,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """List the releases that were rolled away from, and are not gone back to.
+    """List the releases that were rolled away from, but for those whose hold a person has lifted.
 
     Example: [bold]sternway holds list[/bold]
     """
@@ -35,7 +35,7 @@ def list_holds(
 
     store = open_store(url or Settings().store_url)
     try:
-        found = holds.holds(store, service, region, in_force_only=not every, limit=limit)
+        found = (holds.holds if every else holds.standing)(store, service, region, limit)
     finally:
         store.close()
     if as_json:
@@ -58,21 +58,24 @@ def lift(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Let a held release be deployed and gone back to again. Recorded in the journal of the incident that held it.
+    """Let a held release be gone back to again. Recorded in the journal of the incident that held it.
 
-    Its earlier rollback points stay invalid: it is chosen once it has been healthy for another soak.
+    Also one whose hold a newer release has ended. Its earlier rollback points stay invalid.
 
     Example: [bold]sternway holds lift payments eu v2 --reason "the provider was at fault"[/bold]
     """
     from activities.analytics.store import holds, open_store
+    from models.hold import STERNWAY
     from models.settings import Settings
     from workers.points.lifting import lift as record
 
+    if by == STERNWAY:
+        raise SternwayError(f"{by} lifts no hold for a person; say with --by who does")
     if not reason.strip():
         raise SternwayError("a hold is lifted for a reason; say it with --reason")
     store = open_store(url or Settings().store_url)
     try:
-        found = [hold for hold in holds.held(store, service, region) if hold.release == release]
+        found = [hold for hold in holds.standing(store, service, region) if hold.release == release]
         for hold in found:
             record(store, hold, by, reason)
     finally:

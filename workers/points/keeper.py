@@ -24,7 +24,7 @@ from models.base import SternwayError
 from models.catalog import RollbackPolicy
 from models.catalog_file import LoadedCatalog
 from models.deployment import Deployment
-from models.hold import Hold
+from models.hold import STERNWAY, Hold
 from models.point import RollbackPoint, healthy
 from models.service_state import ServiceState
 from models.verdict import Finding
@@ -143,7 +143,7 @@ class PointKeeper:
         if newer is None:
             return
         reason = f"{newer.release} was deployed at {newer.at.isoformat(timespec='seconds')}"
-        await self._writer.write(partial(lift, self._store, hold, "Sternway", reason))
+        await self._writer.write(partial(lift, self._store, hold, STERNWAY, reason))
         _log.info("hold ended by a newer release", service=hold.service, region=hold.region, release=hold.release)
 
     def _policy(self, service: str) -> RollbackPolicy:

@@ -21,6 +21,9 @@ from models.tables import EventRow, IncidentRow
 POINTS = 200
 """Points that are looked at."""
 
+HOLDS = 200
+"""Newest holds that are told of."""
+
 LOOKED_AT = 200
 """Newest incidents whose durations count."""
 
@@ -33,7 +36,7 @@ def recall(store: Store, service: str, region: str, now: datetime) -> Recollecti
     made = [kept.point for kept in points.points(store, service, region, POINTS)]
     return Recollection(
         points=_newest_of_each_release(point for point in made if point.usable(now)),
-        holds=tuple(holds.held(store, service, region)),
+        holds=tuple(holds.standing(store, service, region, HOLDS)),
         deployments=tuple(
             Deployment(release=event.release, at=event.at) for event in deployments.deployments(store, service, region)
         ),
