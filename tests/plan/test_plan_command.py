@@ -182,7 +182,9 @@ async def test_what_the_store_remembers_is_looked_at_and_stays_as_it_is(world: W
 
     answer = await sternway_plan({**world.environment, "STERNWAY_STORE_URL": url}, message("payments"))
 
-    assert "not v1: it was rolled away from by incident EARLIER, and since then neither a person nor a soak" in answer.out
+    assert (
+        "not v1: it was rolled away from by incident EARLIER, and since then neither a person nor a soak" in answer.out
+    )
     assert contents(tmp_path) == before
 
 
