@@ -12,6 +12,15 @@ STERNWAY = "Sternway"
 """Who holds, and who ends a hold for a newer release. No person lifts one by this name."""
 
 
+class RolledAway(Frozen):
+    """What a plan needs of a hold: which release was rolled away from, when, and by which incident."""
+
+    release: Release
+    since: Time
+    incident: str
+    """Its journal has the hold, and the lifting."""
+
+
 class HeldRelease(Frozen):
     """What the journal's kind ``release-held`` says: recorded when a rollback is done."""
 
@@ -22,12 +31,9 @@ class HeldRelease(Frozen):
     reason: str
 
 
-class Hold(HeldRelease):
+class Hold(HeldRelease, RolledAway):
     """A hold as it is kept."""
 
-    since: Time
-    incident: str
-    """The incident that rolled away from it: its journal has the hold, and the lifting."""
     lifted_at: Time | None = None
     """None: in force, as far as the store knows."""
     lifted_by: str | None = None

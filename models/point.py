@@ -21,7 +21,19 @@ class Why(StrEnum):
     """An incident was about to change the service: what it was like then, whether it was well or not."""
 
 
-class RollbackPoint(Frozen):
+class ProvenRelease(Frozen):
+    """What a plan needs of a rollback point: which release has proven itself, when, and for how long that is good."""
+
+    release: Release
+    taken_at: Time
+    expires_at: Time
+
+    def usable(self, now: datetime) -> bool:
+        """Whether it may be chosen."""
+        return self.expires_at > now
+
+
+class RollbackPoint(ProvenRelease):
     """One service in one region as it was when a release had passed its soak, or just before Sternway changed it.
 
     Configuration, flags, schema and backups are no part of it: no driver tells of them.
@@ -51,7 +63,7 @@ class RollbackPoint(Frozen):
     def usable(self, now: datetime) -> bool:
         """Whether it may be chosen. A point before a change never is: no soak has shown that it is a good place."""
         proven = self.why is Why.HEALTHY and self.health is Finding.PASS
-        return proven and self.valid and self.expires_at > now
+        return proven and self.valid and super().usable(now)
 
 
 def healthy(state: ServiceState, release: str, verdict: Verdict, policy: RollbackPolicy, at: datetime) -> RollbackPoint:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from models.base import Frozen
 from models.deployment import Deployment
-from models.hold import Hold
-from models.point import RollbackPoint
+from models.hold import RolledAway
+from models.point import ProvenRelease
 
 
 class Recollection(Frozen):
-    """Of one service in one region. Everything is bounded, and newest first."""
+    """Of one service in one region. Everything is bounded, and newest first: it goes through the histories of workflows
+    and into the journal, for each service that a trouble concerns."""
 
-    points: tuple[RollbackPoint, ...] = ()
+    points: tuple[ProvenRelease, ...] = ()
     """That may be chosen: the newest of each release."""
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[RolledAway, ...] = ()
     """That no person has lifted, also those that a newer release has ended."""
     deployments: tuple[Deployment, ...] = ()
     """As delivery systems told of them; the platform's own history comes with the service's state."""

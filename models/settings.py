@@ -13,6 +13,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -51,9 +52,13 @@ class Settings(BaseSettings):
     gateway_token: SecretStr | None = None
     """Bearer token of people and applications: incidents, approvals. Without it those routes are closed."""
     alert_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
-    """Bearer or Basic secret for each alert source, as JSON: ``{"alertmanager": "…"}``. Other sources are closed."""
-    github_secret: SecretStr | None = None
-    """Secret with which GitHub signs its webhooks. Without it their route is closed."""
+    """Bearer or Basic secret for each source, as JSON: ``{"alertmanager": "…", "deployments": "…"}``. Other sources are
+    closed, and each secret can do no more than its source does."""
+    github_secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=1)], ...], NoDecode] = Field(
+        default=(), max_length=2
+    )
+    """Secrets with which GitHub may sign its webhooks, as JSON: the one of now and, while it is replaced, the next one.
+    Without one their route is closed."""
     protect_token: SecretStr | None = None
     """Token that may take and release leases at the mesh control planes, and nothing else. The gateway's."""
     operate_token: SecretStr | None = None
@@ -68,16 +73,17 @@ class Settings(BaseSettings):
     """OTLP/HTTP collector for traces, such as ``http://127.0.0.1:4318``; none: no traces are exported."""
     log_format: Literal["json", "console"] = "json"
 
-    @field_validator("alert_tokens", mode="before")
+    @field_validator("alert_tokens", "github_secrets", mode="before")
     @classmethod
-    def _from_json(cls, value: object) -> object:
-        """The environment has text, the file a table."""
+    def _from_json(cls, value: object, info: ValidationInfo) -> object:
+        """The environment has text, the file a table or an array."""
         if not isinstance(value, str):
             return value
         try:
             return json.loads(value)
         except ValueError:
-            raise ValueError('it must be a JSON object, such as {"alertmanager": "…"}') from None
+            wanted = 'an object, such as {"alertmanager": "…"}' if info.field_name == "alert_tokens" else 'as ["…"]'
+            raise ValueError(f"it must be JSON: {wanted}") from None
 
     @model_validator(mode="wrap")
     @classmethod

@@ -11,8 +11,8 @@ The rule, for each objective (availability: errors; latency: requests slower tha
 - **FAIL**: at least :data:`FEWEST_BAD` bad ones, and so many would come up with a probability of at most
   :data:`ALPHA` (shared among the objectives, Bonferroni) if the service just met its objective: exact one-sided
   binomial test. The least number keeps one or two accidents among few requests from condemning a release.
-- **INCONCLUSIVE**: everything else: no data, an arm without requests, too few requests, or more bad ones than the
-  budget allows that may still be chance.
+- **INCONCLUSIVE**: everything else: no data, an arm that the telemetry does not have, too few requests, or more bad
+  ones than the budget allows that may still be chance. That an arm had no request is known only where it is counted.
 
 FAIL of one objective fails the whole; PASS needs every objective.
 """
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 
-from activities.analytics.objectives import NOTHING, Objective, objectives
+from activities.analytics.objectives import Objective, objectives
 from models.catalog import Slos
 from models.telemetry import Count, NoData, Window
 from models.verdict import Evidence, Finding, Verdict
@@ -35,14 +35,15 @@ _WEAKER = "absolute objective, the weaker evidence"
 def judge_absolute(window: Window | NoData, arm: str, slos: Slos, min_requests: int) -> Verdict:
     """Whether *arm* (a release, or the users) met the objectives inside *window*; see this module for the rule.
 
-    *min_requests*: fewer are inconclusive; 0 where requests can only speak against the arm, and none is needed. The
-    window's slow requests must have been counted with the threshold of ``slos.latency``.
+    *min_requests*: fewer are inconclusive; 0 where requests can only speak against the arm, and none is needed. An arm
+    that is missing from the window is not seen, whatever it does, and so is inconclusive with 0 as well. The window's
+    slow requests must have been counted with the threshold of ``slos.latency``.
     """
     if isinstance(window, NoData):
         return _inconclusive(f"no data: {window.reason}")
-    count = window.arms.get(arm, NOTHING if min_requests == 0 else None)
+    count = window.arms.get(arm)
     if count is None:
-        return _inconclusive(f"no data: nothing was measured of {arm}")
+        return _inconclusive(f"no data: the telemetry has {', '.join(sorted(window.arms)) or 'nothing'} and not {arm}")
     return judge_count(arm, count, window.seconds, slos, min_requests)
 
 

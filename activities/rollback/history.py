@@ -8,8 +8,8 @@ from heapq import merge
 from itertools import groupby
 
 from models.deployment import Deployment
-from models.hold import Hold
-from models.point import RollbackPoint
+from models.hold import RolledAway
+from models.point import ProvenRelease
 
 SAME = timedelta(minutes=15)
 """Within which a delivery system's word and the platform's, or another's, are about one deployment: a pipeline tells
@@ -53,19 +53,19 @@ def _without_repeats(run: Sequence[tuple[Deployment, bool]]) -> list[Deployment]
     return [kept[place] for place in sorted(kept)]
 
 
-def closing(holds: Iterable[Hold], points: Sequence[RollbackPoint], now: datetime) -> tuple[Hold, ...]:
-    """The holds whose release is not gone back to: no person has lifted them, and no soak since has proven it.
+def closing(holds: Iterable[RolledAway], points: Sequence[ProvenRelease], now: datetime) -> tuple[RolledAway, ...]:
+    """Of the holds that no person has lifted those whose release no soak since has proven: it is not gone back to.
 
     Also those that a newer release has ended: it may be bad as well, and the release that failed is no better for it.
     """
 
-    def proven(hold: Hold) -> bool:
+    def proven(hold: RolledAway) -> bool:
         return any(p.release == hold.release and p.taken_at > hold.since and p.usable(now) for p in points)
 
-    return tuple(hold for hold in holds if hold.stands and not proven(hold))
+    return tuple(hold for hold in holds if not proven(hold))
 
 
-def newer_release(hold: Hold, history: Sequence[Deployment]) -> Deployment | None:
+def newer_release(hold: RolledAway, history: Sequence[Deployment]) -> Deployment | None:
     """The deployment that ends the hold: the first one since of a release that had not been deployed before.
 
     The return of an older release ends nothing: the next trouble with that would lead to the held one.

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from models.settings import Settings
 from tests.docs.pages import first_code, table_rows
-from tests.gateway.running_gateway import ALERTS, CATALOG, PEOPLE, a_gateway, settings_for
+from tests.gateway.running_gateway import ALERTS, CATALOG, DEPLOYMENTS, PEOPLE, a_gateway, settings_for
 from workers.gateway.application import application as gateway_application
 from workers.local.agent.discovery import Discovery
 from workers.local.agent.fleet import Fleet
@@ -31,11 +31,18 @@ PAGE = "docs/reference/http.md"
 SECTIONS = ("Gateway", "Mesh control plane", "Platform agent")
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 
-TOKENS = {"source": ALERTS, "gateway": PEOPLE, "protect": "protect-secret-31c0", "operate": "operate-secret-9e2b"}
+TOKENS = {
+    "source": ALERTS,
+    "deployments": DEPLOYMENTS,
+    "gateway": PEOPLE,
+    "protect": "protect-secret-31c0",
+    "operate": "operate-secret-9e2b",
+}
 
 ADMITS = {
     "none": {None, *TOKENS},
     "source": {"source"},
+    "deployments": {"deployments"},
     "gateway": {"gateway"},
     "signature": set(),
     "protect": {"protect", "operate"},

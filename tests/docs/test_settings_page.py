@@ -17,4 +17,4 @@ def test_every_default_is_the_one_of_the_code() -> None:
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         written = first_code(ROWS[f"STERNWAY_{name.upper()}"][1]) or "none"
-        assert written == (str(default) if default not in (None, {}) else "none"), name
+        assert written == (str(default) if default not in (None, {}, ()) else "none"), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -14,27 +15,40 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from models.catalog import Catalog
 from models.settings import Settings
-from tests.gateway.running_gateway import CATALOG, Gateway, a_gateway, settings_for
+from tests.gateway.running_gateway import (
+    ALERTS,
+    CATALOG,
+    DEPLOYMENTS,
+    PEOPLE,
+    Gateway,
+    a_gateway,
+    alert,
+    message,
+    settings_for,
+)
+from tests.waiting import until
 from workers.gateway.authentication import Unauthenticated, authenticate_github
+from workers.gateway.body import WEBHOOK, WEBHOOKS_AT_ONCE
 from workers.gateway.sources import github
 from workers.local.ports import free_ports
 
 SHARED = Path(__file__).parents[3] / "shared" / "payloads"
 real = pytest.mark.skipif(not SHARED.is_dir(), reason="the collected payloads are not beside this repository")
 
-SECRET = "github-secret-41c9"
+SECRET, NEXT_SECRET = "github-secret-41c9", "github-secret-77d0"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEPLOYED = {"service": "payments", "region": "eu", "release": "v7", "at": "2026-01-31T12:00:00Z"}
 
 
 @pytest.fixture
 async def told(tmp_path: Path) -> AsyncGenerator[Gateway]:
-    """A gateway without Temporal that knows GitHub's secret."""
-    async with a_gateway(settings_for(tmp_path, free_ports(1)[0], github_secret=SecretStr(SECRET))) as running:
+    """A gateway without Temporal that knows GitHub's secret, and the one that is to follow it."""
+    secrets = (SecretStr(SECRET), SecretStr(NEXT_SECRET))
+    async with a_gateway(settings_for(tmp_path, free_ports(1)[0], github_secrets=secrets)) as running:
         yield running
 
 
@@ -58,6 +72,11 @@ async def send(gateway: Gateway, body: object, event: str = "deployment_status",
     return await gateway.http.post("/v1/sources/github", content=raw, headers=sent)
 
 
+async def tell(gateway: Gateway, body: object, headers: dict[str, str] | None = None) -> httpx.Response:
+    authorization = {"Authorization": f"Bearer {DEPLOYMENTS}"}
+    return await gateway.http.post("/v1/deployments", json=body, headers=authorization | (headers or {}))
+
+
 async def known(gateway: Gateway, query: str = "service=payments&region=eu") -> list[dict[str, Any]]:
     return (await gateway.ask("GET", f"/v1/deployments?{query}")).json()
 
@@ -65,8 +84,8 @@ async def known(gateway: Gateway, query: str = "service=payments&region=eu") -> 
 async def test_a_deployment_is_kept_before_it_is_answered_and_once_by_its_key(told: Gateway) -> None:
     key = {"Idempotency-Key": "build-7"}
     more = {"url": "https://ci/7", "description": "new prices", "deployer": "ada"}
-    first = await told.ask("POST", "/v1/deployments", json=DEPLOYED | more, headers=key)
-    again = await told.ask("POST", "/v1/deployments", json=DEPLOYED | more, headers=key)
+    first = await tell(told, DEPLOYED | more, key)
+    again = await tell(told, DEPLOYED | more, key)
     assert [(one.status_code, one.json()["state"]) for one in (first, again)] == [(202, "recorded"), (202, "repeated")]
     (kept,) = await known(told)
     assert {name: kept[name] for name in (*DEPLOYED, *more)} == DEPLOYED | more
@@ -74,14 +93,14 @@ async def test_a_deployment_is_kept_before_it_is_answered_and_once_by_its_key(to
 
 
 async def test_region_and_time_may_be_left_out_where_they_are_plain(told: Gateway) -> None:
-    answer = await told.ask("POST", "/v1/deployments", json={"service": "ledger", "release": "v2"})
+    answer = await tell(told, {"service": "ledger", "release": "v2"})
     assert answer.json()["deployments"][0]["region"] == "us"
     (kept,) = await known(told, "service=ledger&region=us")
     assert kept["at"] == kept["received_at"]
 
 
 async def test_a_clock_that_is_ahead_does_not_make_a_deployment_the_newest_for_hours(told: Gateway) -> None:
-    await told.ask("POST", "/v1/deployments", json=DEPLOYED | {"at": "2999-01-01T00:00:00Z"})
+    await tell(told, DEPLOYED | {"at": "2999-01-01T00:00:00Z"})
     (kept,) = await known(told)
     assert kept["at"] == kept["received_at"]
 
@@ -99,14 +118,32 @@ async def test_a_clock_that_is_ahead_does_not_make_a_deployment_the_newest_for_h
 async def test_a_deployment_that_cannot_be_meant_is_refused(
     told: Gateway, body: dict[str, str], complaint: str
 ) -> None:
-    answer = await told.ask("POST", "/v1/deployments", json=DEPLOYED | body)
+    answer = await tell(told, DEPLOYED | body)
     assert (answer.status_code, complaint in answer.text.replace("\\", "")) == (422, True)
     assert await known(told) == []
 
 
-async def test_only_people_and_applications_may_tell_and_look(told: Gateway) -> None:
-    assert (await told.http.post("/v1/deployments", json=DEPLOYED)).status_code == 401
-    assert (await told.http.get("/v1/deployments?service=payments&region=eu")).status_code == 401
+@pytest.mark.parametrize("token", ["wrong", PEOPLE, ALERTS])
+async def test_only_delivery_systems_may_tell_and_hear_which_token_that_takes(told: Gateway, token: str) -> None:
+    answer = await told.http.post("/v1/deployments", json=DEPLOYED, headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, '"deployments" in STERNWAY_ALERT_TOKENS' in answer.json()["detail"]) == (401, True)
+    assert await known(told) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/deployments?service=payments&region=eu"),
+        ("POST", "/v1/incidents"),
+        ("POST", "/v1/incidents/01J/approve"),
+        ("POST", "/v1/incidents/01J/emergency"),
+        ("POST", "/v1/incidents/01J/abort"),
+        ("POST", "/v1/alerts/alertmanager"),
+    ],
+)
+async def test_who_may_tell_of_deployments_can_do_no_more_than_that(told: Gateway, method: str, path: str) -> None:
+    headers = {"Authorization": f"Bearer {DEPLOYMENTS}"}
+    assert (await told.http.request(method, path, json={}, headers=headers)).status_code == 401
 
 
 async def test_a_locked_store_accepts_nothing_and_the_repeat_is_no_repetition(told: Gateway) -> None:
@@ -114,11 +151,24 @@ async def test_a_locked_store_accepts_nothing_and_the_repeat_is_no_repetition(to
     key = {"Idempotency-Key": "build-7"}
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert (await told.ask("POST", "/v1/deployments", json=DEPLOYED, headers=key)).status_code == 503
+        assert (await tell(told, DEPLOYED, key)).status_code == 503
         assert (await send(told, status())).status_code == 503
         other.execute("ROLLBACK")
-    assert (await told.ask("POST", "/v1/deployments", json=DEPLOYED, headers=key)).json()["state"] == "recorded"
+    assert (await tell(told, DEPLOYED, key)).json()["state"] == "recorded"
     assert (await send(told, status())).json()["state"] == "recorded"
+
+
+async def test_while_a_secret_is_replaced_both_sign(told: Gateway) -> None:
+    body = json.dumps(status()).encode()
+    for secret, answered in ((SECRET, 202), (NEXT_SECRET, 202), ("the one before", 401)):
+        answer = await send(told, body, **{"X-Hub-Signature-256": signed(body, secret)})
+        assert answer.status_code == answered, secret
+
+
+@pytest.mark.parametrize("secrets", [("",), ("one", "two", "three")], ids=["empty", "three"])
+def test_at_most_two_secrets_are_active_and_none_is_empty(secrets: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="github_secrets"):
+        Settings(github_secrets=tuple(map(SecretStr, secrets)))
 
 
 @pytest.mark.parametrize("signature", ["", "sha256=", signed(b"another body"), signed(b"", "another secret"), "sha1=0"])
@@ -131,6 +181,57 @@ async def test_a_webhook_without_the_right_signature_is_not_let_in(told: Gateway
 
 async def test_without_a_secret_the_route_is_closed_to_everybody(alone: Gateway) -> None:
     assert (await send(alone, b"", **{"X-Hub-Signature-256": signed(b"", "")})).status_code == 401
+
+
+@pytest.mark.parametrize("signature", ["", "sha1=0", "sha256=" + "g" * 64])
+async def test_without_a_signature_no_body_is_waited_for(told: Gateway, signature: str) -> None:
+    assert await answered_before_a_body(told, signature) == 401
+
+
+async def test_without_a_secret_no_body_is_waited_for(alone: Gateway) -> None:
+    assert await answered_before_a_body(alone, signed(b"")) == 401
+
+
+async def test_what_github_sends_is_small(told: Gateway) -> None:
+    answer = await send(told, b" " * (WEBHOOK + 1), "ping")
+    assert (answer.status_code, str(WEBHOOK) in answer.json()["detail"]) == (413, True)
+    assert (await send(told, b" " * WEBHOOK, "ping")).status_code == 200
+
+
+async def test_bodies_that_claim_to_be_githubs_and_never_end_leave_alerts_their_room(told: Gateway) -> None:
+    go_on = asyncio.Event()
+
+    async def held_back() -> AsyncGenerator[bytes]:
+        yield b" " * WEBHOOK
+        await go_on.wait()
+
+    headers = {"X-Hub-Signature-256": signed(b"something else")}
+    held = [
+        asyncio.create_task(told.http.post("/v1/sources/github", content=held_back(), headers=headers))
+        for _ in range(WEBHOOKS_AT_ONCE // WEBHOOK)
+    ]
+
+    async def full() -> bool:
+        return (await send(told, b"{}", "ping")).status_code == 503
+
+    await until(full, 10, "there is no more room for GitHub")
+    assert (await told.post(message(alert()))).status_code == 202
+    go_on.set()
+    assert {(await answer).status_code for answer in held} == {401}
+    assert (await send(told, b"{}", "ping")).status_code == 200
+
+
+async def answered_before_a_body(gateway: Gateway, signature: str) -> int:
+    """The status that is answered to a request of which only the head is sent."""
+    url = gateway.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"POST /v1/sources/github HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 1000\r\n"
+    writer.write(f"{head}X-Hub-Signature-256: {signature}\r\n\r\n".encode())
+    try:
+        async with asyncio.timeout(5):
+            return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
 
 
 async def test_a_ping_is_answered(told: Gateway) -> None:
@@ -244,7 +345,7 @@ async def test_githubs_own_ping_is_answered(told: Gateway) -> None:
 @real
 def test_the_signature_is_githubs() -> None:
     vector = json.loads((SHARED / "signature_vectors" / "github.json").read_text())
-    settings = Settings(github_secret=SecretStr(vector["secret"]))
+    settings = Settings(github_secrets=(SecretStr(vector["secret"]),))
     body, signature = vector["body"].encode(), vector["X-Hub-Signature-256"]
     authenticate_github(body, signature, settings)
     for wrong in (body + b" ", b""):

@@ -19,6 +19,7 @@ SETTINGS = Settings(
     gateway_token=SecretStr("gate-way"),
     operate_token=SecretStr("gate-way-and-more"),
     alert_tokens={"alertmanager": SecretStr("alert-secret")},
+    github_secrets=(SecretStr("github-now"), SecretStr("github-next")),
 )
 
 
@@ -62,7 +63,7 @@ def test_incident_and_step_are_on_every_line_inside_and_on_none_outside(log: Log
     assert [(line.get("incident"), line.get("step")) for line in log.lines] == [("01J", "route")] * 2 + [(None, None)]
 
 
-@pytest.mark.parametrize("secret", ["gate-way", "gate-way-and-more", "alert-secret"])
+@pytest.mark.parametrize("secret", ["gate-way", "gate-way-and-more", "alert-secret", "github-next"])
 def test_a_secret_is_blanked_wherever_it_turns_up(log: Log, secret: str) -> None:
     logger("ours").info(f"token {secret}", header={"Authorization": f"Bearer {secret}"}, plain=secret)
     logging.getLogger("theirs").warning("refused %s", secret)

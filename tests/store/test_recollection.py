@@ -8,17 +8,20 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.store.test_told_deployments import event
+from ulid import ULID
 
 from activities.analytics.store import Store, deployments, holds, journal, points
-from activities.analytics.store.recollection import FEWEST, percentile_95, recall
+from activities.analytics.store.recollection import DEPLOYMENTS, FEWEST, HOLDS, RELEASES, percentile_95, recall
 from models.hold import STERNWAY
 from models.incident import Phase
 from models.journal import JournalEntry
 from models.recollection import Recollection
+from models.survey import Survey
 from models.verdict import Finding, Verdict
 from tests.store.journal_entries import START, entry, held, started
 from tests.store.test_points import LATER, NOW, point
+from tests.store.test_told_deployments import event
+from workers.conversion import data_converter
 from workers.points.lifting import lift
 
 
@@ -84,6 +87,22 @@ def test_holds_that_no_person_has_lifted_and_what_delivery_systems_told(store: S
     found = recalled(store)
     assert {hold.release for hold in found.holds} == {"v2", "v1"}
     assert [one.release for one in found.deployments] == ["v3", "v2"]
+
+
+def test_what_is_recalled_of_a_hundred_services_fits_into_one_message_of_a_workflow(store: Store) -> None:
+    """Temporal warns of 512 KiB, and refuses 2 MiB."""
+    for number in range(max(RELEASES, HOLDS, DEPLOYMENTS) + 5):
+        commit, other = f"{number:040x}", f"{number + 100:040x}"
+        journal.append(store, [held(commit, number, incident=str(ULID()))])
+        deployments.record(store, [event(str(number), commit, minutes_ago=number)])
+        assert points.keep(store, point(other, number), NOW + timedelta(days=30))
+    journal.append(store, [one for n in range(FEWEST) for one in incident(f"I{n}", seconds=n + 1 / 3)])
+    found = recalled(store)
+    assert (len(found.points), len(found.holds), len(found.deployments)) == (RELEASES, HOLDS, DEPLOYMENTS)
+    (payload,) = data_converter.payload_converter.to_payloads(
+        [Survey(recollections={f"{'s' * 60}{number:03}": found for number in range(100)})]
+    )
+    assert len(payload.data) < 512 * 1024
 
 
 def test_how_long_a_strategy_takes_is_not_known_from_a_few(store: Store) -> None:

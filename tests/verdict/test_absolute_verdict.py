@@ -82,9 +82,12 @@ def test_no_data_is_inconclusive_and_says_why() -> None:
     assert "Envoy is away" in verdict.sentence
 
 
-def test_an_arm_that_was_not_measured_is_inconclusive() -> None:
+@pytest.mark.parametrize("least", [0, 1])
+def test_an_arm_that_the_telemetry_does_not_have_is_inconclusive_whatever_is_needed(least: int) -> None:
     good = window(Count(requests=1000, errors=0, slow=0))
-    assert judge_absolute(good, "v2", THREE_NINES, 1).finding is Finding.INCONCLUSIVE
+    verdict = judge_absolute(good, "v2", THREE_NINES, least)
+    assert verdict.finding is Finding.INCONCLUSIVE
+    assert "the telemetry has v1 and not v2" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -96,11 +99,10 @@ def test_where_requests_can_only_speak_against_it_none_is_needed(requests: int, 
 
 
 def test_where_none_is_needed_an_arm_that_was_never_asked_passes_and_a_source_that_is_away_does_not() -> None:
-    asked = window(Count(requests=1000, errors=0, slow=0))
-    never = judge_absolute(asked, "v2", THREE_NINES, 0)
+    never = judge_absolute(window(Count(requests=0, errors=0, slow=0)), "v1", THREE_NINES, 0)
     assert (never.finding, "without a request it says nothing" in never.sentence) == (Finding.PASS, True)
     away = NoData(service="payments", region="eu", reason="Envoy is away")
-    assert judge_absolute(away, "v2", THREE_NINES, 0).finding is Finding.INCONCLUSIVE
+    assert judge_absolute(away, "v1", THREE_NINES, 0).finding is Finding.INCONCLUSIVE
 
 
 def test_the_sentence_holds_the_numbers_and_calls_itself_weaker_evidence() -> None:

@@ -8,7 +8,8 @@ def gateway() -> None:
 
     Settings come from the environment: STERNWAY_CATALOG, STERNWAY_STORE_URL, STERNWAY_TEMPORAL_ADDRESS,
     STERNWAY_GATEWAY_HOST and _PORT; STERNWAY_ALERT_TOKENS as JSON with a secret for each source, STERNWAY_GATEWAY_TOKEN
-    for people and applications, STERNWAY_PROTECT_TOKEN for the first protective action. What has no token is closed.
+    for people and applications, STERNWAY_GITHUB_SECRETS as JSON for GitHub's webhooks, STERNWAY_PROTECT_TOKEN for the
+    first protective action. What has no token is closed.
 
     Example: [bold]STERNWAY_ALERT_TOKENS='{"alertmanager": "…"}' sternway gateway[/bold]
     """

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from activities.analytics.store import StoreUnavailable
 from workers.gateway import alerts, deployments, health, incidents, reports
 from workers.gateway.authentication import Unauthenticated
-from workers.gateway.body import LIMIT, Overloaded, TooLarge
+from workers.gateway.body import Overloaded, TooLarge
 from workers.gateway.parts import Parts
 from workers.observability.logs import logger
 
@@ -30,11 +30,13 @@ def application(parts: Parts) -> FastAPI:
 
 async def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"}
-    return JSONResponse({"detail": "missing or wrong credentials"}, status_code=401, headers=headers)
+    return JSONResponse(
+        {"detail": f"missing or wrong credentials; this takes {error}"}, status_code=401, headers=headers
+    )
 
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"the body is larger than {LIMIT} bytes"}, status_code=413)
+    return JSONResponse({"detail": str(error)}, status_code=413)
 
 
 async def _overloaded(request: Request, error: Exception) -> JSONResponse:

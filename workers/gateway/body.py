@@ -14,9 +14,18 @@ LIMIT = 16 * 1024 * 1024
 AT_ONCE = 8 * LIMIT
 """Bytes of all bodies that are in memory together."""
 
+WEBHOOK = 1024 * 1024
+"""Bytes of one body whose sender is known only when the whole of it is there: GitHub's are some ten thousand."""
+
+WEBHOOKS_AT_ONCE = 4 * WEBHOOK
+"""Bytes of all of those together. They have a room of their own, so that strangers cannot take that of alerts."""
+
 
 class TooLarge(Exception):
-    """The body is larger than :data:`LIMIT`."""
+    """The body is larger than *limit* bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes")
 
 
 class Overloaded(Exception):
@@ -28,24 +37,25 @@ class Undecodable(Exception):
 
 
 class Room:
-    """The memory that bodies may take together."""
+    """The memory that bodies may take together: *size* bytes, and *limit* bytes each."""
 
-    def __init__(self, size: int = AT_ONCE) -> None:
+    def __init__(self, size: int, limit: int) -> None:
         self._free = size
+        self._limit = limit
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncGenerator[bytes]:
         """The body as it was sent; its room is taken while this is entered. :class:`TooLarge`, :class:`Overloaded`."""
         announced = request.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > LIMIT:
-            raise TooLarge
+        if announced.isdigit() and int(announced) > self._limit:
+            raise TooLarge(self._limit)
         body = bytearray()
         try:
             async for chunk in request.stream():
                 body += chunk
                 self._free -= len(chunk)
-                if len(body) > LIMIT:
-                    raise TooLarge
+                if len(body) > self._limit:
+                    raise TooLarge(self._limit)
                 if self._free < 0:
                     raise Overloaded
             yield bytes(body)
@@ -66,7 +76,7 @@ def decode(raw: bytes, encoding: str) -> bytes:
     except zlib.error as error:
         raise Undecodable(f"the body is not gzip: {error}") from error
     if len(body) > LIMIT:
-        raise TooLarge
+        raise TooLarge(LIMIT)
     if not unfolding.eof:
         raise Undecodable("the gzip body ends too early")
     return body

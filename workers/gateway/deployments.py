@@ -15,7 +15,7 @@ from ulid import ULID
 
 from activities.analytics.store import deployments
 from models.deployment import DeployEvent, DeploymentReport
-from workers.gateway.authentication import authenticate_github, authenticate_person
+from workers.gateway.authentication import authenticate_github, authenticate_person, authenticate_source, expect_github
 from workers.gateway.intake import Delivery, quarantine
 from workers.gateway.metrics import DELIVERIES
 from workers.gateway.opening import API
@@ -29,6 +29,9 @@ from workers.observability.logs import logger
 
 router = APIRouter()
 
+DEPLOYMENTS = "deployments"
+"""The name of the token with which delivery systems tell of releases, and can do nothing else."""
+
 RESULTS = {"recorded": "accepted", "repeated": "duplicate", "unrouted": "unrouted"}
 """How each answer is counted."""
 
@@ -41,7 +44,7 @@ async def post_deployment(
 ) -> JSONResponse:
     """Take in one release event. The same ``Idempotency-Key`` is the same deployment."""
     with refusals(API):
-        await authenticate_person(request)
+        authenticate_source(request, gateway.settings, DEPLOYMENTS)
         async with gateway.room.read(request) as body:
             try:
                 report = DeploymentReport.model_validate_json(body)
@@ -64,7 +67,8 @@ async def post_github(
 ) -> JSONResponse:
     """Take in one webhook of GitHub. What tells of no release is answered with the reason, and not kept."""
     with refusals(GITHUB):
-        async with gateway.room.read(request) as body:
+        expect_github(x_hub_signature_256, gateway.settings)
+        async with gateway.webhooks.read(request) as body:
             authenticate_github(body, x_hub_signature_256, gateway.settings)
             received_at = datetime.now(UTC)
             if x_github_event == "ping":

@@ -24,6 +24,9 @@ class Parts:
     connection: Connection
     dispatcher: Dispatcher
     room: Room
+    """For bodies of senders who are known."""
+    webhooks: Room
+    """For bodies that must be read to know their sender."""
 
 
 async def parts(request: Request) -> Parts:

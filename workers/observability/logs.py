@@ -79,6 +79,8 @@ def _secrets_in(values: Iterable[object]) -> Iterable[str]:
             yield value.get_secret_value()
         elif isinstance(value, dict):
             yield from _secrets_in(value.values())  # pyright: ignore[reportUnknownArgumentType] -- any mapping will do
+        elif isinstance(value, tuple):
+            yield from _secrets_in(value)  # pyright: ignore[reportUnknownArgumentType] -- and any tuple
 
 
 class _Blanking:

@@ -13,16 +13,24 @@ from sqlmodel import Session, col
 from activities.analytics.store import deployments, holds, points
 from activities.analytics.store.engine import Store
 from models.deployment import Deployment
+from models.hold import RolledAway
 from models.incident import Milestone, Phase
-from models.point import RollbackPoint
+from models.point import ProvenRelease, RollbackPoint
 from models.recollection import Recollection
 from models.tables import EventRow, IncidentRow
 
 POINTS = 200
 """Points that are looked at."""
 
-HOLDS = 200
-"""Newest holds that are told of."""
+RELEASES = 5
+"""The newest that are recalled of those that have proven themselves: a target, and others in case that is closed."""
+
+HOLDS = 15
+"""The newest that are recalled. One that is missing would open its release, so there are far more than a service has
+failing releases in a row."""
+
+DEPLOYMENTS = 20
+"""The newest that are recalled. What is asked is what changed last and what was before, not what was years ago."""
 
 LOOKED_AT = 200
 """Newest incidents whose durations count."""
@@ -35,10 +43,14 @@ def recall(store: Store, service: str, region: str, now: datetime) -> Recollecti
     """Raises :class:`~activities.analytics.store.engine.StoreUnavailable`."""
     made = [kept.point for kept in points.points(store, service, region, POINTS)]
     return Recollection(
-        points=_newest_of_each_release(point for point in made if point.usable(now)),
-        holds=tuple(holds.standing(store, service, region, HOLDS)),
+        points=_newest_of_each_release(point for point in made if point.usable(now))[:RELEASES],
+        holds=tuple(
+            RolledAway(release=hold.release, since=hold.since, incident=hold.incident)
+            for hold in holds.standing(store, service, region, HOLDS)
+        ),
         deployments=tuple(
-            Deployment(release=event.release, at=event.at) for event in deployments.deployments(store, service, region)
+            Deployment(release=event.release, at=event.at)
+            for event in deployments.deployments(store, service, region, DEPLOYMENTS)
         ),
         durations=_high(_durations(store, None)) | _high(_durations(store, service)),
     )
@@ -53,11 +65,14 @@ def _high(durations: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {strategy: high for strategy, taken in durations.items() if (high := percentile_95(taken)) is not None}
 
 
-def _newest_of_each_release(newest_first: Iterable[RollbackPoint]) -> tuple[RollbackPoint, ...]:
+def _newest_of_each_release(newest_first: Iterable[RollbackPoint]) -> tuple[ProvenRelease, ...]:
     found: dict[str, RollbackPoint] = {}
     for point in newest_first:
         found.setdefault(point.release, point)
-    return tuple(found.values())
+    return tuple(
+        ProvenRelease(release=point.release, taken_at=point.taken_at, expires_at=point.expires_at)
+        for point in found.values()
+    )
 
 
 def _durations(store: Store, service: str | None) -> dict[str, list[float]]:
