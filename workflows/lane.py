@@ -195,7 +195,7 @@ class ServiceLane:
         self._journal.record("verdict", verdict)
         if isinstance(asked, Soak | Compare) and self._traffic_moved:
             self.health = verdict
-            self._worse = isinstance(asked, Compare) and verdict.finding is Finding.FAIL
+            self._worse = verdict.shows_harm
         return None if verdict.passed else Trouble(f"{self._name(stage)}: {verdict.sentence}")
 
     async def _ask(self, asked: Check | Gate) -> Verdict:
