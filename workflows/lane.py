@@ -128,13 +128,10 @@ class ServiceLane:
 
     async def _run_stage(self, stage: Stage) -> Trouble | None:
         workflow.set_current_details(f"{self.service}: stage **{stage.name}**: {stage.title}")
-        moved_before = self._traffic_moved
         try:
             for step in stage.steps:
                 if trouble := await self._may_go_on(stage):
                     return trouble
-                moved_before = self._traffic_moved
-                self._traffic_moved = self._traffic_moved or isinstance(step.operation, Route)
                 await self._apply(step)
                 if step.check and (trouble := await self._pass(stage, step.check)):
                     return trouble
@@ -142,10 +139,8 @@ class ServiceLane:
                 return trouble
             return await self._pass(stage, stage.gate) if stage.gate else None
         except FailureError as failure:
-            moved = kind_of(failure) == "Moved"
-            if moved:  # refused, so nothing of this step has happened
-                self._traffic_moved = moved_before
-            return Trouble(f"{self._name(stage)}: {describe(failure)}", "stale" if moved else "failed")
+            kind = "stale" if kind_of(failure) == "Moved" else "failed"
+            return Trouble(f"{self._name(stage)}: {describe(failure)}", kind)
 
     async def _may_go_on(self, stage: Stage) -> Trouble | None:
         """Between two steps it waits while it is paused; only then does it give way in the middle of a stage."""
@@ -180,7 +175,16 @@ class ServiceLane:
             return receipt.outcome
 
         resource = f"{change.module}/{self._scope['region']}/{self.service}"
-        await self._saga.run(SagaStep(id=key.step, title=step.title, module=change.module, resource=resource), do, undo)
+        registered = SagaStep(id=key.step, title=step.title, module=change.module, resource=resource)
+        moved_before = self._traffic_moved
+        self._traffic_moved = moved_before or isinstance(step.operation, Route)
+        try:
+            await self._saga.run(registered, do, undo)
+        except FailureError as failure:
+            if kind_of(failure) == "Moved":  # refused, so nothing of this step has happened
+                self._traffic_moved = moved_before
+                self._saga.settle(key.step, "nothing-to-undo", describe(failure))
+            raise
 
     async def _must_pass(self, check: Check) -> None:
         verdict = await self._ask(check)
