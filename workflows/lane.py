@@ -133,11 +133,11 @@ class ServiceLane:
                 if trouble := await self._may_go_on(stage):
                     return trouble
                 await self._apply(step)
-                if step.check and (trouble := await self._pass(stage, step.check)):
+                if step.check and (trouble := await self._check(stage, step.check)):
                     return trouble
             if trouble := await self._may_go_on(stage):
                 return trouble
-            return await self._pass(stage, stage.gate) if stage.gate else None
+            return await self._watch(stage, stage.gate) if stage.gate else None
         except FailureError as failure:
             kind = "stale" if kind_of(failure) == "Moved" else "failed"
             return Trouble(f"{self._name(stage)}: {describe(failure)}", kind)
@@ -191,15 +191,24 @@ class ServiceLane:
         if not verdict.passed:
             raise ApplicationError(verdict.sentence, non_retryable=True)
 
-    async def _pass(self, stage: Stage, asked: Check | Gate) -> Trouble | None:
-        """What stands in the way; a person who aborts while it is being watched, too."""
-        verdict = await self._words.unless_aborted(self._ask(asked))
+    async def _check(self, stage: Stage, check: Check) -> Trouble | None:
+        """What stands in the way of a change that was made, or a person who aborts meanwhile."""
+        verdict = await self._words.unless_aborted(self._ask(check))
+        return self._judge(stage, verdict) if verdict else ABORT_ASKED
+
+    async def _watch(self, stage: Stage, gate: Gate) -> Trouble | None:
+        """The same of what was measured behind the stage's changes, which whoever goes first need not wait for."""
+        verdict = await self._words.unless_called_off(self._ask(gate))
         if verdict is None:
-            return ABORT_ASKED
-        self._journal.record("verdict", verdict)
-        if isinstance(asked, Soak | Compare) and self._traffic_moved:
+            cut = Trouble(f"{self._name(stage)}: its changes are made and checked, its gate was cut short", "outranked")
+            return ABORT_ASKED if self._words.abort else cut
+        if self._traffic_moved:
             self.health = verdict
             self._worse = verdict.shows_harm
+        return self._judge(stage, verdict)
+
+    def _judge(self, stage: Stage, verdict: Verdict) -> Trouble | None:
+        self._journal.record("verdict", verdict)
         return None if verdict.passed else Trouble(f"{self._name(stage)}: {verdict.sentence}")
 
     async def _ask(self, asked: Check | Gate) -> Verdict:

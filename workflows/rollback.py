@@ -40,7 +40,7 @@ Ending = tuple[RollbackOutcome, str]
 class RollbackWorkflow:
     """One rollback plan. Survives its parent; ends done, compensated, aborted or held, never in between.
 
-    Whoever has a higher priority takes its locks over, at a boundary of its stages: it then ends where it is.
+    Whoever has a higher priority takes its locks over where it changes nothing: it then ends where it is.
     Pinned to the build of its incident, also when another one has become current in the meantime.
     """
 

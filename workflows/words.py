@@ -65,7 +65,7 @@ class Words:
 
     @property
     def gives_way(self) -> bool:
-        """Whether to stop between two steps for whoever goes first. A stage that is not paused is finished before."""
+        """Whether to stop between two steps for whoever goes first. One that is not paused makes its changes before."""
         return self._paused and self.outranked is not None
 
     async def between_stages(self) -> None:
@@ -90,10 +90,17 @@ class Words:
 
     async def unless_aborted(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Its result; none once a person has aborted: it changes nothing, so it may be cut off."""
+        return await self._unless(lambda: self.abort is not None, work)
+
+    async def unless_called_off(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """The same; none also once somebody goes first, who need not wait for what is only watched."""
+        return await self._unless(lambda: self.called_off, work)
+
+    async def _unless(self, said: Callable[[], bool], work: Coroutine[Any, Any, Result]) -> Result | None:
         working = asyncio.create_task(work)
-        aborted = asyncio.create_task(workflow.wait_condition(lambda: self.abort is not None))
-        await workflow.wait([working, aborted], return_when=asyncio.FIRST_COMPLETED)
-        aborted.cancel()
+        saying = asyncio.create_task(workflow.wait_condition(said))
+        await workflow.wait([working, saying], return_when=asyncio.FIRST_COMPLETED)
+        saying.cancel()
         if working.done():
             return await working
         working.cancel()
