@@ -60,7 +60,8 @@ class IncidentWorkflow:
         self._journal = Journal(start.incident, self._regions)
         self._saga = Saga(self._journal)
         self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
-        self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection)
+        self._words = Words()
+        self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection, self._words)
         self._standing = Standing(self._journal, self._protection)
         self._alerts = Alerts(start.severity, start.alerts)
         self._milestones: dict[str, datetime] = {}
@@ -68,8 +69,6 @@ class IncidentWorkflow:
         self._plan: Plan | None = None
         self._approved = False
         self._emergency_allowed_by: str | None = None
-        self._approved_stages: set[str] = set()
-        self._words = Words()
         self._over = False
 
     @workflow.run
@@ -140,7 +139,7 @@ class IncidentWorkflow:
         plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._plan = plan
         self._approved = False
-        self._approved_stages.clear()
+        self._words.forget_approvals()
         self._reach(Milestone.PLANNED)
         chosen = plan.rollback
         self._journal.record(
@@ -291,9 +290,8 @@ class IncidentWorkflow:
     async def approve_stage(self, word: StageApproval) -> str:
         """Let one stage begin that waits for it. Said again, it changes nothing."""
         stage = stage_name(word.service, word.stage)
-        if stage not in self._approved_stages:
+        if not self._words.is_approved(stage):
             self._note_operator("approve", word, stage=stage)
-            self._approved_stages.add(stage)
             self._standing.wait_for_approval(stage, None)
             await self._tell("approve", word, stage)
         return f"approved {stage}"
@@ -302,7 +300,7 @@ class IncidentWorkflow:
     def _may_approve_stage(self, word: StageApproval) -> None:
         self._refuse_another_plan(word)
         stage = stage_name(word.service, word.stage)
-        if stage not in self._standing.awaited and stage not in self._approved_stages:
+        if stage not in self._standing.awaited and not self._words.is_approved(stage):
             waits = f"what waits is {self._stages}" if self._standing.awaited else "no stage waits for an approval"
             _refuse(f"{stage} does not wait for an approval: {waits}, and the incident is {self._standing.phase}")
 
@@ -316,7 +314,7 @@ class IncidentWorkflow:
     @pause.validator
     def _may_pause(self, word: Approval) -> None:
         self._refuse_when_over()
-        if self._execution.paused:
+        if self._words.paused:
             _refuse("it is paused already")
 
     @workflow.update
@@ -329,7 +327,7 @@ class IncidentWorkflow:
     @resume.validator
     def _may_resume(self, word: Approval) -> None:
         self._refuse_when_over()
-        if not self._execution.paused:
+        if not self._words.paused:
             held = "; a hold ends with retry or abort" if self._standing.person else ""
             _refuse(f"it is not paused, so there is nothing to resume: the incident is {self._standing.phase}{held}")
 
@@ -343,7 +341,7 @@ class IncidentWorkflow:
     @retry.validator
     def _may_retry(self, word: Approval) -> None:
         self._refuse_when_over()
-        if self._execution.paused:
+        if self._words.paused:
             _refuse("it is paused, so nothing would be tried again: resume it first")
         if self._standing.person is None:
             region = f"held until somebody acts for {self._start.region} again, and then goes on by itself"
@@ -389,7 +387,7 @@ class IncidentWorkflow:
             severity=self._alerts.severity,
             level=self._start.level,
             phase=self._standing.phase,
-            paused=self._execution.paused,
+            paused=self._words.paused,
             hold=self._standing.hold,
             awaited=self._standing.awaited,
             alerts=self._alerts.first,
@@ -428,7 +426,7 @@ class IncidentWorkflow:
     async def _tell(self, action: Action, said: Approval, stage: str = "") -> None:
         word = Control(action=action, by=said.by, reason=said.reason, stage=stage)
         self._words.hear(word)
-        await self._execution.tell(word)
+        await self._execution.pass_on(word)
 
     def _note_operator(self, action: Action | Literal["emergency"], word: Approval, **more: str) -> None:
         self._journal.record("operator", {"action": action, "by": word.by, "reason": word.reason, **more})
