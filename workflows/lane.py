@@ -103,14 +103,14 @@ class ServiceLane:
             return Trouble(f"{self.service} rests before stage {stage.name}", "neighbour")
         if late:
             return Trouble(f"{self._name(stage)}: nobody approved it in {self._approval_timeout:g} s", "unapproved")
-        if self._words.outranked or (stage.approval and not self._words.is_approved(self._full(stage))):
+        if self._words.outranked or (stage.approval and self._full(stage) not in self._words.approved):
             return Trouble(f"{self.service} has stopped before stage {stage.name}", "outranked")
         return None
 
     async def _approval(self, stage: Stage) -> bool:
         """Whether it comes in time, or is not needed any more because the rollback is called off."""
         name = self._full(stage)
-        if self._words.is_approved(name):
+        if name in self._words.approved:
             return True
         await tell_incident(Awaited(stage=name, sentence=self._asks(stage)))
         in_time = await self._words.approval(name, self._approval_timeout)

@@ -16,6 +16,9 @@ with workflow.unsafe.imports_passed_through():
 
 Result = TypeVar("Result")
 
+PLAN = "the plan"
+"""What an approval without a stage is of. No stage has this name."""
+
 
 class Words:
     """The last word on whether to go on: one for an incident, and one for each rollback, which its incident tells."""
@@ -28,7 +31,8 @@ class Words:
         """Whether a lane of the wave has met trouble: the others rest between two stages until it is decided upon."""
         self._pause: Control | None = None
         self._retry = False
-        self._approved: set[str] = set()
+        self.approved: frozenset[str] = frozenset()
+        """Stages, and :data:`PLAN`. It holds for as long as the plan does, also where it is retried."""
 
     def hear(self, word: Control) -> None:
         match word.action:
@@ -39,7 +43,7 @@ class Words:
             case "retry":
                 self._retry = True
             case "approve":
-                self._approved.add(word.stage)
+                self.approved |= {word.stage}
             case "abort":
                 self.abort = word
 
@@ -81,17 +85,13 @@ class Words:
         """Wait while it is paused; whoever goes first need not wait for the end of that."""
         await workflow.wait_condition(lambda: not self.paused or self.called_off or self.wave_stops)
 
-    def is_approved(self, stage: str) -> bool:
-        """Whether a person has approved it. That holds for as long as the plan does, also where it is retried."""
-        return stage in self._approved
-
     def forget_approvals(self) -> None:
         """Those of one plan are not about the next one."""
-        self._approved.clear()
+        self.approved = frozenset()
 
-    async def approval(self, stage: str, seconds: float) -> bool:
+    async def approval(self, what: str, seconds: float) -> bool:
         """Whether a person approves it within so many seconds, or says something that makes it needless."""
-        return await self._within(seconds, lambda: self.is_approved(stage) or self.wave_stops)
+        return await self._within(seconds, lambda: what in self.approved or self.wave_stops)
 
     def forget_retry(self) -> None:
         """What was said to one hold is not about the next one. To be called before anybody is told of that."""
