@@ -7,11 +7,14 @@ from activities.analytics.overdispersion import overdispersion
 from bench.verdict_judges import NEVER
 from bench.verdict_traffic import WINDOW, WINDOWS, Arm, Traffic
 from models.catalog import Availability, Latency, Slos
+from models.stage import Compare
 from models.telemetry import Count, Window
 from models.verdict import Finding, Need
 
 LEAST_REQUESTS = 50
 """In each arm: the policy's default."""
+
+GATE = Compare(release="v1", need=Need.BETTER, seconds=WINDOW * WINDOWS, extension=0, min_requests=LEAST_REQUESTS)
 
 SLOS = Slos(availability=Availability(objective=99), latency=Latency(objective=95, threshold_ms=250))
 
@@ -24,7 +27,7 @@ def judged_by_the_engine(made: Traffic, run: int, history: bool) -> tuple[int, i
     for at in range(WINDOWS):
         arms = {"v1": _count(made.target, run, at), "v2": _count(made.baseline, run, at)}
         comparison = comparison.after(_window(arms))
-        firsts.setdefault(judge(comparison, Need.BETTER, LEAST_REQUESTS).finding, at + 1)
+        firsts.setdefault(judge(comparison, GATE).finding, at + 1)
     return firsts.get(Finding.FAIL, NEVER), firsts.get(Finding.PASS, NEVER)
 
 

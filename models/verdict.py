@@ -66,3 +66,9 @@ class Verdict(Frozen):
     @property
     def passed(self) -> bool:
         return self.finding is Finding.PASS
+
+    @property
+    def shows_harm(self) -> bool:
+        """Whether it failed beside others that did better; what only fails its objectives may be no worse than they."""
+        beside = [evidence.compared for evidence in self.evidence if evidence.compared]
+        return self.finding is Finding.FAIL and any(compared.shows_harm for compared in beside)

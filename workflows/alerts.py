@@ -12,6 +12,9 @@ with workflow.unsafe.imports_passed_through():
 SHOWN = 250
 """Alerts that are kept whole, to be shown; a query's answer has to stay far below the 2 MB that Temporal carries."""
 
+NAMED = 20
+"""Fingerprints of joined alerts in one entry of the journal; a storm's are counted, and the store has them all."""
+
 
 class Alerts:
     def __init__(self, severity: Severity, alerts: Sequence[AlertReference]) -> None:
@@ -38,3 +41,8 @@ class Alerts:
         firing = (alert.severity for alert in new if alert.status is AlertStatus.FIRING)
         self.severity = most_urgent((self.severity, *firing))
         return new
+
+
+def named(alerts: Sequence[AlertReference]) -> list[str]:
+    """What the journal calls them by."""
+    return [alert.fingerprint for alert in alerts[:NAMED]]

@@ -16,6 +16,7 @@ from workflows.regions import Regions
 from workflows.rollback import RollbackWorkflow
 from workflows.saga import describe
 from workflows.trouble import ABORT_ASKED, Trouble
+from workflows.words import Words
 
 with workflow.unsafe.imports_passed_through():
     from activities.analytics import contract as analytics
@@ -35,16 +36,21 @@ class Execution:
     """One incident's plans, one after the other. Steps that run are finished; new ones wait while it is paused."""
 
     def __init__(
-        self, start: IncidentStart, scope: Scope, regions: Regions, journal: Journal, protection: Protection
+        self,
+        start: IncidentStart,
+        scope: Scope,
+        regions: Regions,
+        journal: Journal,
+        protection: Protection,
+        words: Words,
     ) -> None:
         self._start = start
         self._scope = scope
         self._regions = regions
         self._journal = journal
         self._protection = protection
+        self._words = words
         self._child: workflow.ChildWorkflowHandle[RollbackWorkflow, RollbackResult] | None = None
-        self._abort: Control | None = None
-        self._pause: Control | None = None
         self._attempts = 0
         self._done: set[str] = set()
         self._met_trouble = False
@@ -59,29 +65,13 @@ class Execution:
         return bool(self._done)
 
     @property
-    def paused(self) -> bool:
-        return self._pause is not None
-
-    @property
     def unfinished(self) -> tuple[str, ...]:
         """What an abort can no longer undo."""
         return tuple(self._left_in_place.values())
 
-    async def tell(self, word: Control) -> None:
-        """Pass a person's word on to what runs, and keep what also holds for what has not begun."""
-        match word.action:
-            case "abort":
-                self._abort = word
-            case "pause":
-                self._pause = word
-            case "resume":
-                self._pause = None
-            case "retry" | "approve":  # of something that runs and waits for it
-                pass
-        await self._pass_on(word)
-
-    async def _pass_on(self, word: Control | None) -> None:
-        if self._child is None or word is None:
+    async def pass_on(self, word: Control) -> None:
+        """Tell the rollback that runs, if any does, what a person has said."""
+        if self._child is None:
             return
         try:
             await self._child.signal(RollbackWorkflow.control, word)
@@ -93,8 +83,8 @@ class Execution:
         running: dict[str, asyncio.Task[Trouble | None]] = {}
         trouble: Trouble | None = None
         while len(self._done) < len(plan.steps):
-            await workflow.wait_condition(lambda: not self.paused or self._abort is not None)
-            if trouble is None and self._abort:
+            await self._words.between_steps()
+            if trouble is None and self._words.abort:
                 trouble = ABORT_ASKED
             if trouble is None:
                 for step in startable(plan.steps, self._done, running, self._start.coordination, self._met_trouble):
@@ -149,7 +139,8 @@ class Execution:
             parent_close_policy=ParentClosePolicy.ABANDON,
             static_summary=f"{chosen.strategy} rollback of {services}",
         )
-        await self._pass_on(self._abort or self._pause)  # said before, or while it was being started
+        if said := self._words.for_who_begins:  # before, or while it was being started
+            await self.pass_on(said)
         result = await self._child
         self._child = None
         self._journal.adopt(result.unrecorded)

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
-from typing import Literal, NoReturn
+from typing import Literal
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
-from workflows.alerts import Alerts
-from workflows.assessment import assess
+from workflows import refusals
+from workflows.alerts import Alerts, named
 from workflows.execution import Execution
 from workflows.journal import Journal
+from workflows.planning import Planning
 from workflows.protection import Protection
 from workflows.regions import Regions
 from workflows.saga import Saga, describe
-from workflows.search import REGION, RELEASE, SERVICE, SEVERITY, STRATEGY, tag
+from workflows.search import REGION, SERVICE, SEVERITY, tag
 from workflows.standing import Standing
 from workflows.trouble import ABORT_ASKED, Trouble
-from workflows.words import Words
+from workflows.words import PLAN, Words
 
 with workflow.unsafe.imports_passed_through():
-    from activities.rollback import contract as rollback
     from models.alert import AlertReference
-    from models.assessment import Assessment
     from models.catalog import Level
     from models.incident import (
         Approval,
@@ -38,14 +36,10 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.plan import Plan
     from models.rollback import Action, Awaited, Control, Held, stage_name
-    from models.said import Said
     from models.scope import Scope
 
 MAX_PLANS = 3
 """A plan whose world has moved is made anew so often, then a person is asked (law 7)."""
-
-NAMED = 20
-"""Fingerprints of joined alerts in one entry of the journal; a storm's are counted, and the store has them all."""
 
 
 @workflow.defn(name="Incident", versioning_behavior=VersioningBehavior.PINNED)
@@ -60,17 +54,11 @@ class IncidentWorkflow:
         self._journal = Journal(start.incident, self._regions)
         self._saga = Saga(self._journal)
         self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
-        self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection)
-        self._standing = Standing(self._journal, self._protection)
-        self._alerts = Alerts(start.severity, start.alerts)
-        self._milestones: dict[str, datetime] = {}
-        self._assessment: Assessment | None = None
-        self._plan: Plan | None = None
-        self._approved = False
-        self._emergency_allowed_by: str | None = None
-        self._approved_stages: set[str] = set()
         self._words = Words()
-        self._over = False
+        self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection, self._words)
+        self._standing = Standing(self._journal, self._protection)
+        self._planning = Planning(start, self._scope, self._regions, self._journal, self._protection, self._standing)
+        self._alerts = Alerts(start.severity, start.alerts)
 
     @workflow.run
     async def run(self, start: IncidentStart) -> IncidentResult:
@@ -83,9 +71,11 @@ class IncidentWorkflow:
 
     async def _body(self) -> IncidentResult:
         self._journal.record("incident-started", {**dict(self._start), "workflow": workflow.info().workflow_id})
-        self._reach(Milestone.RECEIVED, self._start.received_at)
+        self._standing.reach(Milestone.RECEIVED, self._start.received_at)
         self._standing.record()
-        await self._protect()
+        protects = self._start.level is not Level.ADVISE and self._start.modules.breaker
+        if protects and await self._protection.take():
+            self._standing.reach(Milestone.PROTECTED)
         # Not before: the first task has nothing to do but to protect, and whatever else it carried would come first.
         self._journal.open()
         tag({SERVICE: self._start.service, REGION: self._start.region, SEVERITY: self._alerts.severity})
@@ -94,27 +84,20 @@ class IncidentWorkflow:
             ended = await self._attempt()
         return await self._end(*ended)
 
-    # From protection to recovery
-
-    async def _protect(self) -> None:
-        if self._start.level is Level.ADVISE or not self._start.modules.breaker:
-            return
-        if await self._protection.take():
-            self._reach(Milestone.PROTECTED)
-
     async def _attempt(self) -> tuple[Phase, str] | None:
         """Assess, plan and execute once. None: a person asked to try again."""
         trouble: Trouble | None = None
         try:
             for _ in range(MAX_PLANS):
                 if self._execution.under_way:
-                    plan = self._plan
+                    plan = self._planning.plan
                 else:
-                    plan = await self._words.unless_aborted(self._assess_and_plan())
+                    self._words.forget_approvals()
+                    plan = await self._words.unless_aborted(self._planning.plan_anew())
                 if plan is None:
                     break
                 if self._start.level is Level.ADVISE:
-                    return Phase.ADVISED, self._advice(plan)
+                    return Phase.ADVISED, plan.hold or " · ".join(plan.preview)
                 trouble = await self._run(plan)
                 if trouble is None:
                     return Phase.RESOLVED, f"{self._start.service} in {self._start.region} is verified healthy"
@@ -126,73 +109,40 @@ class IncidentWorkflow:
             return await self._aborted(self._words.abort)
         return await self._wait_for_person(trouble.sentence if trouble else "nothing was done")
 
-    async def _assess_and_plan(self) -> Plan:
-        self._standing.enter(Phase.ASSESSING)
-        self._assessment = await assess(self._start, self._scope, self._regions)
-        self._journal.record("assessment", self._assessment)
-        self._standing.enter(Phase.PLANNING)
-        request = rollback.PlanRequest(
-            **self._scope.model_dump(),
-            assessment=self._assessment,
-            said=Said(began_at=self._start.received_at, emergency_allowed_by=self._emergency_allowed_by),
-            protected=self._protection.active,
-        )
-        plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
-        self._plan = plan
-        self._approved = False
-        self._approved_stages.clear()
-        self._reach(Milestone.PLANNED)
-        chosen = plan.rollback
-        self._journal.record(
-            "plan",
-            {
-                **dict(plan),
-                "hash": plan.hash,
-                "strategy": chosen.strategy if chosen else None,
-                "target": chosen.first.target if chosen else None,
-            },
-        )
-        if chosen:
-            tag({STRATEGY: chosen.strategy, RELEASE: chosen.first.bad})
-        return plan
-
     async def _run(self, plan: Plan) -> Trouble | None:
         if plan.hold:
             return Trouble(plan.hold)
         if not (self._start.modules.rollback and self._start.modules.mesh):
             return Trouble("the plan needs the modules rollback and mesh, and one of them is switched off")
-        if self._start.needs_approval and not self._approved and not await self._wait_for_approval(plan):
+        if self._start.needs_approval and not await self._approved(plan):
             return Trouble("nobody approved the plan in time")
         if self._words.abort:
             return ABORT_ASKED
         self._standing.enter(Phase.EXECUTING)
-        trouble = await self._execution.run(plan, self._reach, self._standing.enter)
+        trouble = await self._execution.run(plan, self._standing.reach, self._standing.enter)
         if trouble is None:
-            self._reach(Milestone.RECOVERED)
+            self._standing.reach(Milestone.RECOVERED)
         return trouble
 
-    async def _wait_for_approval(self, plan: Plan) -> bool:
+    async def _approved(self, plan: Plan) -> bool:
+        """Whether the plan as a whole is, in time, or needs it no more because the incident is aborted."""
+        if PLAN in self._words.approved:
+            return True
         self._standing.enter(Phase.AWAITING_APPROVAL, plan.asks(self._start.policy.approval_timeout))
-        try:
-            await workflow.wait_condition(
-                lambda: self._approved or self._words.abort is not None, timeout=self._start.policy.approval_timeout
-            )
-        except TimeoutError:
-            return self._approved  # at the same moment, and a person was told that it counts
-        return True
+        return await self._words.approval(PLAN, self._start.policy.approval_timeout)
 
     async def _wait_for_person(self, reason: str) -> tuple[Phase, str] | None:
         """Held: protection goes on until a person's retry or abort, or until the hold's own time is over.
 
         A retry that was said to a rollback's hold, and came when that had just ended, is meant here too.
         """
-        self._emergency_allowed_by = None  # it was for the attempt that has ended
-        self._standing.hold_for_person(reason)
+        self._planning.emergency_allowed_by = None  # it was for the attempt that has ended
+        self._standing.wait_for_person(reason)
         if not await self._words.retry(self._start.policy.hold_timeout):
             self._protection.stop_renewing()
             return Phase.HELD, reason
         self._words.forget_retry()
-        self._standing.go_on()
+        self._standing.wait_for_person(None)
         return await self._aborted(self._words.abort) if self._words.abort else None
 
     async def _on_silence(self, reason: str | None) -> None:
@@ -207,10 +157,9 @@ class IncidentWorkflow:
         return Phase.ABORTED, sentence
 
     async def _end(self, phase: Phase, sentence: str) -> IncidentResult:
-        self._over = True
         self._standing.enter(phase, sentence)
-        self._reach(Milestone.ENDED)
-        chosen = self._plan.rollback if self._plan else None
+        self._standing.reach(Milestone.ENDED)
+        chosen = self._planning.plan.rollback if self._planning.plan else None
         result = IncidentResult(
             incident=self._start.incident,
             phase=phase,
@@ -219,22 +168,12 @@ class IncidentWorkflow:
             target=chosen.first.target if chosen else None,
             verdict=self._execution.verdict,
             steps=self._saga.records + self._execution.steps,
-            milestones=self._milestones,
+            milestones=self._standing.milestones,
         )
         self._journal.record("incident-ended", result)
         await self._journal.close()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return result
-
-    def _advice(self, plan: Plan) -> str:
-        return plan.hold or " · ".join(plan.preview)
-
-    # Where it stands
-
-    def _reach(self, milestone: Milestone, at: datetime | None = None) -> None:
-        if milestone not in self._milestones:
-            self._milestones[milestone] = at or workflow.now()
-            self._journal.record("milestone", {"name": milestone, "at": self._milestones[milestone]})
 
     # What people and senders say
 
@@ -245,9 +184,8 @@ class IncidentWorkflow:
         new = self._alerts.join(alerts)
         if not new:
             return
-        named = [alert.fingerprint for alert in new[:NAMED]]
         severity = self._alerts.severity
-        self._journal.record("alerts", {"count": len(new), "fingerprints": named, "severity": severity})
+        self._journal.record("alerts", {"count": len(new), "fingerprints": named(new), "severity": severity})
         if severity is not before:
             tag({SEVERITY: severity})
 
@@ -258,10 +196,7 @@ class IncidentWorkflow:
             self._standing.wait_for_region(word.reason)
             return
         self._words.forget_retry()
-        if word.reason is not None:
-            self._standing.hold_for_person(word.reason)
-        else:
-            self._standing.go_on()
+        self._standing.wait_for_person(word.reason)
 
     @workflow.signal
     def approval_awaited(self, word: Awaited) -> None:
@@ -271,39 +206,28 @@ class IncidentWorkflow:
     @workflow.update
     async def approve(self, word: Approval) -> str:
         """Let the plan that was shown run. Said again, it changes nothing."""
-        if not self._approved:
+        if PLAN not in self._words.approved:
             self._note_operator("approve", word)
-            self._approved = True
+            await self._tell("approve", word, PLAN)
         return "approved"
 
     @approve.validator
     def _may_approve(self, word: Approval) -> None:
-        plan = self._refuse_another_plan(word)
-        if self._approved:
-            return
-        if self._standing.awaited:
-            _refuse(f"the plan {plan.hash} runs; what waits is {self._stages}: approve it with --stage")
-        if not self._standing.plan_waits:
-            _refuse(f"nothing waits for an approval: the incident is {self._standing.phase}")
+        _refuse(refusals.of_approve(self._now, word))
 
     @workflow.update
     async def approve_stage(self, word: StageApproval) -> str:
         """Let one stage begin that waits for it. Said again, it changes nothing."""
         stage = stage_name(word.service, word.stage)
-        if stage not in self._approved_stages:
+        if stage not in self._words.approved:
             self._note_operator("approve", word, stage=stage)
-            self._approved_stages.add(stage)
             self._standing.wait_for_approval(stage, None)
             await self._tell("approve", word, stage)
         return f"approved {stage}"
 
     @approve_stage.validator
     def _may_approve_stage(self, word: StageApproval) -> None:
-        self._refuse_another_plan(word)
-        stage = stage_name(word.service, word.stage)
-        if stage not in self._standing.awaited and stage not in self._approved_stages:
-            waits = f"what waits is {self._stages}" if self._standing.awaited else "no stage waits for an approval"
-            _refuse(f"{stage} does not wait for an approval: {waits}, and the incident is {self._standing.phase}")
+        _refuse(refusals.of_approve_stage(self._now, word))
 
     @workflow.update
     async def pause(self, word: Approval) -> str:
@@ -314,9 +238,7 @@ class IncidentWorkflow:
 
     @pause.validator
     def _may_pause(self, word: Approval) -> None:
-        self._refuse_when_over()
-        if self._execution.paused:
-            _refuse("it is paused already")
+        _refuse(refusals.of_pause(self._now))
 
     @workflow.update
     async def resume(self, word: Approval) -> str:
@@ -327,10 +249,7 @@ class IncidentWorkflow:
 
     @resume.validator
     def _may_resume(self, word: Approval) -> None:
-        self._refuse_when_over()
-        if not self._execution.paused:
-            held = "; a hold ends with retry or abort" if self._standing.person else ""
-            _refuse(f"it is not paused, so there is nothing to resume: the incident is {self._standing.phase}{held}")
+        _refuse(refusals.of_resume(self._now))
 
     @workflow.update
     async def retry(self, word: Approval) -> str:
@@ -341,29 +260,19 @@ class IncidentWorkflow:
 
     @retry.validator
     def _may_retry(self, word: Approval) -> None:
-        self._refuse_when_over()
-        if self._execution.paused:
-            _refuse("it is paused, so nothing would be tried again: resume it first")
-        if self._standing.person is None:
-            region = f"held until somebody acts for {self._start.region} again, and then goes on by itself"
-            why = region if self._standing.hold else f"{self._standing.phase}, and not held"
-            _refuse(f"there is nothing to try again: the incident is {why}")
+        _refuse(refusals.of_retry(self._now))
 
     @workflow.update
     async def emergency(self, word: Approval) -> str:
         """Allow an emergency rollback in one's own name, and plan again."""
         self._note_operator("emergency", word)
-        self._emergency_allowed_by = word.by
+        self._planning.emergency_allowed_by = word.by
         await self._tell("retry", word)
         return "planning again, an emergency rollback is allowed"
 
     @emergency.validator
     def _may_allow_emergency(self, word: Approval) -> None:
-        self._may_retry(word)
-        if self._plan is None or self._plan.hold is None:
-            _refuse("an emergency is allowed where the plan is held: this one is under way; retry it, or abort it")
-        if not word.reason:
-            _refuse("an emergency rollback needs a reason")
+        _refuse(refusals.of_emergency(self._now, word))
 
     @workflow.update
     async def abort(self, word: Approval) -> str:
@@ -374,9 +283,7 @@ class IncidentWorkflow:
 
     @abort.validator
     def _may_abort(self, word: Approval) -> None:
-        self._refuse_when_over()
-        if self._words.abort:
-            _refuse("it is being aborted already")
+        _refuse(refusals.of_abort(self._now))
 
     @workflow.query
     def state(self) -> IncidentState:
@@ -388,16 +295,16 @@ class IncidentWorkflow:
             severity=self._alerts.severity,
             level=self._start.level,
             phase=self._standing.phase,
-            paused=self._execution.paused,
+            paused=self._words.paused,
             hold=self._standing.hold,
             awaited=self._standing.awaited,
             alerts=self._alerts.first,
             alerts_had=self._alerts.number,
             steps=self._saga.records + self._execution.steps,
-            plan=self._plan,
-            impact=self._assessment.impact if self._assessment else self._start.impact,
+            plan=self._planning.plan,
+            impact=self._planning.impact,
             verdict=self._execution.verdict,
-            milestones=self._milestones,
+            milestones=self._standing.milestones,
         )
 
     @workflow.query
@@ -407,31 +314,33 @@ class IncidentWorkflow:
 
     @workflow.query
     def plan(self) -> Plan | None:
-        return self._plan
+        return self._planning.plan
 
     @property
-    def _stages(self) -> str:
-        return ", ".join(self._standing.awaited)
-
-    def _refuse_another_plan(self, word: Approval) -> Plan:
-        if self._plan is None:
-            _refuse(f"there is no plan to approve: the incident is {self._standing.phase}")
-        if word.plan is not None and word.plan != self._plan.hash:
-            _refuse(f"the plan is {self._plan.hash} by now, not {word.plan}: look at it again")
-        return self._plan
-
-    def _refuse_when_over(self) -> None:
-        if self._over:
-            _refuse(f"it has ended: {self._standing.phase}")
+    def _now(self) -> refusals.Moment:
+        return refusals.Moment(
+            region=self._start.region,
+            phase=self._standing.phase,
+            over=self._standing.over,
+            hold=self._standing.hold,
+            held_for_person=self._standing.person is not None,
+            paused=self._words.paused,
+            aborting=self._words.abort is not None,
+            plan=self._planning.plan,
+            plan_waits=self._standing.plan_waits,
+            awaited=tuple(self._standing.awaited),
+            approved=self._words.approved,
+        )
 
     async def _tell(self, action: Action, said: Approval, stage: str = "") -> None:
         word = Control(action=action, by=said.by, reason=said.reason, stage=stage)
         self._words.hear(word)
-        await self._execution.tell(word)
+        await self._execution.pass_on(word)
 
     def _note_operator(self, action: Action | Literal["emergency"], word: Approval, **more: str) -> None:
         self._journal.record("operator", {"action": action, "by": word.by, "reason": word.reason, **more})
 
 
-def _refuse(why: str) -> NoReturn:
-    raise ApplicationError(why, type="Refused", non_retryable=True)
+def _refuse(why: str | None) -> None:
+    if why:
+        raise ApplicationError(why, type="Refused", non_retryable=True)

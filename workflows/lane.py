@@ -103,14 +103,14 @@ class ServiceLane:
             return Trouble(f"{self.service} rests before stage {stage.name}", "neighbour")
         if late:
             return Trouble(f"{self._name(stage)}: nobody approved it in {self._approval_timeout:g} s", "unapproved")
-        if self._words.outranked or (stage.approval and not self._words.is_approved(self._full(stage))):
+        if self._words.outranked or (stage.approval and self._full(stage) not in self._words.approved):
             return Trouble(f"{self.service} has stopped before stage {stage.name}", "outranked")
         return None
 
     async def _approval(self, stage: Stage) -> bool:
         """Whether it comes in time, or is not needed any more because the rollback is called off."""
         name = self._full(stage)
-        if self._words.is_approved(name):
+        if name in self._words.approved:
             return True
         await tell_incident(Awaited(stage=name, sentence=self._asks(stage)))
         in_time = await self._words.approval(name, self._approval_timeout)
@@ -128,24 +128,19 @@ class ServiceLane:
 
     async def _run_stage(self, stage: Stage) -> Trouble | None:
         workflow.set_current_details(f"{self.service}: stage **{stage.name}**: {stage.title}")
-        moved_before = self._traffic_moved
         try:
             for step in stage.steps:
                 if trouble := await self._may_go_on(stage):
                     return trouble
-                moved_before = self._traffic_moved
-                self._traffic_moved = self._traffic_moved or isinstance(step.operation, Route)
                 await self._apply(step)
-                if step.check and (trouble := await self._pass(stage, step.check)):
+                if step.check and (trouble := await self._check(stage, step.check)):
                     return trouble
             if trouble := await self._may_go_on(stage):
                 return trouble
-            return await self._pass(stage, stage.gate) if stage.gate else None
+            return await self._watch(stage, stage.gate) if stage.gate else None
         except FailureError as failure:
-            moved = kind_of(failure) == "Moved"
-            if moved:  # refused, so nothing of this step has happened
-                self._traffic_moved = moved_before
-            return Trouble(f"{self._name(stage)}: {describe(failure)}", "stale" if moved else "failed")
+            kind = "stale" if kind_of(failure) == "Moved" else "failed"
+            return Trouble(f"{self._name(stage)}: {describe(failure)}", kind)
 
     async def _may_go_on(self, stage: Stage) -> Trouble | None:
         """Between two steps it waits while it is paused; only then does it give way in the middle of a stage."""
@@ -180,22 +175,40 @@ class ServiceLane:
             return receipt.outcome
 
         resource = f"{change.module}/{self._scope['region']}/{self.service}"
-        await self._saga.run(SagaStep(id=key.step, title=step.title, module=change.module, resource=resource), do, undo)
+        registered = SagaStep(id=key.step, title=step.title, module=change.module, resource=resource)
+        moved_before = self._traffic_moved
+        self._traffic_moved = moved_before or isinstance(step.operation, Route)
+        try:
+            await self._saga.run(registered, do, undo)
+        except FailureError as failure:
+            if kind_of(failure) == "Moved":  # refused, so nothing of this step has happened
+                self._traffic_moved = moved_before
+                self._saga.settle(key.step, "nothing-to-undo", describe(failure))
+            raise
 
     async def _must_pass(self, check: Check) -> None:
         verdict = await self._ask(check)
         if not verdict.passed:
             raise ApplicationError(verdict.sentence, non_retryable=True)
 
-    async def _pass(self, stage: Stage, asked: Check | Gate) -> Trouble | None:
-        """What stands in the way; a person who aborts while it is being watched, too."""
-        verdict = await self._words.unless_aborted(self._ask(asked))
+    async def _check(self, stage: Stage, check: Check) -> Trouble | None:
+        """What stands in the way of a change that was made, or a person who aborts meanwhile."""
+        verdict = await self._words.unless_aborted(self._ask(check))
+        return self._judge(stage, verdict) if verdict else ABORT_ASKED
+
+    async def _watch(self, stage: Stage, gate: Gate) -> Trouble | None:
+        """The same of what was measured behind the stage's changes, which whoever goes first need not wait for."""
+        verdict = await self._words.unless_called_off(self._ask(gate))
         if verdict is None:
-            return ABORT_ASKED
-        self._journal.record("verdict", verdict)
-        if isinstance(asked, Soak | Compare) and self._traffic_moved:
+            cut = Trouble(f"{self._name(stage)}: its changes are made and checked, its gate was cut short", "outranked")
+            return ABORT_ASKED if self._words.abort else cut
+        if self._traffic_moved:
             self.health = verdict
-            self._worse = isinstance(asked, Compare) and verdict.finding is Finding.FAIL
+            self._worse = verdict.shows_harm
+        return self._judge(stage, verdict)
+
+    def _judge(self, stage: Stage, verdict: Verdict) -> Trouble | None:
+        self._journal.record("verdict", verdict)
         return None if verdict.passed else Trouble(f"{self._name(stage)}: {verdict.sentence}")
 
     async def _ask(self, asked: Check | Gate) -> Verdict:

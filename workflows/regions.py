@@ -44,27 +44,36 @@ class Regions:
 
         An activity that may not be skipped is offered again until a pool is back; until then the incident is held.
         """
-        held = False
-        while True:
-            for region in sorted(self._candidates, key=self._was_silent):
-                try:
-                    patience = WHILE_HELD if held and region == self.region else SCHEDULE_TO_START
-                    result = await self._offer(region, contract, argument, summary, patience)
-                except ActivityError as error:
-                    if not _never_started(error):
-                        raise
-                    self._silent.add(region)
-                else:
-                    self._silent.discard(region)
-                    if held:
-                        await self._on_silence(None)
-                    return result
-            sentence = self._sentence(contract.name)
-            if contract.when_silent is WhenRegionIsSilent.SKIP:
-                raise ApplicationError(sentence, type="Skipped", non_retryable=True)
-            if not held:
-                held = True
-                await self._on_silence(sentence)
+        taken = await self._offer_all(contract, argument, summary, SCHEDULE_TO_START)
+        if taken is not None:
+            return taken
+        sentence = self._sentence(contract.name)
+        if contract.when_silent is WhenRegionIsSilent.SKIP:
+            raise ApplicationError(sentence, type="Skipped", non_retryable=True)
+        try:
+            await self._on_silence(sentence)
+            while taken is None:
+                taken = await self._offer_all(contract, argument, summary, WHILE_HELD)
+            return taken
+        finally:  # it has an answer, or nobody wants one any more
+            await self._on_silence(None)
+
+    async def _offer_all(
+        self, contract: Contract[Argument, Result], argument: Argument, summary: str, patience: timedelta
+    ) -> Result | None:
+        """Ask one region after the other, the incident's own with *patience*. None: no pool took it."""
+        for region in sorted(self._candidates, key=self._was_silent):
+            try:
+                within = patience if region == self.region else SCHEDULE_TO_START
+                result = await self._offer(region, contract, argument, summary, within)
+            except ActivityError as error:
+                if not _never_started(error):
+                    raise
+                self._silent.add(region)
+            else:
+                self._silent.discard(region)
+                return result
+        return None
 
     async def _offer(
         self, region: str, contract: Contract[Argument, Result], argument: Argument, summary: str, patience: timedelta

@@ -40,7 +40,7 @@ Ending = tuple[RollbackOutcome, str]
 class RollbackWorkflow:
     """One rollback plan. Survives its parent; ends done, compensated, aborted or held, never in between.
 
-    Whoever has a higher priority takes its locks over, at a boundary of its stages: it then ends where it is.
+    Whoever has a higher priority takes its locks over where it changes nothing: it then ends where it is.
     Pinned to the build of its incident, also when another one has become current in the meantime.
     """
 
@@ -186,6 +186,8 @@ class RollbackWorkflow:
         moved = tuple(moved for lane in self._lanes.values() if (moved := lane.moved))
         if not moved:
             return await self._compensate("stale" if "stale" in kinds else "compensated", sentence)
+        if "stale" in kinds:
+            return self._leave(f"{sentence}. The plan was made for what was there before, so it cannot go on")
         decision = await self._decide(moved)
         sentence = f"{sentence}. {decision.sentence}"
         if decision.action == "hold":
@@ -212,14 +214,16 @@ class RollbackWorkflow:
 
     def _give_way(self, to: rollback.LockRequest, where: str) -> Ending:
         """Law 1: nothing is undone that the other one may build on, and every receipt of it stays."""
-        left = [step.title for step in self._saga.records]
         sentence = (
             f"{where}: {to.holder} has priority {to.priority} over {self._plan.priority} and took {to.service} over"
         )
-        if not left:
-            return "stale", f"{sentence}; nothing was changed"
+        return self._leave(sentence) if self._saga.unsettled else ("stale", f"{sentence}; nothing was changed")
+
+    def _leave(self, sentence: str) -> Ending:
+        """End where it is. Its incident is held and, tried again, plans for the world as it is."""
+        left = ", ".join(self._saga.unsettled)
         undo = f"once the incident has ended, `sternway undo {self._start.incident}` takes back what is still its own"
-        return "held", f"{sentence}. Not taken back: {', '.join(left)}; {undo}"
+        return "held", f"{sentence}. Not taken back: {left}; {undo}"
 
     async def _abort(self, word: Control) -> Ending:
         return await self._compensate("aborted", f"aborted by {word.by}: {word.reason}")

@@ -49,6 +49,11 @@ class Saga:
         """Every step as it stands, in the order in which they were registered."""
         return tuple(self._records.values())
 
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """Titles of the steps that have changed something, or may have, in the order in which they were registered."""
+        return tuple(step.title for step, _ in self._compensations.values())
+
     async def run(self, step: SagaStep, do: Callable[[], Awaitable[Result]], undo: Undo) -> Result:
         """Register *undo*, then *do*. A failure, a time-out and a cancellation leave it registered: they are ambiguous.
 
@@ -91,8 +96,7 @@ class Saga:
         return ()
 
     def _left(self) -> tuple[str, ...]:
-        titles = [step.title for step, _ in self._compensations.values()]
-        return (f"not undone because of that: {', '.join(titles)}",) if titles else ()
+        return (f"not undone because of that: {', '.join(self.unsettled)}",) if self._compensations else ()
 
     def _note(self, step: SagaStep, status: Status, detail: str = "") -> None:
         record = StepRecord(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from workflows.journal import Journal
@@ -9,7 +11,7 @@ from workflows.protection import Protection
 from workflows.search import PHASE, tag
 
 with workflow.unsafe.imports_passed_through():
-    from models.incident import Phase
+    from models.incident import Milestone, Phase
 
 
 class Standing:
@@ -25,10 +27,15 @@ class Standing:
         """Why it is held until a person says something."""
         self.awaited: dict[str, str] = {}
         """Stages that wait for an approval, and what each will do."""
+        self.milestones: dict[str, datetime] = {}
 
     @property
     def phase(self) -> Phase:
         return self._shown[0]
+
+    @property
+    def over(self) -> bool:
+        return self._own[0].ended
 
     @property
     def plan_waits(self) -> bool:
@@ -49,15 +56,16 @@ class Standing:
         self._own = phase, detail
         self._show()
 
-    def hold_for_person(self, reason: str) -> None:
-        """Nothing runs any more."""
+    def reach(self, milestone: Milestone, at: datetime | None = None) -> None:
+        """For the first time, *at* or now."""
+        if milestone not in self.milestones:
+            self.milestones[milestone] = at or workflow.now()
+            self._journal.record("milestone", {"name": milestone, "at": self.milestones[milestone]})
+
+    def wait_for_person(self, reason: str | None) -> None:
+        """Nothing runs any more; none: a person has said what follows."""
         self.person = reason
         self.awaited.clear()
-        self._show()
-
-    def go_on(self) -> None:
-        """A person has said what follows the hold."""
-        self.person = None
         self._show()
 
     def wait_for_region(self, reason: str | None) -> None:
@@ -83,7 +91,7 @@ class Standing:
         workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
 
     def _now(self) -> tuple[Phase, str]:
-        if self._own[0].ended:
+        if self.over:
             return self._own
         if self.hold:
             return Phase.HELD, self.hold

@@ -10,8 +10,13 @@ from typing import Literal
 class Trouble:
     sentence: str
     kind: Literal["failed", "stale", "unapproved", "outranked", "neighbour"] = "failed"
-    """``stale``: the world is not what the plan was made for; plan again, where nothing has been done yet. Of the last
-    two nothing has failed: nobody has said yes in time, or somebody of a higher priority wants the lock."""
+    """
+    - ``failed``: something went wrong, or did not pass, or a person has aborted;
+    - ``stale``: the world is not what the plan was made for, so this plan cannot go on;
+    - ``unapproved``: nothing has failed, and nobody has said yes in time;
+    - ``outranked``: nothing has failed, and somebody of a higher priority wants the lock;
+    - ``neighbour``: nothing has failed here, and another lane of the wave has met trouble.
+    """
 
 
 ABORT_ASKED = Trouble("a person asked to abort")

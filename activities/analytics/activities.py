@@ -90,7 +90,7 @@ class AnalyticsActivities:
         began = time.monotonic() - progress.elapsed
         while True:
             seen = progress.look(await _in_time(telemetry.totals(request.service, slow_ms), request))
-            verdict = judge(seen, gate.need, gate.min_requests)
+            verdict = judge(seen, gate)
             progress.elapsed = time.monotonic() - began
             activity.heartbeat(progress.elapsed, progress.comparison, progress.latest)
             enough = gate.need is Need.BETTER or min(seen.seconds, progress.elapsed) >= gate.seconds

@@ -8,8 +8,9 @@ probability of at most ALPHA. Each that is begun anew has an ALPHA of its own: e
 
 The rule, in this order:
 
-- Where nothing has run beside the target in all the time, and need is *no-harm*: as the target alone against its
-  objectives, the weaker kind of evidence, and said to be that. A target can be better only than something.
+- Where nothing has run beside the target in the gate's whole *seconds*, and need is *no-harm*: as the target alone
+  against its objectives, the weaker kind of evidence, and said to be that. A target can be better only than something.
+  Not before: the first few requests may all be the target's by chance, and what fails them a dependency of all.
 - **INCONCLUSIVE**: fewer than *min_requests* in either arm.
 - **FAIL**: harm was shown in any metric, at any time since the comparison began.
 - **INCONCLUSIVE**: the latest window said nothing. What was good before must not pass for what is not seen now.
@@ -30,6 +31,7 @@ from activities.analytics.overdispersion import Overdispersion
 from activities.analytics.verdict import ALPHA, judge_count
 from models.base import Frozen
 from models.catalog import Slos
+from models.stage import Compare
 from models.telemetry import USERS, Count, NoData, WindowReading
 from models.verdict import Compared, Evidence, Finding, Need, Verdict
 
@@ -108,12 +110,12 @@ class Comparison(Frozen):
         return self.model_copy(update={"gap": reason, "measured": False})
 
 
-def judge(comparison: Comparison, need: Need, min_requests: int) -> Verdict:
-    """What the comparison has shown by now; see this module for the rule. *min_requests*: 1 or more."""
+def judge(comparison: Comparison, gate: Compare) -> Verdict:
+    """What the comparison has shown by now of what *gate* asks; see this module for the rule."""
     target, slos = comparison.target, comparison.slos
     ours, theirs = objectives(comparison.compared_target, slos), objectives(comparison.compared_baseline, slos)
     shown = [_compared(comparison, objective) for objective in theirs]
-    finding, reason = _find(comparison, shown, need, min_requests)
+    finding, reason = _find(comparison, shown, gate)
     facts = "; ".join(_fact(*pair) for pair in zip(ours, shown, strict=True))
     assumed = "".join(f"; assumed because {why}" for why in dict.fromkeys(c.assumed for c in shown) if why)
     return Verdict(
@@ -131,15 +133,17 @@ def threshold(count: int) -> float:
     return math.log(count / ALPHA)
 
 
-def _find(comparison: Comparison, shown: Sequence[Compared], need: Need, min_requests: int) -> tuple[Finding, str]:
+def _find(comparison: Comparison, shown: Sequence[Compared], gate: Compare) -> tuple[Finding, str]:
     """And what the sentence says besides the metrics."""
-    alone = judge_count(comparison.target, comparison.seen_target, comparison.seconds, comparison.slos, min_requests)
-    if need is Need.NO_HARM and comparison.seen_baseline.requests == 0 and comparison.measured:
+    need, least = gate.need, gate.min_requests
+    alone = judge_count(comparison.target, comparison.seen_target, comparison.seconds, comparison.slos, least)
+    ran_alone = comparison.seen_baseline.requests == 0 and comparison.seconds >= gate.seconds
+    if need is Need.NO_HARM and ran_alone and comparison.measured:
         return alone.finding, f"; nothing ran beside it: {alone.sentence}"
     gap = f"; the latest window said nothing: {comparison.gap}" if comparison.gap else ""
     fewest = min(comparison.compared_target.requests, comparison.compared_baseline.requests)
-    if fewest < max(1, min_requests):
-        return Finding.INCONCLUSIVE, f"; fewer than the {min_requests} requests needed on either side{gap}"
+    if fewest < max(1, least):
+        return Finding.INCONCLUSIVE, f"; fewer than the {least} requests needed on either side{gap}"
     if any(compared.shows_harm for compared in shown):
         return Finding.FAIL, ""
     if gap:

@@ -143,6 +143,34 @@ async def test_an_abort_that_meets_somebody_elses_change_says_so(world: World, r
     assert (await world.workload()).replicas == {"v1": 1, "v2": 2}
 
 
+async def test_a_rollback_that_meets_somebody_elses_change_of_its_traffic_is_planned_anew_from_there(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    """Its own plan can never go on, however often it is tried again, and undoing would undo what is not its own."""
+    catalog = world.another_catalog("min_requests: 10", "min_requests: 1, strategy: gradual")
+    incident = await start(rollbacks, catalog=catalog, modules=Modules(breaker=False))
+    rollback = rollbacks.client.get_workflow_handle(f"rollback:{(await state(incident)).incident}:payments")
+    await until_phase(incident, "executing")
+    await until(lambda: rollbacks.offered(rollback, COMPARE.name, 1), 30, "the first share is watched")
+    await incident.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    await until(lambda: rollbacks.finished(rollback, COMPARE.name), 30, "the first share has passed")
+    await world.set_weights("payments", {"weight/v1": 20, "weight/v2": 80})
+    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await until_phase(incident, "held")
+    held = await state(incident)
+    assert "The plan was made for what was there before" in (held.hold or "")
+    assert "Not taken back: scale v1 from 0 to 1, route 10% to v1, " in (held.hold or "")
+    assert "route 25% to v1;" not in (held.hold or ""), "that was refused"
+    assert (await world.routing()).weights == {"v1": 20, "v2": 80}
+
+    await incident.execute_update(IncidentWorkflow.retry, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "resolved", result.sentence
+    assert (await world.routing()).weights == {"v1": 100, "v2": 0}
+    assert world.failures == []
+
+
 async def test_a_cancellation_in_temporal_is_an_abort(world: World, rollbacks: Rollbacks) -> None:
     before = await picture(world)
     incident = await start(rollbacks)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from models.incident import Phase
 from models.rollback import Control
 from tests.saga.conftest import Rollbacks
+from tests.saga.incidents import SOMEBODY, start, state, until_phase
 from tests.waiting import until
 from tests.world.world import World
+from workflows.incident import IncidentWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,3 +50,22 @@ async def test_an_abort_at_a_silent_region_undoes_everything_once_a_pool_is_back
 
     assert result.outcome == "aborted", result.sentence
     assert (await world.routing()).weights == {"v1": 0, "v2": 100}
+
+
+async def test_an_incident_that_is_held_before_it_has_a_plan_is_aborted_at_once(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    """It need not wait for a pool to tell it how the service is doing, nor to plan what nobody wants any more."""
+    await rollbacks.stop_pool()
+    incident = await start(rollbacks)
+    await until_phase(incident, "held")
+    assert "analytics.observe.v1" in ((await state(incident)).hold or "")
+
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await until_phase(incident, "aborted")
+    assert (await state(incident)).hold is None, "nobody waits for the region any more"
+
+    rollbacks.start_pool()
+    result = await incident.result()
+    assert result.phase is Phase.ABORTED, result.sentence
+    assert (await rollbacks.offered(incident, "rollback.plan.v1", 1)) is False

@@ -1,4 +1,4 @@
-"""A rollback of a higher priority takes the lock over, at a boundary of the holder's stages and nowhere else."""
+"""A rollback of a higher priority takes the lock over where the holder changes nothing, and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
-from activities.rollback.contract import lock_id
+from activities.rollback.contract import LockRequest, lock_id
 from activities.rollback.state import read_state
 from activities.rollback.strategies import immediate
 from models.identity import Key
@@ -36,8 +36,8 @@ SCALE, READY = "platform.change.v1", "platform.ready.v1"
 
 
 async def soaking(rollbacks: Rollbacks) -> Rollback:
-    """A rollback that has moved all traffic and watches its target for a while."""
-    rollback = await rollbacks.start(await rollbacks.plan(soak=4))
+    """A rollback that has moved all traffic and watches its target for longer than anybody waits here."""
+    rollback = await rollbacks.start(await rollbacks.plan(soak=600))
     await until(lambda: rollbacks.offered(rollback, SOAK, 1), 30, "the target is watched")
     return rollback
 
@@ -81,20 +81,35 @@ async def undone(world: World, rollback: Rollback) -> list[Receipt]:
     ]
 
 
-async def test_the_holder_finishes_its_stage_and_gives_way_before_the_next(world: World, rollbacks: Rollbacks) -> None:
+async def test_a_gate_is_cut_short_for_whoever_goes_first(world: World, rollbacks: Rollbacks) -> None:
+    """It changes nothing, so nothing is half done there."""
     plan = await rollbacks.plan(priority=FIRST)
     holder = await soaking(rollbacks)
     emergency = await waiting(rollbacks, plan)
 
     held, refused = await holder.result(), await emergency.result()
 
-    assert await rollbacks.finished(holder, SOAK), "no stage is cut off in its middle"
     assert held.outcome == "held"
-    assert f"payments has stopped before stage retire: {emergency.id} has priority 10 over 0" in held.sentence
+    cut = "stage soak: its changes are made and checked, its gate was cut short"
+    assert f"payments, {cut}: {emergency.id} has priority 10 over 0" in held.sentence
     assert "Not taken back: scale v1 from 0 to 1, route 100% to v1, drain v2" in held.sentence
     assert refused.outcome == "stale", "its plan was made for the world before"
     assert await picture(world) == ({"v1": 100, "v2": 0}, ("v2",), {"v1": 1, "v2": 1})
     assert world.failures == []
+
+
+async def test_a_stage_that_has_begun_makes_and_checks_all_its_changes(world: World, rollbacks: Rollbacks) -> None:
+    plan = await rollbacks.plan(priority=FIRST)
+    holder = await rollbacks.start(await rollbacks.plan(strategy="gradual", soak=600))
+    await until(lambda: rollbacks.offered(holder, SCALE, 1), 30, "its first share begins")
+    await waiting(rollbacks, plan)
+
+    held = await holder.result()
+
+    assert held.outcome == "held"
+    assert "Not taken back: scale v1 from 0 to 1, route 10% to v1; once" in held.sentence
+    assert await rollbacks.finished(holder, "mesh.routed.v1")
+    assert (await world.routing()).weights == {"v1": 10, "v2": 90}
 
 
 async def test_what_the_older_one_has_done_can_be_undone_and_never_over_the_newer_one(
@@ -195,14 +210,18 @@ async def test_the_highest_priority_is_next_whoever_asked_before(world: World, r
 
 
 async def test_a_holder_goes_on_when_nobody_wants_its_lock_any_more(world: World, rollbacks: Rollbacks) -> None:
-    plan = await rollbacks.plan(priority=FIRST)
-    holder = await soaking(rollbacks)
-    emergency = await waiting(rollbacks, plan)
+    """Somebody has wanted it for a while in which the holder could not give way: no pool finished its step."""
+    holder = await rollbacks.start(await rollbacks.plan())
+    await until(lambda: rollbacks.offered(holder, SCALE, 1), 30, "its first stage has begun")
+    await rollbacks.stop_pool()
+    lock = rollbacks.client.get_workflow_handle(lock_id(REGION, "payments"))
+    wanted = LockRequest(region=REGION, service="payments", holder="somebody", run="one", priority=FIRST)
+    await lock.signal("acquire", wanted)
     await until(lambda: signalled(holder, "outranked", 1), 20, "the holder knows")
-    await say(emergency, "abort")
+    await lock.signal("release", wanted)
     await until(lambda: signalled(holder, "outranked", 2), 20, "the holder knows that nobody waits")
+    rollbacks.start_pool()
 
-    assert (await emergency.result()).outcome == "aborted"
     assert (await holder.result()).outcome == "done"
 
 

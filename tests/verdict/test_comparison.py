@@ -16,12 +16,13 @@ from activities.analytics.comparison import Comparison, judge, threshold
 from activities.analytics.e_process import EProcess
 from activities.analytics.overdispersion import Overdispersion
 from models.catalog import Availability, Latency, Slos
+from models.stage import Compare
 from models.telemetry import USERS, Count, NoData, Window, WindowReading
 from models.verdict import Finding, Need, Verdict
 
 ONE = Slos(availability=Availability(objective=99))
 TWO = Slos(availability=Availability(objective=99), latency=Latency(objective=95, threshold_ms=250))
-LEAST = 50
+LEAST, SECONDS = 50, 15.0
 AWAY = NoData(service="payments", region="eu", reason="Envoy is away")
 
 counts = st.integers(0, 60).flatmap(
@@ -43,7 +44,7 @@ def count(requests: int, errors: int = 0, slow: int = 0) -> Count:
     return Count(requests=requests, errors=errors, slow=slow)
 
 
-def window(v1: Count, v2: Count, seconds: float = 15, **others: Count) -> Window:
+def window(v1: Count, v2: Count, seconds: float = SECONDS, **others: Count) -> Window:
     return Window(service="payments", region="eu", seconds=seconds, arms={"v1": v1, "v2": v2, **others})
 
 
@@ -59,8 +60,12 @@ def after(*readings: WindowReading, slos: Slos = ONE, overdispersion: float = 1.
     return comparison
 
 
+def gate(need: Need = Need.NO_HARM, least: int = LEAST, seconds: float = SECONDS) -> Compare:
+    return Compare(release="v1", need=need, seconds=seconds, extension=60, min_requests=least)
+
+
 def judged(*readings: WindowReading, need: Need = Need.NO_HARM, slos: Slos = ONE, least: int = LEAST) -> Verdict:
-    return judge(after(*readings, slos=slos), need, least)
+    return judge(after(*readings, slos=slos), gate(need, least))
 
 
 ALIKE = window(count(200, 1), count(800, 4))
@@ -127,8 +132,8 @@ def test_counts_that_cannot_be_pass_nothing_and_move_nothing(broken: Window) -> 
     good = after(ALIKE)
     comparison = good.after(broken)
     assert comparison == good.model_copy(update={"gap": comparison.gap, "measured": False})
-    assert "cannot be" in judge(comparison, Need.NO_HARM, LEAST).sentence
-    assert judge(comparison, Need.NO_HARM, LEAST).finding is Finding.INCONCLUSIVE
+    assert "cannot be" in judge(comparison, gate()).sentence
+    assert judge(comparison, gate()).finding is Finding.INCONCLUSIVE
 
 
 ALONE = window(count(200, 1), count(0))
@@ -139,7 +144,24 @@ def test_where_nothing_ever_ran_beside_it_the_target_is_held_against_its_objecti
     assert verdict.passed
     assert "nothing ran beside it" in verdict.sentence
     assert "the weaker evidence" in verdict.sentence
-    assert judged(window(count(200, 40), count(0))).finding is Finding.FAIL
+    failed = judged(window(count(200, 40), count(0)))
+    assert failed.finding is Finding.FAIL
+    assert not failed.shows_harm, "nothing is known of those that it might be worse than"
+
+
+def test_a_first_request_or_three_that_only_the_target_had_condemn_nothing() -> None:
+    """A dependency that fails for all of them would look the same."""
+    first = after(window(count(3, 3), count(0), seconds=0.25))
+    verdict = judge(first, gate())
+    assert verdict.finding is Finding.INCONCLUSIVE
+    assert "what runs beside v1 had no requests" in verdict.sentence
+    assert judge(first.after(window(count(60, 60), count(0))), gate()).finding is Finding.FAIL
+
+
+def test_only_a_target_that_failed_beside_others_is_said_to_be_worse() -> None:
+    assert judged(WORSE).shows_harm
+    assert not judged(BOTH_BAD).shows_harm
+    assert not judged(window(count(49, 49), count(800))).shows_harm, "too few to say"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +205,7 @@ def test_seven_of_ten_windows_a_hundred_times_worse_fail(calm_first: bool) -> No
     calm, bad = window(count(1000, 1), count(1000, 1)), window(count(1000, 100), count(1000, 1))
     readings = [calm] * 3 + [bad] * 7 if calm_first else [bad] * 7 + [calm] * 3
     for need in Need:
-        assert judge(after(*readings, overdispersion=4), need, LEAST).finding is Finding.FAIL
+        assert judge(after(*readings, overdispersion=4), gate(need)).finding is Finding.FAIL
 
 
 def test_two_metrics_share_the_false_alarms_between_them() -> None:
@@ -209,8 +231,8 @@ def test_where_nothing_runs_beside_the_target_its_failures_still_count_against_i
 
 
 def test_overdispersion_makes_the_same_numbers_weaker_evidence() -> None:
-    assert judge(after(WORSE, overdispersion=1), Need.NO_HARM, LEAST).finding is Finding.FAIL
-    assert judge(after(WORSE, overdispersion=50), Need.NO_HARM, LEAST).finding is not Finding.FAIL
+    assert judge(after(WORSE, overdispersion=1), gate()).finding is Finding.FAIL
+    assert judge(after(WORSE, overdispersion=50), gate()).finding is not Finding.FAIL
 
 
 def test_the_evidence_has_the_numbers_of_both_sides_and_what_is_needed() -> None:
@@ -232,7 +254,7 @@ def test_the_sentence_says_whether_the_overdispersion_was_learned_and_once_why_i
         ({"availability": learned, "latency": assumed}, ("1.4 learned", "4.0 assumed"), "Envoy keeps no history"),
         ({"availability": assumed, "latency": assumed}, ("4.0 assumed", "4.0 assumed"), "Envoy keeps no history"),
     ):
-        verdict = judge(Comparison.begin("v1", TWO, found).after(ALIKE), Need.NO_HARM, LEAST)
+        verdict = judge(Comparison.begin("v1", TWO, found).after(ALIKE), gate())
         assert re.findall(r"overdispersion (\S+ \w+)", verdict.sentence) == list(words)
         assert verdict.sentence.endswith(last)
         assert verdict.sentence.count("because") == (last == "Envoy keeps no history")
@@ -249,7 +271,7 @@ def test_a_comparison_that_was_written_and_read_goes_on_as_if_nothing_had_happen
     for reading in seen[killed_after:]:
         resumed = resumed.after(reading)
     assert resumed == undisturbed
-    assert judge(resumed, need, least) == judge(undisturbed, need, least)
+    assert judge(resumed, gate(need, least)) == judge(undisturbed, gate(need, least))
 
 
 @given(st.lists(readings, max_size=8), st.integers(1, 100))
