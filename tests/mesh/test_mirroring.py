@@ -47,6 +47,17 @@ async def send(stage: Stage, method: str = "GET", at_least: int = 100) -> Load:
     return load
 
 
+async def test_copies_are_of_all_requests_alike_whichever_release_answers_them(stage: Stage) -> None:
+    await stage.mesh.change(stage.key(), "payments", {"weight/v1": 50, "weight/v2": 50, "mirror/v2": 50}, None)
+    names = [f"request-{number}" for number in range(200)]
+    for name in names:
+        answer = await stage.client.get(f"http://127.0.0.1:{stage.port}/", headers={"host": name})
+        assert answer.status_code == 200
+    await until(lambda: stage.one.served.total() + stage.two.served.total() > len(names) + 60, 5, "copies have come")
+    also_copied = [name for name in names if stage.one.served[f"GET {name}"] and stage.two.served[f"GET {name}"]]
+    assert 20 < len(also_copied) < 80, "half of the half that the other release answers"
+
+
 async def test_a_release_without_weight_gets_every_get_as_the_caller_sent_it_and_no_post(stage: Stage) -> None:
     receipt = await stage.mesh.change(stage.key(), "payments", ALL, None)
     assert receipt.pending == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 
 import pytest
 from ulid import ULID
@@ -48,6 +49,14 @@ async def test_a_limit_bounds_the_requests_in_flight_and_is_gone_after_its_relea
     async with Load(stage.port) as free:
         await until(lambda: free.total > 100, 5, "a hundred answers")
     assert free.failed == {}
+
+
+async def test_what_the_fallback_leaves_goes_to_the_releases_by_their_shares(stage: Stage) -> None:
+    await stage.mesh.change(stage.key(), "payments", {"weight/v1": 10, "weight/v2": 90}, None)
+    await stage.protector.take(request(FallbackAction(share=50)))
+    answers = Counter([await ask(stage.port) for _ in range(600)])
+    assert 10 < answers["200 v1"] < 60, answers
+    assert 230 < answers["200 c1"] < 370, answers
 
 
 async def test_a_fallback_answers_its_share(stage: Stage) -> None:

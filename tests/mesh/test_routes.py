@@ -36,10 +36,11 @@ def methods(route: dict[str, Any]) -> str | None:
 
 
 def copies(route: dict[str, Any]) -> dict[str, int]:
-    return {
-        policy["cluster"]: policy["runtime_fraction"]["default_value"]["numerator"]
-        for policy in route["route"].get("request_mirror_policies", [])
-    }
+    """Percent by cluster."""
+    policies = route["route"].get("request_mirror_policies", [])
+    fractions = {policy["cluster"]: policy["runtime_fraction"]["default_value"] for policy in policies}
+    assert {fraction["denominator"] for fraction in fractions.values()} <= {"MILLION"}
+    return {cluster: fraction["numerator"] / 10_000 for cluster, fraction in fractions.items()}
 
 
 def test_get_requests_have_a_route_of_their_own_that_sends_the_copies() -> None:

@@ -7,12 +7,13 @@ the proxy drops it by itself. The earliest lease decides, so that none lasts lon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from models.catalog import FallbackAction
 from workers.mesh import routing
 from workers.mesh.endpoint import ready_releases
 from workers.mesh.resource import Kind, Resource, Until, resource
-from workers.mesh.routes import fallback_key, weight_key
+from workers.mesh.routes import fallback_key, to_fallback, weight_key
 from workers.mesh.terms import Term
 from workers.mesh.view import ServiceView
 
@@ -26,7 +27,7 @@ def layer(terms: Sequence[Term], views: Mapping[str, ServiceView]) -> Resource:
     by_service: dict[str, list[Term]] = {}
     for term in terms:
         by_service.setdefault(term.lease.service, []).append(term)
-    values: dict[str, int] = {}
+    values: dict[str, Any] = {}
     for name, held in sorted(by_service.items()):
         if name in views:
             values.update(_values(views[name], held))
@@ -35,13 +36,13 @@ def layer(terms: Sequence[Term], views: Mapping[str, ServiceView]) -> Resource:
     return resource(Kind.RUNTIME, LAYER, {"name": LAYER, "layer": values}, until)
 
 
-def _values(view: ServiceView, terms: Sequence[Term]) -> dict[str, int]:
+def _values(view: ServiceView, terms: Sequence[Term]) -> dict[str, Any]:
     protections = [term.lease.protection for term in terms if term.lease.protection]
-    values: dict[str, int] = {}
+    values: dict[str, Any] = {}
     if limit := routing.strictest_limit(protections):
         values.update({f"circuit_breakers.{c}.default.max_requests": limit for c in view.clusters})
     if shares := [p.share for p in protections if isinstance(p, FallbackAction)]:
-        values[fallback_key(view.name)] = max(shares)
+        values[fallback_key(view.name)] = to_fallback(max(shares))
     if cap := routing.strictest_cap([(term.lease.protection, term.newest) for term in terms if term.lease.protection]):
         capped = routing.capped(view.weights, *cap, ready_releases(view.endpoints))
         # Written even where the cap changes nothing: otherwise a change of the weights would show the old ones

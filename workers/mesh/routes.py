@@ -1,6 +1,10 @@
 """A service's routes: shares of its releases, what is copied, its fallback's share, and what is tried again. Pure.
 
 Protection outranks the shares through runtime keys, so that the routes do not change with a lease.
+
+Envoy draws one random number for a request and takes all decisions on it. Were each its remainder by 100, they would
+be one decision: half to the fallback and a tenth to the target would leave the target nothing. So each looks at two
+digits of its own: the release at the last two, the fallback at the two before, and a copy at the two before those.
 """
 
 from __future__ import annotations
@@ -27,11 +31,16 @@ def fallback_key(service: str) -> str:
     return f"protection.{service}.fallback"
 
 
+def to_fallback(percent: int) -> dict[str, Any]:
+    """The share of the fallback. As a number in the runtime layer it would be taken for hundredths."""
+    return {"numerator": percent * 100, "denominator": "TEN_THOUSAND"}
+
+
 def routes(view: ServiceView, fallback: ServiceView | None) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     if fallback is not None:
         share = {
-            "default_value": {"numerator": 0, "denominator": "HUNDRED"},
+            "default_value": to_fallback(0),
             "runtime_key": fallback_key(view.name),
         }
         # What another service answers in its place is copied to nobody: protection sheds load.
@@ -75,7 +84,7 @@ def _copies(cluster: str, percent: int) -> dict[str, Any]:
     """
     return {
         "cluster": cluster,
-        "runtime_fraction": {"default_value": {"numerator": percent, "denominator": "HUNDRED"}},
+        "runtime_fraction": {"default_value": {"numerator": percent * 10_000, "denominator": "MILLION"}},
         # A host that nobody has heard of is answered with 400 by many a release, which shows nothing of it.
         "disable_shadow_host_suffix_append": True,
     }
