@@ -15,8 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
+from models.base import SternwayError
 from models.catalog import Catalog
 from models.settings import Settings
 from tests.gateway.running_gateway import (
@@ -167,7 +168,7 @@ async def test_while_a_secret_is_replaced_both_sign(told: Gateway) -> None:
 
 @pytest.mark.parametrize("secrets", [("",), ("one", "two", "three")], ids=["empty", "three"])
 def test_at_most_two_secrets_are_active_and_none_is_empty(secrets: tuple[str, ...]) -> None:
-    with pytest.raises(ValidationError, match="github_secrets"):
+    with pytest.raises(SternwayError, match="STERNWAY_GITHUB_SECRETS"):
         Settings(github_secrets=tuple(map(SecretStr, secrets)))
 
 
