@@ -171,5 +171,5 @@ PAYLOADS: dict[str, type[Payload]] = {
     "release-held": ReleaseHeld,
     "hold-lifted": HoldLifted,
 }
-"""Other kinds live in the journal alone: ``assessment``, and ``operator`` (``{action, by, reason}``, and the ``stage``
-of an approval of one)."""
+"""Other kinds live in the journal alone: ``assessment``, and ``operator`` (``{action, by, reason}``, the ``stage`` of
+an approval of one, and the ``step`` where only one was undone)."""
