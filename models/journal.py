@@ -121,7 +121,7 @@ class Ended(Reported):
 
 
 class OperatorSaid(Reported):
-    """A word that was accepted. That of an approval of a stage has its ``stage`` besides."""
+    """A word that was accepted. An approval of a stage has its ``stage`` besides, and an undoing of one step its ``step``."""
 
     action: str
     by: str = ""

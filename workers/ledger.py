@@ -194,14 +194,15 @@ class Ledger:
             row = self.connection.execute("SELECT receipt FROM ledger_receipts WHERE key = ?", (key,)).fetchone()
         return Receipt.of_any_build(row[0]) if row else None
 
-    def last_change(self, resource: str, field: str) -> Receipt | None:
-        """The receipt that made *field* what it is, be it of a change or of an undoing; None where it never was."""
+    def standing_change(self, resource: str, field: str) -> Receipt | None:
+        """The newest change of *field* that was not taken back; None where there is none."""
         query = "SELECT receipt FROM ledger_receipts WHERE resource = ? ORDER BY sequence DESC"
         with self._lock:
             rows = self.connection.execute(query, (resource,)).fetchall()
-        receipts = (Receipt.of_any_build(row[0]) for row in rows)
-        wrote = (Outcome.APPLIED, Outcome.RESTORED)
-        return next((r for r in receipts if r.outcome in wrote and field in r.after), None)
+        receipts = [Receipt.of_any_build(row[0]) for row in rows]
+        restored = {receipt.key for receipt in receipts if receipt.outcome is Outcome.RESTORED}
+        changes = (r for r in receipts if r.outcome is Outcome.APPLIED and field in r.after)
+        return next((r for r in changes if str(Key.parse(r.key).undo()) not in restored), None)
 
     def change(
         self, key: str, resource: str, fields: Fields, expected: int | None, now: datetime

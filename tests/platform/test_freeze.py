@@ -30,8 +30,8 @@ class Place:
     async def change(self, step: str, fields: Fields, incident: str = "01INCIDENT") -> Receipt:
         return await self.driver.change(self.key(step, incident), self.agent.region, SERVICE, fields, None)
 
-    async def undo(self, step: str) -> Receipt:
-        return await self.driver.undo(self.key(step), self.agent.region, SERVICE)
+    async def undo(self, step: str, incident: str = "01INCIDENT") -> Receipt:
+        return await self.driver.undo(self.key(step, incident), self.agent.region, SERVICE)
 
     async def deploy(self, key: str, release: str = "v2", region: str | None = None) -> httpx.Response:
         body = {"release": release, "key": f"{self.agent.region}-{key}"}
@@ -57,7 +57,7 @@ async def test_a_deployment_is_refused_and_told_who_froze_the_service_and_how_it
     said = refused.json()["detail"]
     assert "frozen by incident 01INCIDENT" in said
     assert "sternway incidents abort 01INCIDENT" in said
-    assert "sternway undo 01INCIDENT" in said
+    assert f"sternway undo 01INCIDENT --step {place.key('freeze').step}'" in said
     assert (await place.driver.read(place.agent.region, SERVICE)).deployments == ()
 
 
@@ -96,14 +96,16 @@ async def test_a_freeze_that_is_lifted_by_a_later_change_lets_deployments_in_aga
     assert (await place.deploy("one")).status_code == 200
 
 
-async def test_a_freeze_that_is_brought_back_names_who_brought_it_back(place: Place) -> None:
+async def test_a_freeze_that_is_brought_back_names_the_change_whose_undoing_lifts_it(place: Place) -> None:
     await place.change("freeze", {"frozen": True}, incident="01ANOTHER")
     await place.change("lift", {"frozen": None})
     assert (await place.deploy("one")).status_code == 200
     await place.undo("lift")
     refused = await place.deploy("two", "v1")
     assert refused.status_code == 423
-    assert "01INCIDENT" in refused.json()["detail"]
+    assert f"sternway undo 01ANOTHER --step {place.key('freeze').step}'" in refused.json()["detail"]
+    await place.undo("freeze", incident="01ANOTHER")
+    assert (await place.deploy("two", "v1")).status_code == 200
 
 
 @pytest.mark.parametrize("value", [1, "true", 0], ids=str)

@@ -22,7 +22,10 @@ from models.receipt import Fields, Outcome, Receipt
 from tests.platform import api_server
 from tests.platform.api_server import ApiServer, autoscaler, deployment
 from tests.platform.cluster import Cluster, Object
+from tests.recovery.test_regions_of_an_undo import SHARED
 from tests.waiting import until
+from workers.recovery.planes import PlatformPlane
+from workers.recovery.undoing import Undoing
 
 ACCESS = Path(__file__).parents[2] / "deploy/kubernetes/access.yaml"
 SERVICE = "dispatch"
@@ -329,6 +332,17 @@ async def test_undoing_a_freeze_leaves_paused_what_was_paused_before(place: Plac
     assert (await place.undo("freeze")).outcome is Outcome.RESTORED
     paused = [one["spec"].get("paused", False) for one in place.cluster.list("deployments")]
     assert paused == [True, False]
+
+
+async def test_a_freeze_that_outlived_its_incident_is_lifted_alone(place: Place) -> None:
+    await place.change("dispatch.freeze", {"frozen": True})
+    await place.change("dispatch.retire", {"replicas/v2": 0})
+    cluster = PlatformPlane("cluster", Driver(kind="kubernetes", url=place.server.url), place.driver)
+    undoing = Undoing(OURS, SHARED, [cluster], None, "dispatch.freeze")
+    await undoing.look()
+    assert [taken.came async for taken in undoing.take_back()] == ["restored"]
+    assert (await place.read()).state == {"replicas/v1": 3, "replicas/v2": 0}
+    assert (await place.change("dispatch.scale", {"replicas/v1": 4})).outcome is Outcome.APPLIED, "it is not shut out"
 
 
 # What is read

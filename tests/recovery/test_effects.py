@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.identity import Key
 from models.receipt import Outcome, Receipt
 from workers.ledger import Ledger
-from workers.recovery.effects import Effect, effects, left_behind, way_back
+from workers.recovery.effects import Effect, NotByItself, effects, left_behind, step_back, way_back
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,6 +86,53 @@ def test_a_change_that_somebody_else_has_written_over_stops_the_way(below: bool)
     assert names(way.steps) == ["soak"]
     assert names(way.left) == (["scale-target"] if below else [])
     assert (way.blocked.step if way.blocked else None) == ("payments.drain" if below else None)
+
+
+def froze(step: str, second: int, resource: str = "eu/payments") -> Receipt:
+    receipt = did(step, second, resource=resource)
+    return receipt.model_copy(update={"before": {"frozen": None}, "after": {"frozen": True}})
+
+
+EMERGENCY = {
+    "platform": [froze("freeze", 1), froze("freeze-ledger", 2, "eu/ledger"), did("scale-target", 3)],
+    "mesh": [did("switch", 4), did("drain", 5)],
+}
+
+
+@pytest.mark.parametrize("step", ["freeze", "freeze-ledger", "drain"])
+def test_one_step_goes_back_alone_where_nothing_relies_on_it(step: str) -> None:
+    assert names(step_back(effects(EMERGENCY), f"payments.{step}").steps) == [step]
+
+
+@pytest.mark.parametrize(
+    ("step", "relying"), [("scale-target", "payments.drain, payments.switch"), ("switch", "drain")]
+)
+def test_a_step_on_which_a_later_change_may_rely_does_not_go_back_alone(step: str, relying: str) -> None:
+    with pytest.raises(NotByItself, match=f"take .*{relying} back first"):
+        step_back(effects(EMERGENCY), f"payments.{step}")
+
+
+def test_a_freeze_does_not_go_back_from_under_its_thaw() -> None:
+    found = effects({"platform": [froze("freeze", 1), froze("thaw", 2)]})
+    with pytest.raises(NotByItself, match=r"payments\.thaw"):
+        step_back(found, "payments.freeze")
+    assert names(step_back(found, "payments.thaw").steps) == ["thaw"]
+
+
+def test_a_step_goes_back_once_what_relied_on_it_is_undone() -> None:
+    found = effects({"mesh": [did("switch", 1), did("drain", 2), undid("drain", 3)]})
+    assert names(step_back(found, "payments.switch").steps) == ["switch"]
+    assert step_back(found, "payments.drain").steps == ()
+
+
+def test_every_attempt_of_a_step_goes_back_with_it() -> None:
+    found = effects({"mesh": [did("switch", 1), did("switch", 2, attempt=2)]})
+    assert [one.change.generation for one in step_back(found, "payments.switch").steps] == [2, 1]
+
+
+def test_a_step_that_the_incident_does_not_have_is_answered_with_those_it_has() -> None:
+    with pytest.raises(NotByItself, match=r"it has payments\.drain, payments\.switch"):
+        step_back(effects({"mesh": [did("switch", 1), did("drain", 2)]}), "payments.freeze")
 
 
 def test_an_effect_says_what_undoing_it_makes_of_the_fields() -> None:

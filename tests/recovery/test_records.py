@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,20 @@ def test_protection_and_what_no_control_plane_has_are_accounted_for(store: Store
     journal.append(store, [started(), protect, step(3, "payments.retire", "registered", source=ROLLBACK)])
     assert told(store, ())
     assert statuses(store) == {("incident", "protect"): "undone", (ROLLBACK, "payments.retire"): "nothing-to-undo"}
+
+
+def test_of_one_step_nothing_is_told_but_what_became_of_it(store: Store) -> None:
+    journal.append(store, [started(), step(2, "payments.freeze", "done", source=ROLLBACK), kept(3, "payments.freeze")])
+    journal.append(store, [step(4, "payments.switch", "done", source=ROLLBACK)])
+    journal.append(store, [entry("incident-ended", 5, phase="held", sentence="nobody retried it")])
+    freeze = effects({"platform": [did("freeze", 3), undid("freeze", 6)]})
+    assert tell(store, "I", look_up(store, "I"), freeze, replace(WORD, step="payments.freeze"), None)
+    assert statuses(store) == {(ROLLBACK, "payments.freeze"): "undone", (ROLLBACK, "payments.switch"): "done"}
+    found = incidents.incident(store, "I")
+    assert found is not None
+    assert (found.phase, found.sentence) == (Phase.HELD, "nobody retried it")
+    (said,) = (one.payload for one in journal.events(store, "I") if one.kind == "operator")
+    assert said == {"action": "undo", "by": "ada", "reason": "it was lost", "step": "payments.freeze"}
 
 
 def test_telling_it_again_records_nothing(store: Store) -> None:

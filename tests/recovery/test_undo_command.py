@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
+import httpx
 import pytest
 
+from models.identity import Key
 from tests.recovery.scene import Scene
 from tests.saga.picture import picture
 from tests.waiting import until
+from workers.local.world import REGION, TOKEN
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -134,3 +138,72 @@ async def test_it_asks_first_and_says_what_it_would_do(scene: Scene) -> None:
 async def test_an_incident_that_nobody_knows_is_an_error(scene: Scene) -> None:
     unknown = await scene.sternway("undo", "01NOBODY", "--yes")
     assert (unknown.status, "the store knows none of that name" in unknown.error) == (2, True)
+
+
+# One step alone
+
+
+async def deploy(scene: Scene, key: str) -> httpx.Response:
+    """Tell the agent of another deployment of v2."""
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False) as client:
+        url = f"{scene.urls['AGENT']}/v1/regions/{REGION}/services/payments/deployments"
+        return await client.post(url, json={"release": "v2", "key": f"deployment:{key}:do:1"})
+
+
+async def test_a_freeze_that_outlived_its_incident_is_lifted_and_the_rollback_stays(scene: Scene) -> None:
+    incident = await scene.incident()
+    shown = await scene.until_phase(incident, "resolved")
+    platform = await scene.directory.platform(scene.scope(incident))
+    await platform.change(Key(incident=incident, step="payments.freeze"), REGION, "payments", {"frozen": True}, None)
+    recovered = await picture(scene)
+
+    refused = await deploy(scene, f"{incident}-refused")
+    named = re.search(rf"'sternway (undo {incident} --step [^']+)'", refused.json()["detail"])
+    assert (refused.status_code, named is not None) == (423, True), refused.text
+    command = named.group(1).split() if named else []
+    asked = await scene.sternway(*command)
+    assert (asked.status, f"sternway {' '.join(command)} --yes" in asked.error) == (2, True), asked
+    assert "to undo    platform local of eu: eu/payments: frozen true -> absent" in asked.output
+    assert "stays      mesh envoy of eu: payments: weight/v1 100 -> " in asked.output
+    lifted = await scene.sternway(*command, "--yes", "--json")
+
+    assert (lifted.status, lifted.report["step"], lifted.report["recorded"]) == (0, "payments.freeze", "recorded")
+    assert [change["change"] for change in lifted.report["changes"]] == ["eu/payments: frozen true -> absent"]
+    assert await picture(scene) == recovered
+    assert (await deploy(scene, f"{incident}-deployed")).status_code == 200
+    again = await scene.sternway(*command, "--yes", "--json")
+    assert (again.status, again.report["changes"], again.report["recorded"]) == (0, [], "recorded already")
+    now = await scene.shown(incident)
+    assert [now[what] for what in ("phase", "sentence", "ended_at")] == [
+        shown[what] for what in ("phase", "sentence", "ended_at")
+    ]
+    statuses = {step["record"]["step"]: step["record"]["status"] for step in now["steps"]}
+    assert (statuses["payments.freeze"], statuses["payments.switch"]) == ("undone", "done")
+    assert (await scene.sternway("undo", incident, "--yes")).status == 0, "the rest can still be undone"
+
+
+@pytest.mark.parametrize("step", ["payments.scale-target", "payments.nothing"])
+async def test_a_step_that_is_not_there_or_that_others_may_rely_on_is_not_taken_back_alone(
+    scene: Scene, step: str
+) -> None:
+    incident = await scene.incident()
+    await scene.until_phase(incident, "resolved")
+    stands = await scene.stands()
+
+    refused = await scene.sternway("undo", incident, "--step", step, "--yes")
+
+    assert (refused.status, "payments.retire" in refused.error, "nothing was done" in refused.error) == (2, True, True)
+    assert await scene.stands() == stands
+
+
+async def test_no_step_is_taken_back_alone_while_its_incident_runs_or_may_run(scene: Scene) -> None:
+    incident = await scene.incident()
+    await scene.until_changed(incident, "switch")
+    running = await scene.sternway("undo", incident, "--step", "payments.switch", "--yes")
+    scene.lose_temporal()
+    unknown = await scene.sternway("undo", incident, "--step", "payments.switch", "--yes")
+
+    assert (running.status, f"sternway incidents abort {incident}" in running.error) == (2, True), running
+    assert (unknown.status, unknown.error.rstrip().endswith(f"sternway undo {incident}")) == (2, True), unknown
+    assert not [receipt for receipt in await scene.receipts(incident) if ":undo:" in receipt.key]
+    assert (await scene.sternway("undo", incident, "--yes")).status == 0

@@ -21,6 +21,7 @@ from activities.catalogs import Catalogs
 from activities.directory import Directory
 from activities.mesh.driver import Routing
 from activities.platform.driver import Workload
+from activities.platform.fields import FROZEN, REPLICAS
 from deploy.demo.fleet.releases import HowToRun, how_to_run
 from models.catalog_file import LoadedCatalog, parse
 from models.identity import Key
@@ -204,7 +205,7 @@ class SmallWorld:
     async def set_replicas(self, service: str, fields: Fields) -> None:
         """Returns once they are ready."""
         await self._set_workload(service, fields)
-        wanted = {name.removeprefix("replicas/"): count for name, count in fields.items()}
+        wanted = {name.removeprefix(REPLICAS): count for name, count in fields.items()}
 
         async def ready() -> bool:
             ready = (await self.workload(service)).ready
@@ -218,16 +219,16 @@ class SmallWorld:
 
     async def serve(self, service: str, release: str) -> None:
         """As after a finished deployment: *release* has one replica and all traffic, and may be replaced by another."""
-        if (await self.workload(service)).state.get("frozen"):
-            await self._set_workload(service, {"frozen": None})
-        await self.set_replicas(service, {f"replicas/{release}": 1})
+        if (await self.workload(service)).state.get(FROZEN):
+            await self._set_workload(service, {FROZEN: None})
+        await self.set_replicas(service, {f"{REPLICAS}{release}": 1})
         others = {name.rpartition("/")[2] for name in (await self.routing(service)).state} - {release}
         fields: Fields = {f"weight/{other}": 0 for other in others}
         for each in (release, *others):
             fields |= {f"drain/{each}": None, f"mirror/{each}": None}
         await self.set_weights(service, {**fields, f"weight/{release}": 100})
         if others:
-            await self.set_replicas(service, {f"replicas/{other}": 0 for other in others})
+            await self.set_replicas(service, {f"{REPLICAS}{other}": 0 for other in others})
 
 
 def variable(service: str) -> str:

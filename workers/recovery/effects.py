@@ -9,10 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from activities.platform.fields import FROZEN
+from models.base import SternwayError
 from models.identity import Key
 from models.receipt import Outcome, Receipt, Value
 
 Standing = Literal["in-effect", "undone", "superseded"]
+
+
+class NotByItself(SternwayError):
+    """The step cannot be taken back alone: the incident has no such step, or what came after it may rely on it."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,35 @@ def way_back(found: Sequence[Effect]) -> WayBack:
     last = max((position for position, effect in enumerate(free) if effect.standing == "in-effect"), default=-1)
     below = () if blocked is None else tuple(e for e in found[blocked:] if e.standing == "in-effect")
     return WayBack(tuple(free[: last + 1]), found[blocked] if blocked is not None and below else None, below)
+
+
+def of_step(found: Sequence[Effect], step: str) -> tuple[Effect, ...]:
+    """The changes of one step, of each attempt."""
+    return tuple(effect for effect in found if effect.step == step)
+
+
+def step_back(found: Sequence[Effect], step: str) -> WayBack:
+    """What of *found*, the last first, is to be taken back of one step alone. Raises :class:`NotByItself`."""
+    if not of_step(found, step):
+        known = ", ".join(dict.fromkeys(effect.step for effect in found)) or "nothing"
+        raise NotByItself(f"the incident has changed nothing in a step {step}, so nothing was done; it has {known}")
+    steps = tuple(effect for effect in of_step(found, step) if effect.standing == "in-effect")
+    for effect in steps:
+        later = (one for one in found[: found.index(effect)] if one.step != step and one.standing != "undone")
+        if relying := ", ".join(one.step for one in later if _may_rely(one, effect)):
+            raise NotByItself(
+                f"what was changed after {step} may rely on it, so nothing was done: take {relying} back first, or "
+                "leave out --step to have everything taken back in its order"
+            )
+    return WayBack(steps, None, ())
+
+
+def _may_rely(later: Effect, earlier: Effect) -> bool:
+    """Serving and deploying have nothing to do with each other: what serves may rely on all that was changed for it
+    before, a freeze only carries another one of the same service."""
+    if earlier.change.after.keys() == {FROZEN}:
+        return FROZEN in later.change.after and later.change.resource == earlier.change.resource
+    return later.change.after.keys() != {FROZEN}
 
 
 def _of_plane(plane: str, receipts: Sequence[Receipt]) -> list[Effect]:

@@ -46,6 +46,8 @@ class Word:
     action: str
     by: str
     reason: str
+    step: str | None = None
+    """The only step that it was done to; None: the incident."""
 
 
 def reach(settings: Settings, incident: str) -> tuple[Store | None, Known, str]:
@@ -76,14 +78,13 @@ def _parsed(text: str) -> Catalog:
 
 
 def tell(store: Store, incident: str, known: Known, found: Sequence[Effect], word: Word, end: Ended | None) -> bool:
-    """Record what became of the incident's changes and, with *end*, of itself; False where all of it was recorded.
+    """Record what became of the changes *found* and, with *end*, of the incident; False where all of it was recorded.
 
     Raises ``SternwayError``.
     """
-    news: list[tuple[str, BaseModel | dict[str, str]]] = [
-        *_of_effects(known.steps, found),
-        *_of_others(known.steps, found),
-    ]
+    news: list[tuple[str, BaseModel | dict[str, str]]] = [*_of_effects(known.steps, found)]
+    if word.step is None:
+        news += _of_others(known.steps, found)
     row = known.incident
     over = end is not None and row is not None and row.ended_at is not None and row.phase is end.phase
     if end and not over and (row or news):
@@ -91,7 +92,8 @@ def tell(store: Store, incident: str, known: Known, found: Sequence[Effect], wor
     if not news:
         return False
     source, now = f"{word.action}/{ULID()}", datetime.now(UTC)
-    said = {"action": word.action, "by": word.by, "reason": word.reason}
+    of_step = {"step": word.step} if word.step else {}
+    said = {"action": word.action, "by": word.by, "reason": word.reason, **of_step}
     append(
         store,
         [

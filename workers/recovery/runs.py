@@ -31,6 +31,8 @@ class Run:
     runs: bool
     sentence: str
     """What has become of it: ``its workflow was terminated``."""
+    rollback_runs: bool = False
+    """Whether a rollback that it had begun goes on without it."""
 
 
 async def run_of(client: Client, incident: str, workflow: str | None, service: str | None) -> Run:
@@ -55,7 +57,7 @@ async def run_of(client: Client, incident: str, workflow: str | None, service: s
         sentence = f"its workflow {ENDED.get(last.status, 'has ended')}"
     rollback = await _last(client, f"rollback:{incident}:{service}") if service else None
     if rollback and rollback.status is WorkflowExecutionStatus.RUNNING:
-        sentence += "; the rollback that it had begun still runs"
+        return Run(False, f"{sentence}; the rollback that it had begun still runs", rollback_runs=True)
     return Run(False, sentence)
 
 

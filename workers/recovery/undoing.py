@@ -16,7 +16,7 @@ from activities.driver import Refused, Unavailable
 from models.base import SternwayError
 from models.catalog import Catalog
 from models.receipt import Fence, Outcome
-from workers.recovery.effects import Effect, WayBack, effects, way_back
+from workers.recovery.effects import Effect, WayBack, effects, of_step, step_back, way_back
 from workers.recovery.planes import Gathered, NotUndone, Place, Plane, gather, patiently, serves
 
 Came = Literal["restored", "already", "superseded", "failed"]
@@ -41,10 +41,14 @@ class Taken:
 
 
 class Undoing:
-    """One incident's. *place*: where it is, as far as somebody other than the control planes knows."""
+    """One incident's, or that of one *step* of it. *place*: where it is, as far as somebody other than the control
+    planes knows."""
 
-    def __init__(self, incident: str, catalog: Catalog, asked: Sequence[Plane], place: Place | None) -> None:
+    def __init__(
+        self, incident: str, catalog: Catalog, asked: Sequence[Plane], place: Place | None, step: str | None = None
+    ) -> None:
         self.incident = incident
+        self._step = step
         self._catalog = catalog
         self._asked = tuple(asked)
         self._by_name = {plane.name: plane for plane in asked}
@@ -55,8 +59,14 @@ class Undoing:
         """Control planes that did not answer, and why, which have nothing to do with where the incident is."""
 
     @property
+    def meant(self) -> tuple[Effect, ...]:
+        """The changes that should be as before in the end, the last first."""
+        return self.found if self._step is None else of_step(self.found, self._step)
+
+    @property
     def way(self) -> WayBack:
-        return way_back(self.found)
+        """Raises :class:`~workers.recovery.effects.NotByItself`."""
+        return way_back(self.found) if self._step is None else step_back(self.found, self._step)
 
     async def look(self) -> None:
         """Find out what it has changed. Raises :class:`Unreachable` where that cannot be known as a whole."""
@@ -89,7 +99,7 @@ class Undoing:
         """What the control planes want and somebody does not have yet, also from an earlier undoing. Missing data never
         passes: one that does not answer has not confirmed."""
         troubles: list[str] = []
-        for name, place in sorted({(e.plane, self._place_of(e)) for e in self.found}, key=str):
+        for name, place in sorted({(e.plane, self._place_of(e)) for e in self.meant}, key=str):
             try:
                 missing = await patiently(partial(self._by_name[name].unconfirmed, place))
             except (Unavailable, Refused) as no:

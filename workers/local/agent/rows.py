@@ -136,13 +136,14 @@ class Rows:
 
     def _require_unfrozen(self, region: str, service: str, release: str) -> None:
         resource = f"{region}/{service}"
-        froze = self._ledger.last_change(resource, FROZEN)
+        froze = self._ledger.standing_change(resource, FROZEN)
         if froze and froze.after[FROZEN]:
-            incident = Key.parse(froze.key).incident
+            key = Key.parse(froze.key)
             raise DeploymentRefused(
-                f"{service} in {region} is frozen by incident {incident} since {froze.at:%Y-%m-%d %H:%M:%S} UTC, so "
-                f"{release} was not deployed; the incident thaws it when it has recovered, and "
-                f"'sternway incidents abort {incident}' or, without Temporal, 'sternway undo {incident}' takes it back"
+                f"{service} in {region} is frozen by incident {key.incident} since {froze.at:%Y-%m-%d %H:%M:%S} UTC, "
+                f"so {release} was not deployed. While the incident runs, it thaws it when it has recovered, and "
+                f"'sternway incidents abort {key.incident}' takes back all that it has done; once it has ended, "
+                f"'sternway undo {key.incident} --step {key.step}' lifts the freeze and nothing else"
             )
 
     def deployments(self, region: str, service: str) -> tuple[Deployment, ...]:

@@ -9,14 +9,15 @@ from activities.control_plane import ControlPlane
 from activities.driver import Unavailable
 from activities.mesh.driver import Routing
 from activities.platform.driver import Workload
+from activities.platform.fields import REPLICAS
 from deploy.demo.fleet.releases import RELEASES, SERVICES, how_to_run
 from models.base import Frozen, SternwayError
 from models.identity import Key
 from models.receipt import Fields, Receipt
 from workers.local.demo.stack import REGIONS, Stack
 
-REPLICAS = {"payments": 2}
-"""Of each release and region; one where nothing is said."""
+SEVERAL = {"payments": 2}
+"""Replicas of each release and region; one where nothing is said."""
 
 READY_SECONDS = 45.0
 
@@ -59,7 +60,7 @@ class Fleet:
         await asyncio.gather(*(self.scale(r, service, before, 0) for r in REGIONS))
 
     async def scale(self, region: str, service: str, release: str, replicas: int) -> Receipt:
-        return await self._change(self._agent, _workload(region, service), {f"replicas/{release}": replicas})
+        return await self._change(self._agent, _workload(region, service), {f"{REPLICAS}{release}": replicas})
 
     async def switch(self, region: str, service: str, release: str, before: str | None = None) -> Receipt:
         """All traffic of *region* to *release*, and note that it is deployed now."""
@@ -95,7 +96,7 @@ class Fleet:
 
 
 def _replicas(service: str) -> int:
-    return REPLICAS.get(service, 1)
+    return SEVERAL.get(service, 1)
 
 
 def _workload(region: str, service: str) -> str:

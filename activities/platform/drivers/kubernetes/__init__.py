@@ -26,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -97,24 +98,25 @@ class KubernetesPlatform:
             deployments = await self._server.deployments()
             fenced = [at for one in deployments if (at := records.fences(one).get(incident))]
             at = min(fenced, default=now)
-            try:
+            if len(fenced) == len(deployments):
+                return Fence(incident=incident, at=at)
+            with suppress(Overtaken):
                 for deployment in deployments:
                     if incident not in records.fences(deployment):
                         await self._server.write(deciding.fence(deployment, incident, at))
-            except Overtaken:
-                continue
-            return Fence(incident=incident, at=at)
         raise _no_rest("the Deployments")
 
     async def _carry_out(self, region: str, service: str, decide: Callable[[Service], Receipt | Write]) -> Receipt:
+        """Answers once a look finds nothing left to write: a Deployment may have been made since the one before."""
         for _ in range(ATTEMPTS):
             seen = await self._look(region, service)
-            try:
-                while isinstance(answer := decide(seen), Write):
+            answer = decide(seen)
+            if isinstance(answer, Receipt):
+                return answer
+            with suppress(Overtaken):
+                while isinstance(answer, Write):
                     seen = seen.with_written(await self._server.write(answer))
-            except Overtaken:
-                continue
-            return answer
+                    answer = decide(seen)
         raise _no_rest(f"{region}/{service}")
 
     async def _look(self, region: str, service: str) -> Service:

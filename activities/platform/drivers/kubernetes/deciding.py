@@ -109,7 +109,7 @@ def undo(seen: Service, key: Key, at: datetime) -> Receipt | Write:
     """The next write of taking *key* (of the *do*) back, or its receipt once that is done. Raises ``Refused``."""
     carried = [record for thing in seen.things if (record := record_of(thing, key))]
     names = carried[0].things if carried else tuple(named(one) for one in seen.deployments)
-    receipt = records.receipt_of(seen, key.undo()) or _undone(seen, key, carried, at)
+    receipt = records.undoing_of(seen, key) or _undone(seen, key, carried, at)
     for thing in seen.things:
         if named(thing) in names and not record_of(thing, key.undo()):
             do = record_of(thing, key)

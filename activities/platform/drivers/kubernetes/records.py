@@ -86,6 +86,17 @@ def receipt_of(seen: Service, key: Key) -> Receipt | None:
     return next((record.receipt for thing in seen.things if (record := record_of(thing, key))), None)
 
 
+def undoing_of(seen: Service, key: Key) -> Receipt | None:
+    """The receipt of taking *key* back; also while only a part of its objects has it.
+
+    That it never happened counts while no object has it: this is written on one Deployment after the other, and a late
+    call may come to one that was not reached yet. Then there is something to take back, and it is.
+    """
+    happened = receipt_of(seen, key) is not None
+    found = (record.receipt for thing in seen.things if (record := record_of(thing, key.undo())))
+    return next((one for one in found if not (happened and one.outcome is Outcome.NEVER_HAPPENED)), None)
+
+
 def fenced(seen: Service, incident: str) -> bool:
     return any(incident in fences(deployment) for deployment in seen.deployments)
 
@@ -99,10 +110,14 @@ def next_time(seen: Service, now: datetime) -> datetime:
 
 def receipts_of(things: Iterable[Thing], incident: str) -> tuple[Receipt, ...]:
     """Oldest first. An undoing counts once all objects that there still are have its receipt: until then somebody has
-    to finish it."""
+    to finish it. That a change never happened counts as in :func:`undoing_of`."""
     carried = {named(thing): {record.receipt.key: record for record in records(thing)} for thing in things}
+    kept = [one for by_key in carried.values() for one in by_key.values() if _incident(one) == incident]
+    happened = {str(Key.parse(one.receipt.key).undo()) for one in kept if one.receipt.outcome is Outcome.APPLIED}
     found = {
-        key: record for one in carried.values() for key, record in one.items() if Key.parse(key).incident == incident
+        one.receipt.key: one
+        for one in kept
+        if not (one.receipt.outcome is Outcome.NEVER_HAPPENED and one.receipt.key in happened)
     }
     whole = (
         record.receipt
@@ -116,7 +131,7 @@ def with_record(thing: Thing, record: Record) -> str:
     """The annotation with *record*. Raises :class:`~activities.driver.Refused` where there is no room."""
     kept, undoing = records(thing), record.receipt.outcome is not Outcome.APPLIED
     while len(text := _RECORDS.dump_json((*kept, record))) > ROOM:
-        newest = {Key.parse(one.receipt.key).incident: one.receipt.at for one in kept}
+        newest = {_incident(one): one.receipt.at for one in kept}
         oldest = min(newest, key=lambda incident: newest[incident], default=None)
         if oldest is None or newest[oldest] > record.receipt.at - KEPT:
             if undoing:
@@ -125,5 +140,9 @@ def with_record(thing: Thing, record: Record) -> str:
                 f"{named(thing)} has no room for another receipt: those of the last {KEPT.days} days fill "
                 f"{ROOM // 1024} KiB of its annotation {RECEIPTS}; look at what changes it that often"
             )
-        kept = tuple(one for one in kept if Key.parse(one.receipt.key).incident != oldest)
+        kept = tuple(one for one in kept if _incident(one) != oldest)
     return text.decode()
+
+
+def _incident(record: Record) -> str:
+    return Key.parse(record.receipt.key).incident
