@@ -17,7 +17,7 @@ from models.settings import Settings
     [
         ("STERNWAY_GATEWAY_PORT", "abc", "STERNWAY_GATEWAY_PORT cannot be used: Input should be a valid integer"),
         ("STERNWAY_LOG_FORMAT", "xml", "STERNWAY_LOG_FORMAT cannot be used: Input should be 'json' or 'console'"),
-        ("STERNWAY_ALERT_TOKENS", "s3cret", "STERNWAY_ALERT_TOKENS cannot be used: Value error, it must be a JSON"),
+        ("STERNWAY_ALERT_TOKENS", "s3cret", "STERNWAY_ALERT_TOKENS cannot be used: Value error, it must be JSON: an"),
         ("STERNWAY_ALERT_TOKENS", '["s3cret"]', "STERNWAY_ALERT_TOKENS cannot be used: Input should be a valid dict"),
         ("STERNWAY_ALERT_TOKENS", '{"alertmanager": 5}', "STERNWAY_ALERT_TOKENS cannot be used: Input should be"),
     ],
