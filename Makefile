@@ -25,8 +25,8 @@ demo: setup ## one bad release, from the alert to the verified recovery (ARGS="-
 test: setup ## the tests, on two processes (ARGS="-n 0 -k saga" for some of them, on one)
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
-chaos: setup ## every part killed at every point: a sample of 20 minutes (ARGS="--seed 7 --only 'kill -9 mesh'")
-	@$(BIN)/python -m tests.chaos --minutes 20 $(ARGS)
+chaos: setup ## every part killed at every point: a sample of 25 minutes (ARGS="--seed 7 --only 'kill -9 mesh'")
+	@$(BIN)/python -m tests.chaos --minutes 25 $(ARGS)
 
 chaos-full: setup ## all of the matrix on three worlds, about an hour and a half; writes docs/reference/chaos.md
 	@$(BIN)/python -m tests.chaos --full --worlds 3 --report docs/reference/chaos.md $(ARGS)

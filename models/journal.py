@@ -121,7 +121,7 @@ class Ended(Reported):
 
 
 class OperatorSaid(Reported):
-    """A word that was accepted. An approval of a stage has its ``stage`` besides, and an undoing of one step its ``step``."""
+    """A word that was accepted. An approval of a stage names it besides, and an undoing of one step names that."""
 
     action: str
     by: str = ""

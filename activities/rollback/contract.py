@@ -77,7 +77,7 @@ class LockRequest(Frozen):
 
 
 class Outranked(Frozen):
-    """A lock's word to its holder, which gives way at the next boundary of its stages."""
+    """A lock's word to its holder, which gives way once the changes of its stage are made and checked."""
 
     service: str
     by: LockRequest | None
