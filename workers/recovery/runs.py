@@ -20,7 +20,6 @@ ENDED: dict[WorkflowExecutionStatus | None, str] = {
     WorkflowExecutionStatus.FAILED: "failed",
     WorkflowExecutionStatus.TIMED_OUT: "timed out",
     WorkflowExecutionStatus.CANCELED: "was cancelled",
-    WorkflowExecutionStatus.COMPLETED: "ended without a record of its end",
 }
 
 
