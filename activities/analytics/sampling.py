@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from activities.analytics.telemetry import Telemetry
 from activities.analytics.verdict import judge_absolute
 from models.catalog import Catalog
 from models.observation import Observation
 from models.telemetry import Window, WindowReading, between
+
+BACK_WITHIN = 5.0
+"""Seconds in which a source that is away is looked for again; those who ask give it not much more for the answer."""
 
 
 def slow_threshold(catalog: Catalog, service: str) -> float | None:
@@ -18,11 +22,17 @@ def slow_threshold(catalog: Catalog, service: str) -> float | None:
 
 
 async def observe_window(telemetry: Telemetry, catalog: Catalog, service: str, seconds: float) -> WindowReading:
-    """What *service* counts within *seconds* from now."""
-    slow_ms = slow_threshold(catalog, service)
-    earlier = await telemetry.totals(service, slow_ms)
-    await asyncio.sleep(seconds)
-    return between(earlier, await telemetry.totals(service, slow_ms))
+    """What *service* counts within *seconds* from now, or from when its source is back, if that is soon.
+
+    A proxy that was killed is there again in a moment; a plan that is made meanwhile would be held for a person.
+    """
+    slow_ms, began = slow_threshold(catalog, service), time.monotonic()
+    while True:
+        earlier = await telemetry.totals(service, slow_ms)
+        await asyncio.sleep(seconds)
+        window = between(earlier, await telemetry.totals(service, slow_ms))
+        if isinstance(window, Window) or time.monotonic() - began > BACK_WITHIN:
+            return window
 
 
 async def observe(telemetry: Telemetry, catalog: Catalog, service: str, seconds: float) -> Observation:
