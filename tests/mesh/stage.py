@@ -152,16 +152,27 @@ class Stage:
         return (self.folder / f"{name}.log").read_text()
 
     async def settled(self) -> None:
-        """Wait until the Envoy has all that is wanted, of all replicas."""
+        """Wait until the Envoy serves and has all that is wanted, of all replicas.
+
+        It is asked itself, and first: for a moment the control plane still counts what a killed one had.
+        """
 
         async def complete() -> bool:
             return (
-                await self.answering()
+                await self.serving()
+                and await self.answering()
                 and self.agent.seen >= self.agent.version
                 and not any(service["missing"] for service in self.status["services"].values())
             )
 
         await until(complete, 15, "the proxy has all that is wanted")
+
+    async def serving(self) -> bool:
+        """Whether the Envoy has its first configuration and accepts connections."""
+        try:
+            return (await self.client.get(f"http://127.0.0.1:{self.envoy_admin}/ready")).is_success
+        except httpx.TransportError:
+            return False
 
     async def answering(self) -> bool:
         """Whether the control plane answers; its answer is ``status`` then."""
