@@ -39,6 +39,10 @@ class Key(Frozen):
         """The key of the call that takes this one back."""
         return self.model_copy(update={"action": "undo"})
 
+    def done(self) -> Key:
+        """The key of the call that this one takes back."""
+        return self.model_copy(update={"action": "do"})
+
     @classmethod
     def parse(cls, text: str) -> Key:
         """The key that was written as *text*. The step may hold colons, the incident may not. Raises ``ValueError``."""

@@ -171,11 +171,16 @@ async def _state(directory: Directory, catalog: Catalog, scope: Scope) -> Servic
         return await read_state(directory, scope)
     except (Refused, Unavailable) as error:
         mesh, platform = (catalog.driver(of, scope.region, scope.service) for of in ("mesh", "platform"))
-        raise SternwayError(
+        where = (
             f"{error}. For {scope.service} in {scope.region} the catalog has the mesh {mesh.kind} at {mesh.url} and "
-            f"the platform {platform.kind} at {platform.url}: correct the url there, or start what is not running "
-            f"(`sternway mesh --region {scope.region}`, `sternway agent`)"
-        ) from error
+            f"the platform {platform.kind} at {platform.url}"
+        )
+        if isinstance(error, Refused):
+            raise SternwayError(where) from error
+        ours = [f"`sternway mesh --region {scope.region}`"] if mesh.kind == "envoy" else []
+        ours += ["`sternway agent`"] if platform.kind == "local" else []
+        start = f", or start what is not running ({', '.join(ours)})" if ours else ""
+        raise SternwayError(f"{where}: correct the url there{start}") from error
 
 
 async def _assess(

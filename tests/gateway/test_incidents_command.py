@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from activities.analytics.store.journal import append
+from models.base import SternwayError
 from models.journal import JournalEntry, Started, StepReported
 from tests.gateway.running_gateway import PEOPLE, Gateway, alert, message
 from tests.waiting import until
@@ -87,6 +88,19 @@ async def test_a_persons_word_reaches_the_incident_or_is_refused_with_its_reason
     assert "nothing waits for ada" in str(refused.exception)
     done = await run("abort", incident, "--by", "ada", "--reason", "false alarm")
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"{incident}: aborted by ada")
+
+
+async def test_whom_the_machine_has_no_name_for_is_asked_for_one(
+    run: Run, incident: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    refused = await run("abort", incident)
+    assert isinstance(refused.exception, SternwayError)
+    assert "say it with --by NAME" in str(refused.exception)
+    assert (await run("abort", incident, "--by", "a person")).exit_code == 0
 
 
 async def test_an_approval_of_a_stage_names_it_and_is_not_one_of_the_plan(run: Run, incident: str) -> None:

@@ -135,8 +135,7 @@ class Cluster:
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         self._keep("MODIFIED", plural, new)
         if plural == "deployments" and not status:
-            if new["spec"]["template"] != old["spec"]["template"] and not new["spec"].get("paused"):
-                self._roll_out(new)
+            self._roll_out(new)
             self._tell_controller(name)
         return self.get(plural, name)
 
@@ -174,7 +173,11 @@ class Cluster:
             self._tell_controller(name)
 
     def _roll_out(self, deployment: Object) -> None:
+        """A ReplicaSet of its template, unless it has one; a paused Deployment waits until somebody resumes it."""
         meta, spec = deployment["metadata"], deployment["spec"]
+        owned = (one for one in self.list("replicasets") if one["metadata"]["ownerReferences"][0]["uid"] == meta["uid"])
+        if spec.get("paused") or any(one["spec"]["template"] == spec["template"] for one in owned):
+            return
         generation = meta["generation"]
         self.create(
             "replicasets",

@@ -46,8 +46,11 @@ class Place:
     async def read(self) -> Workload:
         return await self.driver.read("eu", SERVICE)
 
-    async def change(self, step: str, fields: Fields, expected: int | None = None, incident: str = OURS) -> Receipt:
-        return await self.driver.change(Key(incident=incident, step=step), "eu", SERVICE, fields, expected)
+    async def change(
+        self, step: str, fields: Fields, expected: int | None = None, incident: str = OURS, attempt: int = 1
+    ) -> Receipt:
+        key = Key(incident=incident, step=step, attempt=attempt)
+        return await self.driver.change(key, "eu", SERVICE, fields, expected)
 
     async def undo(self, step: str, incident: str = OURS) -> Receipt:
         return await self.driver.undo(Key(incident=incident, step=step), "eu", SERVICE)
@@ -55,6 +58,9 @@ class Place:
     def impatient(self) -> KubernetesPlatform:
         """Another client, that waits for no answer longer than it takes to see that none comes."""
         return connect(self.server.url, 0.3)
+
+    def paused(self) -> list[bool]:
+        return [one["spec"].get("paused", False) for one in self.cluster.list("deployments")]
 
     def wanted(self) -> dict[str, int]:
         return {one["metadata"]["name"]: one["spec"]["replicas"] for one in self.cluster.list("deployments")}
@@ -236,6 +242,15 @@ async def test_a_fence_reaches_every_service_of_the_namespace_and_nothing_else(p
     assert "annotations" not in place.cluster.get("deployments", "stranger-v1")["metadata"]
 
 
+async def test_the_fence_of_another_incident_puts_nobody_s_plan_out_of_date(place: Place) -> None:
+    expected = (await place.read()).generation
+    await place.driver.fence("01OTHER")
+    assert (await place.read()).generation == expected
+    receipt = await place.change("scale", {"replicas/v2": 4}, expected)
+    await place.driver.fence(OURS)
+    assert (await place.read()).generation == receipt.generation
+
+
 # Autoscalers
 
 
@@ -330,8 +345,42 @@ async def test_undoing_a_freeze_leaves_paused_what_was_paused_before(place: Plac
     receipt = await place.change("freeze", {"frozen": True})
     assert (receipt.before, receipt.generation) == ({"frozen": None}, (await place.read()).generation)
     assert (await place.undo("freeze")).outcome is Outcome.RESTORED
-    paused = [one["spec"].get("paused", False) for one in place.cluster.list("deployments")]
-    assert paused == [True, False]
+    assert place.paused() == [True, False]
+
+
+async def test_an_undoing_that_somebody_has_overtaken_at_one_object_does_not_say_that_all_is_restored(
+    place: Place,
+) -> None:
+    await place.change("freeze", {"frozen": True})
+    place.server.before += [lambda: None, lambda: place.cluster.patch_spec("deployments", "dispatch-v2", paused=False)]
+    assert (await place.undo("freeze")).outcome is Outcome.SUPERSEDED
+    assert [one.outcome for one in await place.driver.receipts(OURS)] == [Outcome.APPLIED, Outcome.SUPERSEDED]
+    assert (await place.undo("freeze")).outcome is Outcome.SUPERSEDED, "as often as it is asked"
+
+
+async def test_a_thaw_rolls_out_nothing_that_somebody_had_paused_before_the_freeze(place: Place) -> None:
+    place.cluster.patch_spec("deployments", "dispatch-v1", paused=True)
+    place.cluster.patch_spec("deployments", "dispatch-v1", template=template("v1", image="held back"))
+    rolled_out = place.cluster.list("replicasets")
+    await place.change("freeze", {"frozen": True})
+    assert (await place.change("thaw", {"frozen": None})).outcome is Outcome.APPLIED
+    assert place.paused() == [True, False]
+    assert place.cluster.list("replicasets") == rolled_out
+
+
+async def test_a_freeze_that_was_found_by_a_second_attempt_is_thawed(place: Place) -> None:
+    await place.change("freeze", {"frozen": True})
+    await place.change("freeze", {"frozen": True}, attempt=2)
+    await place.change("thaw", {"frozen": None}, attempt=2)
+    assert place.paused() == [False, False]
+
+
+async def test_what_a_paused_deployment_holds_back_is_rolled_out_when_somebody_resumes_it(place: Place) -> None:
+    place.cluster.patch_spec("deployments", "dispatch-v1", paused=True)
+    place.cluster.patch_spec("deployments", "dispatch-v1", template=template("v1", image="held back"))
+    before = len(place.cluster.list("replicasets"))
+    place.cluster.patch_spec("deployments", "dispatch-v1", paused=False)
+    assert len(place.cluster.list("replicasets")) == before + 1
 
 
 async def test_a_freeze_that_outlived_its_incident_is_lifted_alone(place: Place) -> None:
@@ -413,15 +462,26 @@ async def test_it_needs_what_the_role_allows_and_no_more(place: Place) -> None:
     await place.change("autoscaler-overtaken", {"replicas/v2": 7})
     await place.driver.fence(OURS)
     await place.driver.receipts(OURS)
-    (role,) = (one for one in yaml.safe_load_all(ACCESS.read_text()) if one["kind"] == "Role")
-    allowed = {
+    assert place.server.asked == allowed("sternway")
+
+
+async def test_whoever_only_looks_needs_what_the_reader_s_role_allows_and_no_more(place: Place) -> None:
+    await place.read()
+    await place.driver.receipts(OURS)
+    assert place.server.asked == allowed("sternway-reader")
+
+
+def allowed(name: str) -> set[tuple[str, str, str]]:
+    """By the Role of that name."""
+    kept = yaml.safe_load_all(ACCESS.read_text())
+    (role,) = (one for one in kept if (one["kind"], one["metadata"]["name"]) == ("Role", name))
+    return {
         (group, resource, verb)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    assert place.server.asked == allowed
 
 
 @pytest.mark.parametrize(

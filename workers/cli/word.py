@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from models.base import SternwayError
+
+
+def _login() -> str:
+    """Raises :class:`~models.base.SternwayError` where the process's user has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # OSError since Python 3.13
+        raise SternwayError("nobody here knows your name, and it is recorded: say it with --by NAME") from error
+
 
 def _not_blank(value: str) -> str:
     if not value.strip():
@@ -18,7 +28,7 @@ By = Annotated[
     str,
     typer.Option(
         help="Who you are; it is recorded.",
-        default_factory=getpass.getuser,
+        default_factory=_login,
         show_default="your login name",
         callback=_not_blank,
     ),

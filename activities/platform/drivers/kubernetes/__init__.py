@@ -7,7 +7,7 @@ template. Nothing here keeps anybody from making another Deployment, nor from re
 
 A change and its receipt are one write, a JSON patch with a ``test`` of ``metadata.resourceVersion``
 (:mod:`~activities.platform.drivers.kubernetes.records`; why, is in decision 0016). ``expected`` is compared with the
-:attr:`~activities.platform.drivers.kubernetes.objects.Service.generation` that was read with the object, so a write of
+:func:`~activities.platform.drivers.kubernetes.records.generation` that was read with the object, so a write of
 *another* Deployment of the service in the same moment is not noticed. Autoscalers are pinned to the number that is
 wanted, and let go by undoing.
 
@@ -68,7 +68,7 @@ class KubernetesPlatform:
             seen, replica_sets = await asyncio.gather(self._look(region, service), self._server.replica_sets(service))
             unseen = [objects.named(one) for one in seen.deployments if not one.observed]
             if not unseen:
-                return objects.workload(seen, replica_sets)
+                return objects.workload(seen, records.generation(seen), replica_sets)
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"the deployment controller has not looked at the last change of {', '.join(unseen)}, so nobody "

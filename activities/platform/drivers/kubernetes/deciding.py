@@ -41,7 +41,7 @@ def change(seen: Service, key: Key, fields: Fields, expected: int | None, at: da
         return _begin(seen, key, fields, expected, at, ended)
     if not ended and not records.receipt_of(seen, key.undo()):
         things = next(record.things for thing in seen.things if (record := record_of(thing, key)))
-        for thing, values in _parts(seen, first.after):
+        for thing, values in _parts(seen, key, first.after):
             if named(thing) in things and not record_of(thing, key):
                 return _write(thing, first, things, values if _as_before(thing, first) else {})
     return first
@@ -59,9 +59,10 @@ def _begin(seen: Service, key: Key, fields: Fields, expected: int | None, at: da
     missing = [name for name in fields if name != FROZEN and name not in state]
     if missing:
         raise Refused(f"{seen.resource} has no Deployment for {', '.join(missing)}; deploy the release first")
-    if expected is not None and expected != seen.generation:
-        raise Moved(Conflict(resource=seen.resource, expected=expected, generation=seen.generation, state=state))
-    parts = tuple(_parts(seen, fields))
+    generation = records.generation(seen)
+    if expected is not None and expected != generation:
+        raise Moved(Conflict(resource=seen.resource, expected=expected, generation=generation, state=state))
+    parts = tuple(_parts(seen, key, fields))
     for thing, _ in parts:
         if reason := reconciled_by(thing):
             raise Refused(reason)
@@ -70,21 +71,25 @@ def _begin(seen: Service, key: Key, fields: Fields, expected: int | None, at: da
         resource=seen.resource,
         before={name: state.get(name) for name in fields},
         after=dict(fields),
-        generation=seen.generation + sum(isinstance(thing, Deployment) for thing, _ in parts),
+        generation=generation + sum(isinstance(thing, Deployment) for thing, _ in parts),
         outcome=Outcome.APPLIED,
         at=records.next_time(seen, at),
     )
     return _write(parts[0][0], receipt, tuple(named(thing) for thing, _ in parts), parts[0][1])
 
 
-def _parts(seen: Service, fields: Fields) -> Iterator[tuple[Thing, Values]]:
-    """The objects that *fields* are about, and what each should want."""
+def _parts(seen: Service, key: Key, fields: Fields) -> Iterator[tuple[Thing, Values]]:
+    """The objects that *fields* are about, and what each should want.
+
+    A thaw gives each Deployment back what the same incident's freeze found: one that somebody had paused stays so, as
+    resuming it would roll out what they hold back.
+    """
     for deployment in seen.deployments:
         values: Values = {}
         if f"{REPLICAS}{deployment.release}" in fields:
             values["/spec/replicas"] = fields[f"{REPLICAS}{deployment.release}"]
         if FROZEN in fields:
-            values["/spec/paused"] = bool(fields[FROZEN])
+            values["/spec/paused"] = bool(fields[FROZEN]) or records.found_paused(deployment, key.incident)
         if values:
             yield deployment, values
     for autoscaler in seen.autoscalers:
@@ -115,7 +120,7 @@ def undo(seen: Service, key: Key, at: datetime) -> Receipt | Write:
             do = record_of(thing, key)
             ours = do is not None and receipt.outcome is Outcome.RESTORED and _ours(thing, do)
             return _write(thing, receipt, names, do.was if do and ours else {})
-    return receipt
+    return records.judged(seen.things, receipt)
 
 
 def _undone(seen: Service, key: Key, carried: list[Record], at: datetime) -> Receipt:
@@ -134,7 +139,7 @@ def _undone(seen: Service, key: Key, carried: list[Record], at: datetime) -> Rec
         resource=seen.resource,
         before=current,
         after=do.before if do and outcome is Outcome.RESTORED else current,
-        generation=seen.generation + len(touched),
+        generation=records.generation(seen) + len(touched),
         outcome=outcome,
         at=records.next_time(seen, at),
     )

@@ -142,12 +142,6 @@ class Service:
         return (*self.deployments, *self.autoscalers)
 
     @property
-    def generation(self) -> int:
-        """The sum of the Deployments' generations. Each write of a Deployment's spec or annotations adds 1, whoever
-        writes; a status does not."""
-        return sum(deployment.metadata.generation for deployment in self.deployments)
-
-    @property
     def state(self) -> Fields:
         replicas: Fields = {f"{REPLICAS}{one.release}": one.spec.replicas for one in self.deployments}
         return {**replicas, FROZEN: True} if all(one.spec.paused for one in self.deployments) else replicas
@@ -188,9 +182,9 @@ def service(resource: str, deployments: tuple[Deployment, ...], autoscalers: tup
     return Service(resource, deployments, tuple(a for a in aimed if a.spec.scale_target_ref.name in names))
 
 
-def workload(seen: Service, replica_sets: tuple[ReplicaSet, ...]) -> Workload:
+def workload(seen: Service, generation: int, replica_sets: tuple[ReplicaSet, ...]) -> Workload:
     return Workload(
-        generation=seen.generation,
+        generation=generation,
         state=seen.state,
         replicas={one.release: one.spec.replicas for one in seen.deployments},
         ready={one.release: one.status.ready_replicas for one in seen.deployments},

@@ -65,6 +65,15 @@ def fences(deployment: Deployment) -> dict[str, datetime]:
         raise Refused(_spoilt(deployment, FENCES)) from error
 
 
+def generation(seen: Service) -> int:
+    """What a change may expect: the sum of the Deployments' generations, without the fences.
+
+    Each write of a Deployment's spec or annotations adds 1 to its own, whoever writes; a status does not. A fence is
+    such a write too, but it says nothing about the service: nobody's plan is out of date by it.
+    """
+    return sum(deployment.metadata.generation - len(fences(deployment)) for deployment in seen.deployments)
+
+
 def fences_text(fenced: Mapping[str, datetime]) -> str:
     """What :func:`fences` reads."""
     return _FENCES.dump_json(dict(fenced)).decode()
@@ -101,6 +110,24 @@ def fenced(seen: Service, incident: str) -> bool:
     return any(incident in fences(deployment) for deployment in seen.deployments)
 
 
+def found_paused(deployment: Deployment, incident: str) -> bool:
+    """Whether the incident froze it, and somebody else had paused it before."""
+    ours = [one for one in records(deployment) if _incident(one) == incident and one.now.get("/spec/paused")]
+    standing = [one for one in ours if not record_of(deployment, Key.parse(one.receipt.key).undo())]
+    return bool(standing and standing[0].was["/spec/paused"])
+
+
+def judged(things: Iterable[Thing], receipt: Receipt) -> Receipt:
+    """What all objects make of it: an undoing has not restored everything where it left one of them alone, because
+    somebody wrote it after the undoing had begun elsewhere."""
+    if receipt.outcome is not Outcome.RESTORED:
+        return receipt
+    undone = Key.parse(receipt.key)
+    pairs = ((record_of(thing, undone.done()), record_of(thing, undone)) for thing in things)
+    left = any(do and undoing and do.was and not undoing.now for do, undoing in pairs)
+    return receipt.model_copy(update={"outcome": Outcome.SUPERSEDED}) if left else receipt
+
+
 def next_time(seen: Service, now: datetime) -> datetime:
     """*now*, or a moment after the latest receipt of the service: the clocks of those who write need not agree, and
     the order of the receipts is that of their times."""
@@ -108,9 +135,11 @@ def next_time(seen: Service, now: datetime) -> datetime:
     return max([now, *(at + timedelta(microseconds=1) for at in latest)])
 
 
-def receipts_of(things: Iterable[Thing], incident: str) -> tuple[Receipt, ...]:
+def receipts_of(given: Iterable[Thing], incident: str) -> tuple[Receipt, ...]:
     """Oldest first. An undoing counts once all objects that there still are have its receipt: until then somebody has
-    to finish it. That a change never happened counts as in :func:`undoing_of`."""
+    to finish it. That a change never happened counts as in :func:`undoing_of`, that it was taken back as in
+    :func:`judged`."""
+    things = tuple(given)
     carried = {named(thing): {record.receipt.key: record for record in records(thing)} for thing in things}
     kept = [one for by_key in carried.values() for one in by_key.values() if _incident(one) == incident]
     happened = {str(Key.parse(one.receipt.key).undo()) for one in kept if one.receipt.outcome is Outcome.APPLIED}
@@ -120,7 +149,7 @@ def receipts_of(things: Iterable[Thing], incident: str) -> tuple[Receipt, ...]:
         if not (one.receipt.outcome is Outcome.NEVER_HAPPENED and one.receipt.key in happened)
     }
     whole = (
-        record.receipt
+        judged(things, record.receipt)
         for key, record in found.items()
         if record.receipt.outcome is Outcome.APPLIED or all(key in carried.get(thing, {key}) for thing in record.things)
     )
