@@ -49,6 +49,8 @@ class Circumstances(Frozen):
     """Multiples of the rate that would just use the error budget up."""
     failing: float | None
     """Share of the users' requests that fail, 0 to 1."""
+    bad: float | None
+    """Share of them that misses an objective, which includes those that are only too slow, 0 to 1."""
     requests: int
     """Of the users, that this was measured on."""
     rate: float | None

@@ -72,7 +72,8 @@ class RollbackPlan(Frozen):
     expected: Expectation
     selected_because: str
     priority: int = 0
-    """A rollback with a higher one takes the lock of a service over from those with lower ones, between two stages."""
+    """A rollback with a higher one takes the lock of a service over from those with lower ones, which finish or leave
+    off where nothing is half done: see :class:`activities.rollback.contract.Outranked`."""
 
     @property
     def first(self) -> ServiceRollback:

@@ -19,6 +19,6 @@ class Recollection(Frozen):
     deployments: tuple[Deployment, ...] = ()
     """As delivery systems told of them; the platform's own history comes with the service's state."""
     durations: dict[str, float] = {}
-    """Seconds by strategy, 95th percentile: from the first step until traffic had left the bad release, where nobody
+    """Seconds by strategy, 95th percentile: from the first step until traffic had left the bad release, where no person
     had to be waited for. Of the service in any region or, where it has too few, of all services. A strategy that is
     missing: not known."""

@@ -29,7 +29,7 @@ class RollbackStart(Scope):
 
 class RollbackResult(Frozen):
     outcome: Literal["done", "stale", "compensated", "aborted", "held"]
-    """``stale``: the world had moved, nothing was done, plan again."""
+    """``stale``: nothing of it is in effect, because the world had moved or another went first: plan again."""
     sentence: str
     steps: tuple[StepRecord, ...]
     verdict: Verdict | None

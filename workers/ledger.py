@@ -162,7 +162,7 @@ class Ledger:
         _check_incident(incident)
         with self._lock:
             rows = self.connection.execute(query, (f"{incident}:", f"{incident};")).fetchall()  # ; comes after :
-        return tuple(Receipt.model_validate_json(row[0]) for row in rows)
+        return tuple(Receipt.of_any_build(row[0]) for row in rows)
 
     def fence(self, incident: str, now: datetime) -> datetime:
         """Refuse every new change of the incident from now on; when it was fenced first. Raises :class:`KeyMisused`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -56,8 +57,8 @@ class Execution:
         self._met_trouble = False
         self.verdict: Verdict | None = None
         self.steps: tuple[StepRecord, ...] = ()
-        self._left_in_place: dict[str, str] = {}
-        """What is said of each rollback that an abort can no longer undo: the last word of its last attempt."""
+        self._left_in_place: dict[int, str] = {}
+        """What is said of each attempt whose rollback an abort can no longer undo, whatever became of later ones."""
 
     @property
     def under_way(self) -> bool:
@@ -83,15 +84,16 @@ class Execution:
         running: dict[str, asyncio.Task[Trouble | None]] = {}
         trouble: Trouble | None = None
         while len(self._done) < len(plan.steps):
-            await self._words.between_steps()
+            if trouble is None and not running:
+                await self._words.between_steps()
             if trouble is None and self._words.abort:
                 trouble = ABORT_ASKED
-            if trouble is None:
+            if trouble is None and not self._words.paused:
                 for step in startable(plan.steps, self._done, running, self._start.coordination, self._met_trouble):
                     running[step.id] = asyncio.create_task(self._run_step(step, reach, enter))
             if not running:
                 return trouble
-            await workflow.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+            await self._something_ends_or_may_begin(running.values())
             for step_id in [step_id for step_id, task in running.items() if task.done()]:
                 found = await running.pop(step_id)
                 if found is None:
@@ -99,7 +101,13 @@ class Execution:
                 elif trouble is None:
                     self._met_trouble = True
                     trouble = found
-        return trouble
+        return trouble or (ABORT_ASKED if self._words.abort else None)
+
+    async def _something_ends_or_may_begin(self, running: Iterable[asyncio.Task[Trouble | None]]) -> None:
+        paused = self._words.paused
+        await workflow.wait_condition(
+            lambda: any(task.done() for task in running) or (paused and not self._words.paused)
+        )
 
     async def _run_step(self, step: PlanStep, reach: Reach, enter: Enter) -> Trouble | None:
         try:
@@ -122,13 +130,13 @@ class Execution:
     async def _roll_back(self, chosen: RollbackPlan, reach: Reach) -> Trouble | None:
         self._attempts += 1
         services = ", ".join(f"{one.state.service} to {one.target}" for one in chosen.services)
-        standing = f"the rollback of {services} stays in place"
-        self._left_in_place[standing] = standing
+        attempt, stays = self._attempts, f"the rollback of {services} stays in place"
+        self._left_in_place[attempt] = stays
         self._child = await workflow.start_child_workflow(
             RollbackWorkflow.run,
             RollbackStart(
                 **self._scope.model_dump(),
-                attempt=self._attempts,
+                attempt=attempt,
                 peers=self._start.peers,
                 plan=chosen,
                 hold_timeout=self._start.policy.hold_timeout,
@@ -151,15 +159,16 @@ class Execution:
         if result.outcome == "done":
             return None
         if result.outcome == "held":
-            self._left_in_place[standing] = f"{standing}: {result.sentence}"
+            self._left_in_place[attempt] = f"{stays}: {result.sentence}"
         else:
-            del self._left_in_place[standing]
+            del self._left_in_place[attempt]
         return Trouble(result.sentence, "stale" if result.outcome == "stale" else "failed")
 
     async def _verify(self, work: VerifyWork) -> Trouble | None:
         request = rollback.ReadBackRequest(**self._scope.at(work.service).model_dump(), work=work)
-        verdict = await self._regions.call(rollback.READ_BACK, request, f"read back: {work.release} is what runs")
-        return self._judge(verdict)
+        return await self._judge(
+            self._regions.call(rollback.READ_BACK, request, f"read back: {work.release} is what runs")
+        )
 
     async def _confirm(self, work: ConfirmWork) -> Trouble | None:
         request = analytics.SoakRequest(
@@ -169,12 +178,14 @@ class Execution:
             extension=work.extension,
             min_requests=work.min_requests,
         )
-        verdict = await self._regions.call(
-            analytics.SOAK, request, f"users of {work.service} are served within the objectives"
+        return await self._judge(
+            self._regions.call(analytics.SOAK, request, f"users of {work.service} are served within the objectives")
         )
-        return self._judge(verdict)
 
-    def _judge(self, verdict: Verdict) -> Trouble | None:
+    async def _judge(self, looking: Coroutine[Any, Any, Verdict]) -> Trouble | None:
+        verdict = await self._words.unless_aborted(looking)
+        if verdict is None:
+            return ABORT_ASKED
         self.verdict = verdict
         self._journal.record("verdict", verdict)
         return None if verdict.passed else Trouble(verdict.sentence)

@@ -41,6 +41,7 @@ class JournalBatch(Frozen):
     entries: tuple[JournalEntry, ...]
 
 
+# A look waits for a source that is away for a moment (activities.analytics.sampling), and has two slow answers to get.
 OBSERVE = Contract("analytics.observe.v1", ObserveRequest, Observation, timeout=timedelta(seconds=30))
 SOAK = Contract("analytics.soak.v1", SoakRequest, Verdict, timeout=timedelta(hours=6))
 COMPARE = Contract("analytics.compare.v1", CompareRequest, Verdict, timeout=timedelta(hours=6))

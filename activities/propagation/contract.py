@@ -12,7 +12,7 @@ SPREAD = Contract(
     "propagation.spread.v1",
     Scope,
     Spread,
-    timeout=timedelta(seconds=10),
+    timeout=timedelta(seconds=30),
     attempts=2,
     when_silent=WhenRegionIsSilent.SKIP,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from activities.analytics.objectives import objectives
 from activities.rollback.duration import in_words
 from activities.rollback.history import SAME, closing
 from activities.rollback.situation import Situation, Subject
@@ -50,7 +51,8 @@ def circumstances(
     subject = situation.subjects[service]
     state, policy = subject.state, catalog.policy_of(service).rollback
     users = _users(subject)
-    failing = users.errors / users.requests if users and users.requests else None
+    missed = objectives(users, catalog.service(service).slos) if users and users.requests else ()
+    failing = missed[0].bad / missed[0].total if missed else None
     projection = situation.assessment.projection if service == situation.service else None
     target = way.target or ""
     return Circumstances(
@@ -63,6 +65,7 @@ def circumstances(
         confidence=confidence(subject, way, situation.said.began_at, policy),
         burn_rate=projection.burn_rate if projection else None,
         failing=failing,
+        bad=max(one.bad / one.total for one in missed) if missed else None,
         requests=users.requests if users else 0,
         rate=_rate(subject),
         loss=_loss(catalog, situation, service, failing),
@@ -81,14 +84,15 @@ def circumstances(
 def confidence(subject: Subject, way: Way, began_at: datetime, policy: RollbackPolicy) -> Confidence:
     """High where the trouble began soon after the newest release was deployed, and that release measurably fails.
 
-    To deploy it once more during the trouble does not clear it.
+    To deploy it once more during the trouble neither clears it nor convicts it. Only where it was not deployed before
+    the trouble are clocks that differ allowed for.
     """
     if way.bad is None:
         return Confidence(high=False, because=way.sentence)
     times = [one.at for one in subject.state.deployments if one.release == way.bad]
     if not times:
         return Confidence(high=False, because=f"when {way.bad} was deployed is not known")
-    deployed = next((at for at in times if at <= began_at + SAME), times[-1])
+    deployed = next((at for at in times if at <= began_at), times[-1])
     since, window = began_at - deployed, timedelta(seconds=policy.change_window)
     order = "after" if deployed > began_at else "before"
     when = f"{way.bad} was deployed {in_words(abs(since))} {order} the trouble began"

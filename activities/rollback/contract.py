@@ -77,7 +77,8 @@ class LockRequest(Frozen):
 
 
 class Outranked(Frozen):
-    """A lock's word to its holder, which gives way once the changes of its stage are made and checked."""
+    """A lock's word to its holder, which gives way once the changes of its stage are made and checked; where a person
+    has paused it, between two of them."""
 
     service: str
     by: LockRequest | None
@@ -85,7 +86,7 @@ class Outranked(Frozen):
 
 
 SURVEY = Contract(
-    "rollback.survey.v1", Scope, Survey, timeout=timedelta(seconds=10), attempts=2, when_silent=WhenRegionIsSilent.SKIP
+    "rollback.survey.v1", Scope, Survey, timeout=timedelta(seconds=30), attempts=2, when_silent=WhenRegionIsSilent.SKIP
 )
 """What cannot be had is missing in it: a store that is down costs seconds, and the plan is then made without."""
 PLAN = Contract("rollback.plan.v1", PlanRequest, Plan, timeout=timedelta(seconds=15))

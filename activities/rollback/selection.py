@@ -124,11 +124,11 @@ def unsure(now: Circumstances, policy: RollbackPolicy) -> Judgement:
     if now.confidence.high:
         return Judgement(None, f"the cause is clear: {now.confidence.because}")
     doubt = f"it is not sure that the release is the cause: {now.confidence.because}"
-    if now.rate is None or now.failing is None:
+    if now.rate is None or now.bad is None:
         return Judgement(None, f"{doubt}; how much traffic there is was not measured")
     deadline = policy.soak + policy.soak_extension
-    expected = now.rate * now.failing * deadline
-    sentence = f"{doubt}; {expected:,.0f} failed requests in the {deadline:g} s of a canary, {ENOUGH_FOR_CANARY} decide"
+    expected = now.rate * now.bad * deadline
+    sentence = f"{doubt}; {expected:,.0f} bad requests in the {deadline:g} s of a canary, {ENOUGH_FOR_CANARY} decide"
     return Judgement(canary_reverse.NAME if expected >= ENOUGH_FOR_CANARY else None, sentence)
 
 

@@ -134,6 +134,16 @@ def test_each_share_is_judged_before_the_next_and_the_bad_release_goes_only_afte
 
 
 @given(states(), PAIRS)
+def test_where_there_is_little_room_the_bad_release_keeps_a_replica_until_it_is_drained(
+    now: ServiceState, pair: list[str]
+) -> None:
+    target, bad = pair
+    tight = now.model_copy(update={"room": gradual.most_replicas(now, target, bad, POLICY)})
+    before = tuple(stage for stage in stages(tight, target, bad, POLICY) if stage.name != "retire")
+    assert 0 not in [o.replicas for o in operations(before) if isinstance(o, Scale) and o.release == bad]
+
+
+@given(states(), PAIRS)
 def test_step_ids_and_stage_names_are_unique_and_name_the_share(now: ServiceState, pair: list[str]) -> None:
     target, bad = pair
     planned = stages(now, target, bad, POLICY)

@@ -19,7 +19,7 @@ from models.point import healthy
 from models.recollection import Recollection
 from models.said import Said
 from models.service_state import ServiceState
-from models.telemetry import NoData
+from models.telemetry import USERS, NoData
 from models.verdict import Finding, Verdict
 
 SOON = Said(began_at=NOW + timedelta(minutes=5))
@@ -124,6 +124,15 @@ def test_a_release_that_is_deployed_once_more_during_the_trouble_stays_its_cause
     assert "the cause is clear: v2 was deployed 0:10:00 before the trouble began, and fails" in because
 
 
+def test_an_old_release_that_is_deployed_once_more_in_the_trouble_is_no_surer_cause_for_it() -> None:
+    days_ago = {"v2": (0, 30), "v1": (60,)}
+    history = tuple(Deployment(release=r, at=NOW - timedelta(days=n)) for r, ages in days_ago.items() for n in ages)
+    twice = bad("payments").model_copy(update={"deployments": history})
+    found = situated(twice, observations=failing(twice), said=Said(began_at=NOW - timedelta(minutes=5)))
+    because = " ".join(one.reason for one in make_plan("01K", catalog(), found, True).rejected)
+    assert "not sure that the release is the cause: v2 was deployed 29 days" in because
+
+
 @pytest.mark.parametrize("declaring", ["payments", "ledger"])
 def test_what_is_released_together_goes_back_together_whoever_says_so(declaring: str) -> None:
     other = {"payments": "ledger", "ledger": "payments"}[declaring]
@@ -164,6 +173,18 @@ def outage(now: ServiceState) -> Observation:
     assert not isinstance(observed.window, NoData)
     arms = {arm: count.model_copy(update={"errors": count.requests}) for arm, count in observed.window.arms.items()}
     return observed.model_copy(update={"window": observed.window.model_copy(update={"arms": arms})})
+
+
+def test_a_failure_that_is_counted_before_its_request_makes_no_less_of_a_total_outage() -> None:
+    payments = bad("payments")
+    window = outage(payments).window
+    assert not isinstance(window, NoData)
+    ahead = window.arms[USERS].model_copy(update={"errors": window.arms[USERS].requests + 1})
+    observed = outage(payments).model_copy(
+        update={"window": window.model_copy(update={"arms": {**window.arms, USERS: ahead}})}
+    )
+    plan = make_plan("01K", catalog(), situated(payments, observations={"payments": observed}, said=SOON), True)
+    assert "a total outage: all of" in (plan.hold or "")
 
 
 def emergency_with(ledger: ServiceState, entry: Service, *, allowed_by: str | None = None) -> Plan:

@@ -27,6 +27,7 @@ CALM = Circumstances(
     confidence=UNSURE,
     burn_rate=2.0,
     failing=0.1,
+    bad=0.1,
     requests=1000,
     rate=1.0,
     loss=Loss(minutes=1, per_minute=1.0, most=1000, source="catalog"),
@@ -154,7 +155,11 @@ def test_a_target_that_has_traffic_already_is_no_idle_colour() -> None:
     assert taken(seen("6 warm colour", target_share=10))[0] != "6 warm colour"
 
 
-@pytest.mark.parametrize("unknown", [{"rate": None}, {"failing": None}])
+def test_requests_that_are_only_too_slow_decide_for_a_canary_too() -> None:
+    assert taken(seen("8 unsure", failing=0.0))[0] == "8 unsure"
+
+
+@pytest.mark.parametrize("unknown", [{"rate": None}, {"bad": None}])
 def test_traffic_that_was_not_measured_decides_for_no_canary(unknown: dict[str, object]) -> None:
     assert taken(seen("8 unsure", **unknown))[0] == "9 otherwise"
 

@@ -171,6 +171,50 @@ async def test_a_rollback_that_meets_somebody_elses_change_of_its_traffic_is_pla
     assert world.failures == []
 
 
+async def test_an_abort_names_what_an_earlier_attempt_has_left_whatever_became_of_a_later_one(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    catalog = world.another_catalog("min_requests: 10", "min_requests: 1, strategy: gradual")
+    incident = await start(rollbacks, catalog=catalog, modules=Modules(breaker=False))
+    rollback = rollbacks.client.get_workflow_handle(f"rollback:{(await state(incident)).incident}:payments")
+    await until_phase(incident, "executing")
+    await until(lambda: rollbacks.offered(rollback, COMPARE.name, 1), 30, "the first share is watched")
+    await incident.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    await until(lambda: rollbacks.finished(rollback, COMPARE.name), 30, "the first share has passed")
+    await world.set_weights("payments", {"weight/v1": 20, "weight/v2": 80})
+    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await until_phase(incident, "held")
+    first = (await state(incident)).hold or ""
+
+    refused = Mishap(step="share-25-weight", action="change", kind="refused")
+    world.mishaps.pending.append(refused)
+    await incident.execute_update(IncidentWorkflow.retry, SOMEBODY)
+    await until(lambda: refused.happened, 40, "the second attempt went wrong")
+    await until_phase(incident, "held")
+    assert (await state(incident)).hold != first
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "held"
+    assert "the rollback of payments to v1 stays in place" in result.sentence
+    assert "route 10% to v1" in result.sentence
+
+
+async def test_an_abort_while_users_are_still_watched_is_not_lost(world: World, rollbacks: Rollbacks) -> None:
+    incident = await start(rollbacks)
+
+    async def lifted() -> bool:
+        return Milestone.LIFTED in (await state(incident)).milestones
+
+    await until(lifted, 30, "the rollback is done, and its users are watched")
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    result = await incident.result()
+
+    assert result.phase == "held"
+    assert result.sentence.startswith("aborted by a test")
+    assert "the rollback of payments to v1 stays in place" in result.sentence
+
+
 async def test_a_cancellation_in_temporal_is_an_abort(world: World, rollbacks: Rollbacks) -> None:
     before = await picture(world)
     incident = await start(rollbacks)

@@ -277,6 +277,25 @@ async def test_many_rollbacks_of_two_services_all_come_to_an_end(world: World, r
     assert world.failures == []
 
 
+async def test_a_paused_incident_whose_rollback_was_taken_over_says_so_without_being_resumed(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    plan = await rollbacks.plan(priority=FIRST)
+    incident = await start(rollbacks, catalog=world.another_catalog("soak: 1,", "soak: 1, strategy: gradual,"))
+    rollback = rollbacks.client.get_workflow_handle(f"rollback:{(await state(incident)).incident}:payments")
+    await until_phase(incident, "executing")
+    await until(lambda: rollbacks.offered(rollback, SCALE, 1), 30, "its first share begins")
+    await incident.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    await until(lambda: rollbacks.finished(rollback, READY), 30, "the capacity is there")
+    emergency = await rollbacks.start(plan)
+
+    await until_phase(incident, "held")
+    assert f"{emergency.id} has priority 10 over 0" in ((await state(incident)).hold or "")
+    assert (await state(incident)).paused
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    assert (await incident.result()).phase is Phase.HELD
+
+
 async def test_an_incident_whose_rollback_was_taken_over_is_held_and_says_by_whom(
     world: World, rollbacks: Rollbacks
 ) -> None:

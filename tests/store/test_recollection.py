@@ -33,6 +33,7 @@ def incident(
     strategy: str = "immediate",
     service: str = "payments",
     phases: Sequence[tuple[float, str]] = (),
+    paused_at: float | None = None,
 ) -> list[JournalEntry]:
     """An incident that executes from its tenth second on, and has moved the traffic *seconds* later."""
     contained = START + timedelta(seconds=10 + seconds)
@@ -42,6 +43,13 @@ def incident(
         *(
             entry("phase", number, incident=name, phase=phase).model_copy(update={"at": START + timedelta(seconds=at)})
             for number, (at, phase) in enumerate([(5, "planning"), (10, "executing"), *phases], 2)
+        ),
+        *(
+            entry("operator", 19, incident=name, action="pause", by="ada", reason="").model_copy(
+                update={"at": START + timedelta(seconds=at)}
+            )
+            for at in [paused_at]
+            if at is not None
         ),
         entry("milestone", 20, incident=name, name="contained", at=contained.isoformat()),
         entry("incident-ended", 30, incident=name, phase=ends, sentence=".", strategy=strategy, target="v1"),
@@ -89,6 +97,13 @@ def test_holds_that_no_person_has_lifted_and_what_delivery_systems_told(store: S
     assert [one.release for one in found.deployments] == ["v3", "v2"]
 
 
+def test_a_release_that_is_rolled_away_from_again_and_again_leaves_the_hold_of_another_in_sight(store: Store) -> None:
+    journal.append(store, [held("v6", incident="A")])
+    for number in range(HOLDS + 1):
+        journal.append(store, [held("v7", number, incident=f"B{number:02}")])
+    assert [(hold.release, hold.incident) for hold in recalled(store).holds] == [("v7", f"B{HOLDS:02}"), ("v6", "A")]
+
+
 def test_what_is_recalled_of_a_hundred_services_fits_into_one_message_of_a_workflow(store: Store) -> None:
     """Temporal warns of 512 KiB, and refuses 2 MiB."""
     for number in range(max(RELEASES, HOLDS, DEPLOYMENTS) + 5):
@@ -124,6 +139,7 @@ def test_the_services_own_durations_come_before_those_of_all(store: Store) -> No
     "waited",
     [
         {"phases": [(11, "held"), (900, "executing")], "seconds": 1000},
+        {"paused_at": 11, "seconds": 1000},
         {"ends": Phase.HELD, "seconds": 5},
         {"ends": Phase.ABORTED, "seconds": 5},
     ],

@@ -38,9 +38,9 @@ def plan(
     """Show what incidents would do about these alerts, or about a service in trouble: a dry run that changes nothing.
 
     Mesh, platform and telemetry are read as they are now, with no token of ours; a mesh or platform that does not
-    answer ends the command with status 2. What is remembered of releases is read from the store; without an answer of the store the
-    plan is made all the same, and the last lines say so. Temporal is not needed. A plan that could not be made without
-    a person says why.
+    answer ends the command with status 2. What is remembered of releases is read from the store; without an answer of
+    the store the plan is made all the same, and the last lines say so. Temporal is not needed. A plan that could not be
+    made without a person says why.
 
     Example: [bold]sternway plan --service payments --region eu[/bold]
 

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from activities.analytics.store import deployments, holds, points
 from activities.analytics.store.engine import Store
 from models.deployment import Deployment
-from models.hold import RolledAway
+from models.hold import Hold, RolledAway
 from models.incident import Milestone, Phase
 from models.point import ProvenRelease, RollbackPoint
 from models.recollection import Recollection
@@ -26,8 +26,8 @@ RELEASES = 5
 """The newest that are recalled of those that have proven themselves: a target, and others in case that is closed."""
 
 HOLDS = 15
-"""The newest that are recalled. One that is missing would open its release, so there are far more than a service has
-failing releases in a row."""
+"""Releases whose newest hold is recalled. One that is missing would open its release, so there are far more than a
+service has failing releases in a row."""
 
 DEPLOYMENTS = 20
 """The newest that are recalled. What is asked is what changed last and what was before, not what was years ago."""
@@ -44,10 +44,7 @@ def recall(store: Store, service: str, region: str, now: datetime) -> Recollecti
     made = [kept.point for kept in points.points(store, service, region, POINTS)]
     return Recollection(
         points=_newest_of_each_release(point for point in made if point.usable(now))[:RELEASES],
-        holds=tuple(
-            RolledAway(release=hold.release, since=hold.since, incident=hold.incident)
-            for hold in holds.standing(store, service, region, HOLDS)
-        ),
+        holds=_newest_hold_of_each_release(holds.standing(store, service, region))[:HOLDS],
         deployments=tuple(
             Deployment(release=event.release, at=event.at)
             for event in deployments.deployments(store, service, region, DEPLOYMENTS)
@@ -75,6 +72,14 @@ def _newest_of_each_release(newest_first: Iterable[RollbackPoint]) -> tuple[Prov
     )
 
 
+def _newest_hold_of_each_release(newest_first: Iterable[Hold]) -> tuple[RolledAway, ...]:
+    """A release that is rolled away from again and again, because something deploys it again, pushes no other out."""
+    found: dict[str, Hold] = {}
+    for hold in newest_first:
+        found.setdefault(hold.release, hold)
+    return tuple(RolledAway(release=hold.release, since=hold.since, incident=hold.incident) for hold in found.values())
+
+
 def _durations(store: Store, service: str | None) -> dict[str, list[float]]:
     """Seconds by strategy, of the newest incidents that were resolved by a rollback; of all services for None."""
     resolved = select(IncidentRow).where(
@@ -85,30 +90,31 @@ def _durations(store: Store, service: str | None) -> dict[str, list[float]]:
     newest = resolved.order_by(col(IncidentRow.received_at).desc()).limit(LOOKED_AT)
     with store.read() as connection, Session(connection) as session:
         rows = {row.id: row for row in session.scalars(newest)}
-        phases = _phases(session, rows)
+        courses = _courses(session, rows)
     taken: dict[str, list[float]] = {}
     for incident, row in rows.items():
         contained = row.milestones.get(Milestone.CONTAINED)
-        lasted = _lasted(phases.get(incident, ()), datetime.fromisoformat(contained)) if contained else None
+        lasted = _lasted(courses.get(incident, ()), datetime.fromisoformat(contained)) if contained else None
         if row.strategy and lasted is not None:
             taken.setdefault(row.strategy, []).append(lasted)
     return taken
 
 
-def _lasted(phases: Sequence[tuple[Phase, datetime]], contained: datetime) -> float | None:
+def _lasted(course: Sequence[tuple[str, datetime]], contained: datetime) -> float | None:
     """Seconds from the first step until *contained*; none for a rollback that waited for a person in between."""
-    before = [(phase, at) for phase, at in phases if at <= contained]
-    began = next((place for place, (phase, _) in enumerate(before) if phase is Phase.EXECUTING), None)
-    if began is None or {Phase.HELD, Phase.AWAITING_APPROVAL} & {phase for phase, _ in before[began:]}:
+    before = [(what, at) for what, at in course if at <= contained]
+    began = next((place for place, (what, _) in enumerate(before) if what == Phase.EXECUTING), None)
+    if began is None or {Phase.HELD, Phase.AWAITING_APPROVAL, "pause"} & {what for what, _ in before[began:]}:
         return None
     return (contained - before[began][1]).total_seconds()
 
 
-def _phases(session: Session, incidents: Iterable[str]) -> dict[str, list[tuple[Phase, datetime]]]:
-    """The phases that each entered, and when, as far as its journal was not erased."""
-    entered = select(EventRow).where(col(EventRow.incident).in_(list(incidents)), col(EventRow.kind) == "phase")
-    found: dict[str, list[tuple[Phase, datetime]]] = {}
-    for event in session.scalars(entered.order_by(col(EventRow.incident), col(EventRow.seq))):
+def _courses(session: Session, incidents: Iterable[str]) -> dict[str, list[tuple[str, datetime]]]:
+    """The phases that each entered and what people told it, and when, as far as its journal was not erased."""
+    kinds = {"phase": "phase", "operator": "action"}
+    told = select(EventRow).where(col(EventRow.incident).in_(list(incidents)), col(EventRow.kind).in_(list(kinds)))
+    found: dict[str, list[tuple[str, datetime]]] = {}
+    for event in session.scalars(told.order_by(col(EventRow.incident), col(EventRow.seq))):
         if event.payload is not None:
-            found.setdefault(event.incident, []).append((Phase(json.loads(event.payload)["phase"]), event.at))
+            found.setdefault(event.incident, []).append((json.loads(event.payload)[kinds[event.kind]], event.at))
     return found

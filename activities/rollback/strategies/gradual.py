@@ -77,6 +77,8 @@ def _steps(now: int) -> Iterator[tuple[int, int]]:
 
 
 def _kept(state: ServiceState, target: str, bad: str, percent: int) -> int:
-    """Replicas of *bad* that its own share needs while *target* has so many percent."""
-    share_of_bad, had = shares(state, target, bad, percent)[bad], max(state.weights.get(bad, 0), 1)
-    return min(math.ceil(state.replicas.get(bad, 0) * share_of_bad / had), state.replicas.get(bad, 0))
+    """Replicas of *bad* that its own share needs while *target* has so many percent. The last one goes in *retire*,
+    after what it has in flight was waited for."""
+    replicas, share_of_bad = state.replicas.get(bad, 0), shares(state, target, bad, percent)[bad]
+    needs = math.ceil(replicas * share_of_bad / max(state.weights.get(bad, 0), 1))
+    return min(max(needs, 1), replicas)
