@@ -93,6 +93,31 @@ async def test_a_deployment_is_kept_before_it_is_answered_and_once_by_its_key(to
     assert (kept["source"], kept["reference"]) == ("api", "build-7")
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"region": "us"}, {"release": "v8"}, {"service": "ledger", "region": "us"}],
+    ids=lambda other: next(iter(other)),
+)
+async def test_a_key_that_was_anothers_is_refused_and_says_whose_it_is(told: Gateway, other: dict[str, str]) -> None:
+    key = {"Idempotency-Key": "payments-build-1207"}
+    await tell(told, DEPLOYED, key)
+    refused = await tell(told, DEPLOYED | other, key)
+    assert refused.status_code == 409
+    for said in ('"payments-build-1207" was used for v7 of payments in eu', "one key for each deployment"):
+        assert said in refused.json()["detail"]
+    new = DEPLOYED | other
+    place = f"service={new['service']}&region={new['region']}"
+    assert [one["release"] for one in await known(told, place)] == (["v7"] if "release" in other else [])
+    assert (await tell(told, new, {"Idempotency-Key": "another"})).json()["state"] == "recorded"
+
+
+async def test_a_repeat_is_answered_with_what_is_kept(told: Gateway) -> None:
+    key = {"Idempotency-Key": "build-7"}
+    first = (await tell(told, DEPLOYED, key)).json()["deployments"]
+    later = await tell(told, DEPLOYED | {"at": "2026-02-01T12:00:00Z"}, key)
+    assert (later.json()["state"], later.json()["deployments"]) == ("repeated", first)
+
+
 async def test_region_and_time_may_be_left_out_where_they_are_plain(told: Gateway) -> None:
     answer = await tell(told, {"service": "ledger", "release": "v2"})
     assert answer.json()["deployments"][0]["region"] == "us"

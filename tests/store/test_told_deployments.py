@@ -34,23 +34,24 @@ def nowhere(reference: str, minutes_ago: float = 0) -> DeployEvent:
 
 def test_events_come_back_newest_first_whatever_order_they_came_in(store: Store) -> None:
     for told in (event("b", "v2", 5), event("c", "v3", 1), event("a", "v1", 9)):
-        assert deployments.record(store, [told])
+        assert deployments.record(store, [told]) == []
     assert [one.release for one in deployments.deployments(store, "payments", "eu")] == ["v3", "v2", "v1"]
     assert deployments.deployments(store, "payments", "us") == []
 
 
 def test_a_reference_is_kept_once_by_source_with_all_of_its_places(store: Store) -> None:
-    assert deployments.record(store, [event("1"), event("1", region="us")])
-    assert not deployments.record(store, [event("1", "v9")])
-    assert deployments.record(store, [event("1", source="github")])
+    first = [event("1"), event("1", region="us")]
+    assert deployments.record(store, first) == []
+    assert deployments.record(store, [event("1", "v9")]) == first, "what is kept is what was told first"
+    assert deployments.record(store, [event("1", source="github")]) == []
     assert [len(deployments.deployments(store, "payments", region)) for region in ("eu", "us")] == [2, 1]
 
 
 def test_what_has_no_place_is_shown_with_the_reason_until_it_is_told_again_and_has_one(store: Store) -> None:
-    assert deployments.record(store, [nowhere("1")])
-    assert deployments.record(store, [nowhere("1")])
+    assert deployments.record(store, [nowhere("1")]) == []
+    assert deployments.record(store, [nowhere("1")]) == []
     assert [one.unrouted for one in deployments.unrouted(store)] == ["no such repository"]
-    assert deployments.record(store, [event("1")])
+    assert deployments.record(store, [event("1")]) == []
     assert deployments.unrouted(store) == []
     assert len(deployments.deployments(store, "payments", "eu")) == 1
 

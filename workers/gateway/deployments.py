@@ -42,7 +42,7 @@ Gateway = Annotated[Parts, Depends(parts)]
 async def post_deployment(
     request: Request, gateway: Gateway, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
 ) -> JSONResponse:
-    """Take in one release event. The same ``Idempotency-Key`` is the same deployment."""
+    """Take in one release event. The same ``Idempotency-Key`` is the same deployment; 409: it is another one's."""
     with refusals(API):
         authenticate_source(request, gateway.settings, DEPLOYMENTS)
         async with gateway.room.read(request) as body:
@@ -55,7 +55,10 @@ async def post_deployment(
         if reason := misplaced(report.service, region, gateway.loaded.catalog):
             return JSONResponse({"detail": reason}, status_code=422)
         event = _event(report, region, idempotency_key or str(ULID()), datetime.now(UTC))
-        return await _record(gateway, (event,))
+        known = await _record(gateway, (event,))
+        if known and _deployed(known[0]) != _deployed(event):
+            return _reused(known[0], event)
+        return _answer((event,), known)
 
 
 @router.post("/v1/sources/github", status_code=202)
@@ -80,7 +83,7 @@ async def post_github(
         if isinstance(told, github.Ignored):
             DELIVERIES.labels(GITHUB, "ignored").inc()
             return JSONResponse({"state": "ignored", "reason": told.reason}, status_code=202)
-        return await _record(gateway, told)
+        return _answer(told, await _record(gateway, told))
 
 
 @router.get("/v1/deployments", dependencies=[Depends(authenticate_person)])
@@ -116,13 +119,32 @@ def _event(report: DeploymentReport, region: str, key: str, now: datetime) -> De
     )
 
 
-async def _record(gateway: Parts, events: Sequence[DeployEvent]) -> JSONResponse:
-    """Answers once it is durable. Raises ``StoreUnavailable``."""
-    new = await gateway.writer.write(partial(deployments.record, gateway.store, events))
+async def _record(gateway: Parts, events: Sequence[DeployEvent]) -> Sequence[DeployEvent]:
+    """What is known of the deployment already; where that is nothing, the *events* are durable now."""
+    return await gateway.writer.write(partial(deployments.record, gateway.store, events))
+
+
+def _deployed(event: DeployEvent) -> str:
+    return f"{event.release} of {event.service} in {event.region}"
+
+
+def _reused(known: DeployEvent, event: DeployEvent) -> JSONResponse:
+    """A pipeline that goes from region to region under one key must not believe that all of them are known."""
+    DELIVERIES.labels(API, "reused-key").inc()
+    detail = (
+        f'the Idempotency-Key "{known.reference}" was used for {_deployed(known)}, and this is {_deployed(event)}: '
+        "nothing was stored; use one key for each deployment, made of service, region, release and build"
+    )
+    return JSONResponse({"detail": detail}, status_code=409)
+
+
+def _answer(told: Sequence[DeployEvent], known: Sequence[DeployEvent]) -> JSONResponse:
+    """Of a deployment that was known, with what is kept of it."""
+    events = known or told
     unrouted = next((event.unrouted for event in events if event.unrouted), None)
-    state = "repeated" if not new else "unrouted" if unrouted else "recorded"
+    state = "repeated" if known else "unrouted" if unrouted else "recorded"
     DELIVERIES.labels(events[0].source, RESULTS[state]).inc()
-    if new and unrouted:
+    if unrouted and not known:
         logger(__name__).warning("a deployment has no place in the catalog", reason=unrouted)
     places = [event.model_dump(mode="json", include={"service", "region", "release", "at"}) for event in events]
     answer: dict[str, Any] = {"state": state, "deployments": [place for place in places if place["service"]]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, select
 from sqlmodel import Session, col
 
 from activities.analytics.store.engine import Store, serialise
@@ -15,25 +15,25 @@ NEWEST = 200
 """Events that are kept of a service in a region, and of what has no place in the catalog."""
 
 
-def record(store: Store, events: Sequence[DeployEvent]) -> bool:
-    """Keep the *events* of one deployment, one for each place; False where it is known by its reference already.
+def record(store: Store, events: Sequence[DeployEvent]) -> list[DeployEvent]:
+    """Keep the *events* of one deployment, one for each place, unless its reference is known: then what is kept of it.
 
-    What had no place may be told again once the catalog has one for it. Raises
+    Empty: it was new. What had no place may be told again once the catalog has one for it. Raises
     :class:`~activities.analytics.store.engine.StoreUnavailable`: nothing was kept.
     """
     first = events[0]
     told = (col(DeploymentRow.source) == first.source, col(DeploymentRow.reference) == first.reference)
     with store.write() as connection, Session(connection) as session:
         serialise(connection, f"sternway:deployment:{first.source}:{first.reference}")
-        placed = exists().where(*told, col(DeploymentRow.service).is_not(None))
-        if connection.execute(select(placed)).scalar_one():
-            return False
+        known = _read(session, select(DeploymentRow).where(*told).order_by(col(DeploymentRow.id)))
+        if any(event.service is not None for event in known):
+            return known
         connection.execute(delete(DeploymentRow).where(*told))
         for event in events:
             session.add(DeploymentRow(**event.model_dump()))
             session.flush()
             _prune(connection, event)
-    return True
+    return []
 
 
 def deployments(store: Store, service: str, region: str, limit: int = NEWEST) -> list[DeployEvent]:
@@ -49,10 +49,14 @@ def unrouted(store: Store, limit: int = NEWEST) -> list[DeployEvent]:
 def _newest(store: Store, service: str | None, region: str | None, limit: int) -> list[DeployEvent]:
     query = select(DeploymentRow).where(*_at(service, region)).order_by(*_NEWEST_FIRST).limit(limit)
     with store.read() as connection, Session(connection) as session:
-        return [
-            DeployEvent.model_validate({field: getattr(row, field) for field in DeployEvent.model_fields})
-            for row in session.scalars(query)
-        ]
+        return _read(session, query)
+
+
+def _read(session: Session, query: Select[DeploymentRow]) -> list[DeployEvent]:
+    return [
+        DeployEvent.model_validate({field: getattr(row, field) for field in DeployEvent.model_fields})
+        for row in session.scalars(query)
+    ]
 
 
 def _prune(connection: Connection, event: DeployEvent) -> None:
