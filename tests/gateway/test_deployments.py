@@ -125,6 +125,16 @@ async def test_region_and_time_may_be_left_out_where_they_are_plain(told: Gatewa
     assert kept["at"] == kept["received_at"]
 
 
+@pytest.mark.parametrize("missing", [{"service": ""}, {"region": None}], ids=["service", "region"])
+async def test_who_names_no_place_hears_of_the_body_and_not_of_an_alerts_labels(
+    told: Gateway, missing: dict[str, str | None]
+) -> None:
+    answer = await tell(told, DEPLOYED | missing)
+    assert answer.status_code == 422
+    assert 'correct "service" and "region" in the body' in answer.json()["detail"]
+    assert "label" not in answer.json()["detail"]
+
+
 async def test_a_clock_that_is_ahead_does_not_make_a_deployment_the_newest_for_hours(told: Gateway) -> None:
     await tell(told, DEPLOYED | {"at": "2999-01-01T00:00:00Z"})
     (kept,) = await known(told)

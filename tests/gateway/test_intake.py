@@ -146,6 +146,7 @@ async def test_an_alert_without_a_place_is_kept_as_unrouted(
     unrouted = await until(lambda: _unrouted(alone), 5, "the alert is shown as unrouted")
     assert unrouted[0]["state"] == AlertState.UNROUTED
     assert reason in unrouted[0]["reason"]
+    assert "label service or service_name or app, its label region or cluster_region" in unrouted[0]["reason"]
     metrics = (await alone.ask("GET", "/metrics")).text
     assert 'sternway_gateway_alerts{severity="critical",state="unrouted"} 1.0' in metrics
     assert 'sternway_gateway_alerts{severity="critical",state="pending"} 0.0' in metrics

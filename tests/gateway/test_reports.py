@@ -74,7 +74,10 @@ async def test_a_second_report_joins_the_incident_that_is_open(gateway: Gateway)
     [
         ({"reason": "x"}, "service"),
         ({"service": "ledgr", "reason": "x"}, 'did you mean "ledger"?'),
-        ({"service": "payments", "reason": "x"}, '"payments" lives in eu, us'),
+        (
+            {"service": "payments", "reason": "x"},
+            'in which of them this is (correct "service" and "region" in the body',
+        ),
         ({**REPORT, "level": "everything"}, "level"),
         ({**REPORT, "modules": {"magic": True}}, "modules"),
         ({**REPORT, "impact": {"revenue_per_minute": -1, "customers": 1}}, "revenue_per_minute"),

@@ -20,7 +20,7 @@ from workers.gateway.intake import Delivery, quarantine
 from workers.gateway.metrics import DELIVERIES
 from workers.gateway.opening import API
 from workers.gateway.parts import Parts, parts
-from workers.gateway.placing import misplaced, only_region
+from workers.gateway.placing import CORRECT_BODY, misplaced, only_region
 from workers.gateway.refusals import refusals
 from workers.gateway.sources import github
 from workers.gateway.sources.github import GITHUB
@@ -53,7 +53,7 @@ async def post_deployment(
                 return JSONResponse({"detail": problems}, status_code=422)
         region = only_region(report.service, report.region or "", gateway.loaded.catalog)
         if reason := misplaced(report.service, region, gateway.loaded.catalog):
-            return JSONResponse({"detail": reason}, status_code=422)
+            return JSONResponse({"detail": f"{reason} {CORRECT_BODY}"}, status_code=422)
         event = _event(report, region, idempotency_key or str(ULID()), datetime.now(UTC))
         known = await _record(gateway, (event,))
         if known and _deployed(known[0]) != _deployed(event):

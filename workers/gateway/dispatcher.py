@@ -28,7 +28,7 @@ from workers.gateway.connection import Connection
 from workers.gateway.handover import Beginning, Handed, Unknown, hand_over
 from workers.gateway.lanes import Lane, Lanes
 from workers.gateway.opening import API, correlation, opening
-from workers.gateway.placing import has_place, misplaced
+from workers.gateway.placing import CORRECT_LABELS, has_place, misplaced
 from workers.gateway.settling import Settling
 from workers.gateway.writing import Writer
 from workers.observability.logs import about, logger
@@ -302,5 +302,5 @@ def _reasons(alerts: Sequence[StoredAlert], catalog: Catalog) -> dict[str, list[
         places.setdefault((stored.alert.service, stored.alert.region), []).append(stored)
     reasons: dict[str, list[StoredAlert]] = {}
     for (service, region), these in places.items():
-        reasons.setdefault(misplaced(service, region, catalog) or "", []).extend(these)
+        reasons.setdefault(f"{misplaced(service, region, catalog)} {CORRECT_LABELS}", []).extend(these)
     return reasons

@@ -14,6 +14,12 @@ REGION_LABELS = ("region", "cluster_region")
 SEVERITY_LABELS = ("severity", "priority")
 """The labels that are looked at, in this order. This is the one place where they are named."""
 
+CORRECT_LABELS = (
+    f"(correct the alert's label {' or '.join(SERVICE_LABELS)}, its label {' or '.join(REGION_LABELS)}, or the catalog)"
+)
+CORRECT_BODY = '(correct "service" and "region" in the body, or the catalog)'
+"""What to do about what is misplaced: an alert, and what an application or a pipeline has said."""
+
 SEVERITIES = {
     **dict.fromkeys(("critical", "page", "fatal", "emergency", "error", "high", "p1"), Severity.CRITICAL),
     **dict.fromkeys(("warning", "warn", "medium", "ticket", "p2", "p3"), Severity.WARNING),
@@ -52,15 +58,17 @@ def has_place(service: str, region: str, catalog: Catalog) -> bool:
 
 
 def misplaced(service: str, region: str, catalog: Catalog) -> str | None:
-    """Why no incident can be about this service in this region; none where one can."""
+    """Why no incident can be about this service in this region; none where one can.
+
+    The fact alone: the cure is the caller's, who knows where the names came from.
+    """
     if not service:
-        return f"nothing names the service; the labels looked for are {', '.join(SERVICE_LABELS)}"
+        return "nothing names the service"
     if service not in catalog.services:
         return f'the catalog has no service "{service}"{_nearest(service, catalog.services)}'
     regions = catalog.services[service].regions
     if not region:
-        looked_for = ", ".join(REGION_LABELS)
-        return f'"{service}" lives in {", ".join(regions)}, and nothing says which; the labels looked for: {looked_for}'
+        return f'"{service}" lives in {", ".join(regions)}, and nothing says in which of them this is'
     if region not in regions:
         return f'"{service}" does not live in "{region}", only in {", ".join(regions)}'
     return None

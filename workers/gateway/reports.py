@@ -23,7 +23,7 @@ from workers.gateway.intake import Delivery, Taken, take_report
 from workers.gateway.metrics import DELIVERIES
 from workers.gateway.opening import API, REPORT, correlation, level_of
 from workers.gateway.parts import Parts, parts
-from workers.gateway.placing import misplaced, only_region
+from workers.gateway.placing import CORRECT_BODY, misplaced, only_region
 from workers.gateway.refusals import refusals
 
 WAIT = 3.0
@@ -53,7 +53,7 @@ async def _take_in(request: Request, gateway: Parts, key: str) -> JSONResponse:
             return JSONResponse({"detail": problems}, status_code=422)
         alert = _alert(report, key, gateway)
         if reason := misplaced(alert.service, alert.region, gateway.loaded.catalog):
-            return JSONResponse({"detail": reason}, status_code=422)
+            return JSONResponse({"detail": f"{reason} {CORRECT_BODY}"}, status_code=422)
         identity = hashlib.sha256(alert.fingerprint.encode()).hexdigest()
         before = await asyncio.to_thread(assignments.of_delivery, gateway.store, API, identity)
         if before and before.incident:
