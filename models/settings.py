@@ -50,10 +50,12 @@ class Settings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8440"
     """Where people and senders reach the gateway; only for links and clients."""
     gateway_token: SecretStr | None = None
-    """Bearer token of people and applications: incidents, approvals. Without it those routes are closed."""
+    """Bearer token of people: incidents, approvals, and everything that can be looked at. Without it those routes are
+    closed."""
     alert_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
-    """Bearer or Basic secret for each source, as JSON: ``{"alertmanager": "…", "deployments": "…"}``. Other sources are
-    closed, and each secret can do no more than its source does."""
+    """Bearer or Basic secret for each source, as JSON: ``{"alertmanager": "…", "deployments": "…", "reports": "…",
+    "metrics": "…"}``; the last three are for delivery systems, applications that report trouble, and Prometheus. Other
+    sources are closed, and each secret can do no more than its source does."""
     github_secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=1)], ...], NoDecode] = Field(
         default=(), max_length=2
     )

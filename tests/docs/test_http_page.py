@@ -15,7 +15,16 @@ from pydantic import SecretStr
 
 from models.settings import Settings
 from tests.docs.pages import first_code, table_rows
-from tests.gateway.running_gateway import ALERTS, CATALOG, DEPLOYMENTS, PEOPLE, a_gateway, settings_for
+from tests.gateway.running_gateway import (
+    ALERTS,
+    CATALOG,
+    DEPLOYMENTS,
+    METRICS,
+    PEOPLE,
+    REPORTS,
+    a_gateway,
+    settings_for,
+)
 from workers.gateway.application import application as gateway_application
 from workers.local.agent.discovery import Discovery
 from workers.local.agent.fleet import Fleet
@@ -34,6 +43,8 @@ METHODS = {"GET", "POST", "PUT", "DELETE"}
 TOKENS = {
     "source": ALERTS,
     "deployments": DEPLOYMENTS,
+    "reports": REPORTS,
+    "metrics": METRICS,
     "gateway": PEOPLE,
     "protect": "protect-secret-31c0",
     "operate": "operate-secret-9e2b",
@@ -43,6 +54,8 @@ ADMITS = {
     "none": {None, *TOKENS},
     "source": {"source"},
     "deployments": {"deployments"},
+    "reports or gateway": {"reports", "gateway"},
+    "metrics or gateway": {"metrics", "gateway"},
     "gateway": {"gateway"},
     "signature": set(),
     "protect": {"protect", "operate"},

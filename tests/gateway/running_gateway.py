@@ -35,6 +35,9 @@ UNTRACED = Tracing("gateway", None)
 ALERTS = "alertmanager-secret-5d1f"
 PEOPLE = "gateway-secret-77ab"
 DEPLOYMENTS = "deployments-secret-2e90"
+REPORTS = "reports-secret-b3f8"
+METRICS = "metrics-secret-60ca"
+TOKENS = {"alertmanager": ALERTS, "deployments": DEPLOYMENTS, "reports": REPORTS, "metrics": METRICS}
 
 CROWD = 24
 """Services of the catalog that stand for many: ``s00``, ``s01`` and so on, in eu."""
@@ -105,7 +108,7 @@ def settings_for(folder: Path, temporal: int, **more: Any) -> Settings:
         store_url=f"sqlite:///{folder / 'store.db'}",
         temporal_address=f"127.0.0.1:{temporal}",
         gateway_token=SecretStr(PEOPLE),
-        alert_tokens={"alertmanager": SecretStr(ALERTS), "deployments": SecretStr(DEPLOYMENTS)},
+        alert_tokens={source: SecretStr(token) for source, token in TOKENS.items()},
         **more,
     )
 

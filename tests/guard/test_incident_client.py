@@ -198,8 +198,8 @@ def test_try_start_survives_what_the_application_does_wrong(client: IncidentClie
     [
         ("127.0.0.1:8440", TOKEN, "must look like https"),
         ("file:///etc/passwd", TOKEN, "must look like https"),
-        ("http://127.0.0.1", "", "STERNWAY_GATEWAY_TOKEN"),
-        ("http://127.0.0.1", "a\nb", "STERNWAY_GATEWAY_TOKEN"),
+        ("http://127.0.0.1", "", "reports in the gateway's STERNWAY_ALERT_TOKENS"),
+        ("http://127.0.0.1", "a\nb", "reports in the gateway's STERNWAY_ALERT_TOKENS"),
     ],
 )
 def test_a_wrong_set_up_is_said_at_once(url: str, token: str, message: str) -> None:

@@ -7,9 +7,9 @@ def gateway() -> None:
     """Take in alerts, start incidents, and let people follow and steer them.
 
     Settings come from the environment: STERNWAY_CATALOG, STERNWAY_STORE_URL, STERNWAY_TEMPORAL_ADDRESS,
-    STERNWAY_GATEWAY_HOST and _PORT; STERNWAY_ALERT_TOKENS as JSON with a secret for each source, STERNWAY_GATEWAY_TOKEN
-    for people and applications, STERNWAY_GITHUB_SECRETS as JSON for GitHub's webhooks, STERNWAY_PROTECT_TOKEN for the
-    first protective action. What has no token is closed.
+    STERNWAY_GATEWAY_HOST and _PORT; STERNWAY_ALERT_TOKENS as JSON with a secret for each program,
+    STERNWAY_GATEWAY_TOKEN for people, STERNWAY_GITHUB_SECRETS as JSON for GitHub's webhooks, STERNWAY_PROTECT_TOKEN for
+    the first protective action. What has no token is closed.
 
     Example: [bold]STERNWAY_ALERT_TOKENS='{"alertmanager": "…"}' sternway gateway[/bold]
     """

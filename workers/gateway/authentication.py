@@ -14,6 +14,12 @@ from pydantic import SecretStr
 from models.settings import Settings
 from workers.gateway.parts import parts
 
+DEPLOYMENTS = "deployments"
+METRICS = "metrics"
+REPORTS = "reports"
+"""Names of tokens in ``STERNWAY_ALERT_TOKENS``, beside those of the senders of alerts: who tells of releases, who reads
+metrics, and which applications report trouble. Each of them can do nothing else."""
+
 SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 """What ``X-Hub-Signature-256`` looks like."""
 
@@ -24,13 +30,21 @@ class Unauthenticated(Exception):
 
 def authenticate_source(request: Request, settings: Settings, source: str) -> None:
     """Let the sender in by its Bearer token, or by Basic authentication with the token as password."""
-    needed = f'the token of "{source}" in STERNWAY_ALERT_TOKENS'
-    _authenticate(request, settings.alert_tokens.get(source), needed, basic=True)
+    if not _holds(request, settings.alert_tokens.get(source), basic=True):
+        raise Unauthenticated(_token_of(source))
 
 
 async def authenticate_person(request: Request) -> None:
-    """Let a person or an application in by the gateway's Bearer token. A dependency of routes."""
-    _authenticate(request, (await parts(request)).settings.gateway_token, "STERNWAY_GATEWAY_TOKEN", basic=False)
+    """Let a person in by the gateway's Bearer token. A dependency of routes."""
+    if not _holds(request, (await parts(request)).settings.gateway_token, basic=False):
+        raise Unauthenticated(_PEOPLES)
+
+
+def authenticate_source_or_person(request: Request, settings: Settings, source: str) -> None:
+    """Let in whom either would: where people may do what the source does, and did before it had a token of its own."""
+    theirs = _holds(request, settings.alert_tokens.get(source), basic=True)
+    if not theirs and not _holds(request, settings.gateway_token, basic=False):
+        raise Unauthenticated(f"{_token_of(source)}, or {_PEOPLES}")
 
 
 def expect_github(signature: str, settings: Settings) -> None:
@@ -54,7 +68,14 @@ def authenticate_github(body: bytes, signature: str, settings: Settings) -> None
 _GITHUBS = "X-Hub-Signature-256 over the body, with a secret of STERNWAY_GITHUB_SECRETS"
 
 
-def _authenticate(request: Request, secret: SecretStr | None, needed: str, *, basic: bool) -> None:
+_PEOPLES = "STERNWAY_GATEWAY_TOKEN"
+
+
+def _token_of(source: str) -> str:
+    return f'the token of "{source}" in STERNWAY_ALERT_TOKENS'
+
+
+def _holds(request: Request, secret: SecretStr | None, *, basic: bool) -> bool:
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         offered = credentials.strip().encode()
@@ -63,8 +84,7 @@ def _authenticate(request: Request, secret: SecretStr | None, needed: str, *, ba
     else:
         offered = b""
     expected = secret.get_secret_value().encode() if secret else b""
-    if not hmac.compare_digest(offered, expected) or not expected:
-        raise Unauthenticated(needed)
+    return hmac.compare_digest(offered, expected) and bool(expected)
 
 
 def _password(credentials: str) -> bytes:

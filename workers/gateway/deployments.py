@@ -15,7 +15,13 @@ from ulid import ULID
 
 from activities.analytics.store import deployments
 from models.deployment import DeployEvent, DeploymentReport
-from workers.gateway.authentication import authenticate_github, authenticate_person, authenticate_source, expect_github
+from workers.gateway.authentication import (
+    DEPLOYMENTS,
+    authenticate_github,
+    authenticate_person,
+    authenticate_source,
+    expect_github,
+)
 from workers.gateway.intake import Delivery, quarantine
 from workers.gateway.metrics import DELIVERIES
 from workers.gateway.opening import API
@@ -28,9 +34,6 @@ from workers.gateway.sources.source import Unreadable
 from workers.observability.logs import logger
 
 router = APIRouter()
-
-DEPLOYMENTS = "deployments"
-"""The name of the token with which delivery systems tell of releases, and can do nothing else."""
 
 RESULTS = {"recorded": "accepted", "repeated": "duplicate", "unrouted": "unrouted"}
 """How each answer is counted."""

@@ -6,13 +6,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from activities.analytics.store import StoreUnavailable, deliveries, incidents
 from workers.gateway import metrics
-from workers.gateway.authentication import authenticate_person
+from workers.gateway.authentication import METRICS, authenticate_source_or_person
 from workers.gateway.parts import Parts, parts
 from workers.observability.metrics import REGISTRY
 
@@ -39,9 +39,10 @@ async def readyz(gateway: Annotated[Parts, Depends(parts)]) -> JSONResponse:
     return JSONResponse({"store": "there", "temporal": temporal})
 
 
-@router.get("/metrics", dependencies=[Depends(authenticate_person)])
-async def get_metrics(gateway: Annotated[Parts, Depends(parts)]) -> Response:
-    """For Prometheus, with the gateway's token as its bearer token."""
+@router.get("/metrics")
+async def get_metrics(request: Request, gateway: Annotated[Parts, Depends(parts)]) -> Response:
+    """For Prometheus, with the token called ``metrics``."""
+    authenticate_source_or_person(request, gateway.settings, METRICS)
     try:
         counts = await asyncio.to_thread(deliveries.counts, gateway.store)
         open_ones = await asyncio.to_thread(incidents.open_incidents, gateway.store, MOST)

@@ -20,13 +20,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.analytics.store import assignments, incidents
 from models.incident import Approval, NamedApproval, StageApproval
 from workers.gateway import links
-from workers.gateway.authentication import authenticate_person
+from workers.gateway.authentication import REPORTS, authenticate_person, authenticate_source_or_person
 from workers.gateway.handover import MEMO, RPC_TIMEOUT
 from workers.gateway.opening import correlation
 from workers.gateway.parts import Parts, parts
 from workers.observability.logs import about, logger
 
-router = APIRouter(prefix="/v1/incidents", dependencies=[Depends(authenticate_person)])
+router = APIRouter(prefix="/v1/incidents")
 
 Gateway = Annotated[Parts, Depends(parts)]
 
@@ -43,8 +43,10 @@ async def _word(request: Request, gateway: Gateway) -> NamedApproval:
 
 Word = Annotated[NamedApproval, Depends(_word)]
 
+PEOPLE = [Depends(authenticate_person)]
 
-@router.get("")
+
+@router.get("", dependencies=PEOPLE)
 async def list_incidents(
     gateway: Gateway, open: bool = False, limit: Annotated[int, Query(ge=1, le=1000)] = 50
 ) -> list[dict[str, Any]]:
@@ -60,12 +62,16 @@ async def list_incidents(
 
 
 @router.get("/{incident}")
-async def show_incident(incident: str, gateway: Gateway) -> dict[str, Any]:
-    """One incident with its steps and their receipts, as its journal has told them so far."""
+async def show_incident(incident: str, request: Request, gateway: Gateway) -> dict[str, Any]:
+    """One incident with its steps and their receipts, as its journal has told them so far.
+
+    The application that has reported its trouble may look at it too.
+    """
+    authenticate_source_or_person(request, gateway.settings, REPORTS)
     return await asyncio.to_thread(_show, gateway, incident)
 
 
-@router.post("/{incident}/{action}")
+@router.post("/{incident}/{action}", dependencies=PEOPLE)
 async def act(
     incident: str,
     action: Literal["approve", "pause", "resume", "retry", "emergency", "abort"],
@@ -76,7 +82,7 @@ async def act(
     return await _say(gateway, incident, action, action, word)
 
 
-@router.post("/{incident}/approve/{service}/{stage}")
+@router.post("/{incident}/approve/{service}/{stage}", dependencies=PEOPLE)
 async def approve_stage(incident: str, service: str, stage: str, word: Word, gateway: Gateway) -> dict[str, str]:
     """Approve one stage that waits for it. An update of its own: an incident of the build before would take the plan
     for what is meant."""

@@ -16,7 +16,7 @@ from activities.analytics.store import assignments
 from models.alert import Alert, AlertStatus
 from models.report import IncidentReport
 from workers.gateway import links
-from workers.gateway.authentication import authenticate_person
+from workers.gateway.authentication import REPORTS, authenticate_source_or_person
 from workers.gateway.handover import Handed
 from workers.gateway.incidents import workflow_of
 from workers.gateway.intake import Delivery, Taken, take_report
@@ -40,7 +40,7 @@ async def post_incident(
 ) -> JSONResponse:
     """Take in a report. The same ``Idempotency-Key`` always gets the same incident."""
     with refusals(API):
-        await authenticate_person(request)
+        authenticate_source_or_person(request, gateway.settings, REPORTS)
         return await _take_in(request, gateway, idempotency_key or str(ULID()))
 
 

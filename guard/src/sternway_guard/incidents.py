@@ -94,7 +94,8 @@ class StartedIncident:
 class IncidentClient:
     """Talks to one gateway. It holds no connection, and threads may share it.
 
-    *url* is the gateway's, *token* its bearer token, *timeout* in seconds for each wait on the network.
+    *url* is the gateway's, *token* the one that it calls ``reports``, *timeout* in seconds for each wait on the
+    network.
     """
 
     def __init__(self, url: str, token: str, timeout: float = 5.0) -> None:
@@ -102,7 +103,9 @@ class IncidentClient:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"the gateway's URL must look like https://sternway.example.com, not {url!r}")
         if not token or not token.isascii() or not token.isprintable():
-            raise ValueError("the gateway's token must be printable ASCII; it is the one in STERNWAY_GATEWAY_TOKEN")
+            raise ValueError(
+                "the token must be printable ASCII; it is the one called reports in the gateway's STERNWAY_ALERT_TOKENS"
+            )
         self._url = url.rstrip("/")
         self._token = token
         self._timeout = timeout
