@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from activities.analytics.store import StoreUnavailable
 from workers.gateway import alerts, deployments, health, incidents, reports
 from workers.gateway.authentication import Unauthenticated
-from workers.gateway.body import Overloaded, TooLarge
+from workers.gateway.body import Overloaded, TooLarge, TooSlow
 from workers.gateway.parts import Parts
 from workers.observability.logs import logger
 
@@ -23,6 +23,7 @@ def application(parts: Parts) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(Unauthenticated, _unauthenticated)
     app.add_exception_handler(TooLarge, _too_large)
+    app.add_exception_handler(TooSlow, _too_slow)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
     return app
@@ -37,6 +38,12 @@ async def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=413)
+
+
+async def _too_slow(request: Request, error: Exception) -> JSONResponse:
+    """The connection goes too: what is left of the body is waited for by nobody."""
+    detail = "the body was not there in time, so nothing was accepted; send it again, and all of it at once"
+    return JSONResponse({"detail": detail}, status_code=408, headers={"Connection": "close"})
 
 
 async def _overloaded(request: Request, error: Exception) -> JSONResponse:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from activities.analytics.store import StoreUnavailable
 from workers.gateway.authentication import Unauthenticated
-from workers.gateway.body import Overloaded, TooLarge
+from workers.gateway.body import Overloaded, TooLarge, TooSlow
 from workers.gateway.metrics import DELIVERIES
 
 REASONS: dict[type[Exception], str] = {
     Unauthenticated: "unauthenticated",
     TooLarge: "too-large",
+    TooSlow: "too-slow",
     Overloaded: "overloaded",
     StoreUnavailable: "store-unavailable",
 }

@@ -24,7 +24,7 @@ from models.settings import Settings
 from workers.catalog import load_catalog
 from workers.gateway import links
 from workers.gateway.application import application
-from workers.gateway.body import AT_ONCE, LIMIT, WEBHOOK, WEBHOOKS_AT_ONCE, Room
+from workers.gateway.body import AT_ONCE, LIMIT, WEBHOOK, WEBHOOK_WITHIN, WEBHOOKS_AT_ONCE, Room
 from workers.gateway.connection import Connection, Register
 from workers.gateway.dispatcher import Dispatcher
 from workers.gateway.parts import Parts
@@ -99,7 +99,7 @@ async def running(
         directory = Directory(Catalogs(loaded, lambda _digest: None), protect="", operate="")
         remembering = asyncio.create_task(PointKeeper(loaded, store, writer, directory).run())
         try:
-            room, webhooks = Room(AT_ONCE, LIMIT), Room(WEBHOOKS_AT_ONCE, WEBHOOK)
+            room, webhooks = Room(AT_ONCE, LIMIT), Room(WEBHOOKS_AT_ONCE, WEBHOOK, WEBHOOK_WITHIN)
             yield Parts(settings, store, writer, loaded, connection, dispatcher, room, webhooks)
         finally:
             for task in (remembering, reconciling, dispatching, connecting):
