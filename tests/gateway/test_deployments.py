@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -263,6 +264,19 @@ async def test_a_ping_is_answered(told: Gateway) -> None:
     assert (answer.status_code, answer.json()) == (200, {"state": "pong"})
 
 
+@pytest.mark.parametrize(("event", "body"), [("ping", PING), ("deployment_status", status())])
+async def test_a_webhook_with_githubs_default_content_type_looks_wrong_from_its_ping_on(
+    told: Gateway, event: str, body: object
+) -> None:
+    form = urlencode({"payload": json.dumps(body)}).encode()
+    answer = await send(told, form, event, **{"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.status_code == 422
+    assert "set the webhook's content type to application/json" in answer.json()["detail"]
+    assert (await told.ask("GET", "/v1/alerts?state=quarantined")).json() == []
+    stranger = await send(told, form, event, **{"X-Hub-Signature-256": signed(form, "another secret")})
+    assert stranger.status_code == 401
+
+
 async def test_a_deployment_that_has_succeeded_is_a_release_event_however_often_it_is_delivered(told: Gateway) -> None:
     first, again = [await send(told, status()) for _ in range(2)]
     assert (first.status_code, first.json()["state"], again.json()["state"]) == (202, "recorded", "repeated")
@@ -307,7 +321,7 @@ async def test_what_has_no_place_is_accepted_once_and_shown_with_the_reason(
 
 
 async def test_what_cannot_be_read_goes_into_quarantine(told: Gateway) -> None:
-    for body in (b"payload=%7B%7D", json.dumps(status() | {"deployment": {"id": 1}}).encode()):
+    for body in (b"[]", json.dumps(status() | {"deployment": {"id": 1}}).encode()):
         answer = await send(told, body)
         assert (answer.status_code, answer.json()["state"]) == (202, "quarantined")
     kept = (await told.ask("GET", "/v1/alerts?state=quarantined")).json()

@@ -38,6 +38,11 @@ router = APIRouter()
 RESULTS = {"recorded": "accepted", "repeated": "duplicate", "unrouted": "unrouted"}
 """How each answer is counted."""
 
+SET_CONTENT_TYPE = (
+    "the body is a form, which is not read here, so nothing was accepted: set the webhook's content type to "
+    "application/json"
+)
+
 Gateway = Annotated[Parts, Depends(parts)]
 
 
@@ -71,11 +76,17 @@ async def post_github(
     x_hub_signature_256: Annotated[str, Header()] = "",
     x_github_event: Annotated[str, Header()] = "",
 ) -> JSONResponse:
-    """Take in one webhook of GitHub. What tells of no release is answered with the reason, and not kept."""
+    """Take in one webhook of GitHub. What tells of no release is answered with the reason, and not kept.
+
+    A form is refused, be it a ping's: whoever sets up the webhook sees at once that it cannot work.
+    """
     with refusals(GITHUB):
         expect_github(x_hub_signature_256, gateway.settings)
         async with gateway.webhooks.read(request) as body:
             authenticate_github(body, x_hub_signature_256, gateway.settings)
+            if body.startswith(github.FORM):
+                DELIVERIES.labels(GITHUB, "form").inc()
+                return JSONResponse({"detail": SET_CONTENT_TYPE}, status_code=422)
             received_at = datetime.now(UTC)
             if x_github_event == "ping":
                 return JSONResponse({"state": "pong"})

@@ -20,6 +20,9 @@ from workers.gateway.sources.source import Unreadable, first_complaint
 GITHUB = "github"
 """The source of these events."""
 
+FORM = b"payload="
+"""How a body begins where the webhook's content type is GitHub's own default, a form with the JSON as a field."""
+
 RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 """What can be the name of a release: :data:`models.base.Release`."""
 
