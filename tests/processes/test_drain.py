@@ -68,10 +68,12 @@ async def test_a_pool_that_is_told_to_stop_three_times_finishes_its_change_and_s
     assert len(service.said("pool", "polling")) == before + 2
 
     await service.start_pool()
-    await service.resolved(incident)
+    ended = await service.resolved(incident)
     events = await service.events(f"rollback:{incident}:payments")
     assert failed_tasks(events) == []
-    assert set(attempts(events, "mesh.change.v1")) == {1}
+    assert attempts(events, "mesh.change.v1")[0] == 1, "what it had in hand was answered for"
+    # A later change may be handed to a poller that is just closing; then it is tried again, and has its effect once.
+    assert len(effects(ended)) == len(set(effects(ended))) == 4
 
 
 async def test_a_gateway_that_is_stopped_in_the_middle_of_a_start_does_not_cut_the_first_action(
