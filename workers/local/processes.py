@@ -168,6 +168,9 @@ def end(processes: Sequence[Started], patience: float) -> None:
 
 
 def _running(started: Started) -> bool:
-    with suppress(ChildProcessError, OSError):
-        os.waitpid(started.pid, os.WNOHANG)
-    return started.alive()
+    """A child counts until it can be reaped: its first thread may have ended, and the others still hold its ports."""
+    try:
+        reaped, _status = os.waitpid(started.pid, os.WNOHANG)
+    except ChildProcessError:  # reaped before, or an earlier run's
+        return started.alive()
+    return reaped == 0
