@@ -1,0 +1,82 @@
+"""The way from open back to closed: a wait, then probes, more of them stage by stage, each stage judged. Pure.
+
+A stage is decided by Wald's sequential test between the baseline and a target that loses half of what was good before,
+wrong one time in twenty either way. At little traffic a probe goes out each second at least, and a stage that nothing
+has decided when its time is over goes by where it leans: no breaker is stuck half-open.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+from sternway_guard.seconds import Second
+from sternway_guard.settings import BreakerSettings
+
+SHARES = (0.01, 0.05, 0.25, 1.0)
+"""Of the calls, that are let through in each stage."""
+
+LOST = 0.5
+"""Share of the calls that were good before and are bad, against which a probe is judged."""
+
+SURE = log(20)
+"""Nats: a likelihood ratio that is passed by chance one time in twenty at most."""
+
+PROBE_EVERY = 1.0
+"""Seconds after which the next call is a probe, whatever the share."""
+
+
+class Recovery:
+    """Of one trip, from its beginning until the breaker is closed again."""
+
+    __slots__ = ("_admitted", "_began", "_last", "_seen", "_settings", "_stage", "_up", "_down", "_wait", "probes", "retry_at")
+
+    def __init__(self, settings: BreakerSettings, baseline: float, now: float, chance: float) -> None:
+        """*chance*: uniform between 0 and 1, for the jitter."""
+        self._settings = settings
+        worse = baseline + (1 - baseline) * LOST
+        self._up, self._down = log(worse / baseline), log((1 - worse) / (1 - baseline))
+        self._wait = settings.wait
+        self.fail(now, chance)
+
+    def fail(self, now: float, chance: float) -> None:
+        """Wait, twice as long as the time before; half of it is left to *chance*, so that callers do not come together."""
+        self.retry_at = now + self._wait * (0.5 + 0.5 * chance)
+        self._wait = min(2 * self._wait, self._settings.longest_wait)
+        self._stage = -1
+
+    @property
+    def probing(self) -> bool:
+        return self._stage >= 0
+
+    @property
+    def share(self) -> float:
+        """Of the calls that are let through now."""
+        return SHARES[self._stage] if self.probing else 0.0
+
+    def advance(self, now: float) -> bool:
+        """Begin the next stage; False after the last one: the target has recovered."""
+        self._stage += 1
+        self._began, self._last = now, now - PROBE_EVERY
+        self._seen = self._admitted = 0
+        self.probes = Second(now)
+        return self._stage < len(SHARES)
+
+    def admits(self, now: float) -> bool:
+        """Whether this call may go, one more that was seen."""
+        self._seen += 1
+        if self._admitted >= self.share * self._seen and now - self._last < PROBE_EVERY:
+            return False
+        self._admitted += 1
+        self._last = now
+        return True
+
+    def verdict(self, now: float) -> bool | None:
+        """Whether the target is well in this stage, as far as its probes tell."""
+        ratio = self.probes.bad * self._up + self.probes.ok * self._down
+        if abs(ratio) >= SURE:
+            return ratio < 0
+        if now - self._began < self._settings.stage:
+            return None
+        if ratio == 0 and self.probes.running <= 0:
+            return None
+        return ratio < 0

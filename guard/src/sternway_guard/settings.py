@@ -1,0 +1,76 @@
+"""What can be set, with ranges that are checked where it is made: a wrong value never waits until a call comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+
+
+class ConfigurationError(ValueError):
+    """A setting is out of its range: names the parameter, what it was, and what it may be."""
+
+
+def check(name: str, value: object, least: float, most: float = inf, *, above: bool = False) -> None:
+    """*least* itself is allowed unless *above*. Raises :class:`ConfigurationError`."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and (isfinite(value) or value == most):
+        if (value > least if above else value >= least) and value <= most:
+            return
+    low = f"above {least:g}" if above else f"at least {least:g}"
+    high = "" if most == inf else f" and at most {most:g}"
+    raise ConfigurationError(f"{name} must be a number {low}{high}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Trip where calls have become worse than they were, with a budget of false trips."""
+
+    false_trips: float = 5.0
+    """A million healthy calls, at most."""
+    least: int = 20
+    """Bad calls below which nothing is harm: two bursts of ten, as restarts and dropped connections make them."""
+    harm: float = 0.05
+    """Share of bad calls below which a target is left alone, however sure it is that it has become worse."""
+    tolerated: float = 0.2
+    """The largest share of bad calls that may ever be learned as normal."""
+
+    def __post_init__(self) -> None:
+        check("false_trips", self.false_trips, 0, 100_000, above=True)
+        check("least", self.least, 1)
+        check("harm", self.harm, 0, 1)
+        check("tolerated", self.tolerated, 0.001, 0.9)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Trip where a share of the calls of the last seconds is bad."""
+
+    share: float = 0.5
+    least: int = 20
+    """Calls below which there is no telling."""
+    seconds: int = 10
+
+    def __post_init__(self) -> None:
+        check("share", self.share, 0, 1, above=True)
+        check("least", self.least, 1)
+        check("seconds", self.seconds, 1, 3600)
+
+
+@dataclass(frozen=True)
+class BreakerSettings:
+    """Of one breaker. Times are in seconds."""
+
+    trips: Learned | Fixed = Learned()
+    slow_after: float | None = None
+    """A call that takes longer is bad, and counts before it ends. None: no call is slow."""
+    wait: float = 5.0
+    """Before the first probe of an open breaker; twice as long each time that probes fail, half of it at random."""
+    longest_wait: float = 300.0
+    stage: float = 30.0
+    """In which each stage of a half-open breaker must be decided; one that leans to neither side goes by what there is."""
+
+    def __post_init__(self) -> None:
+        if self.slow_after is not None:
+            check("slow_after", self.slow_after, 0, above=True)
+        check("wait", self.wait, 0, above=True)
+        check("longest_wait", self.longest_wait, self.wait)
+        check("stage", self.stage, 0, above=True)
