@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from math import inf
-from functools import wraps
+from functools import partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from math import inf
 from random import random
 from typing import Any, ParamSpec, TypeVar, cast
 
-from sternway_guard.errors import BreakerOpen
+from sternway_guard.errors import BreakerOpen, Rejected
 from sternway_guard.judges import judge
 from sternway_guard.recovery import Recovery
 from sternway_guard.seconds import Second
@@ -29,6 +29,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _log = logging.getLogger("sternway_guard")
+
+_DEFAULT = BreakerSettings()
 
 MOST_SECONDS = 64
 """Seconds whose calls are waited for; where more of them have calls that run, the newest one grows longer."""
@@ -70,6 +72,11 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception)
 
 
+def _reached(error: BaseException) -> bool:
+    """Whether the target was asked at all, as far as the error tells: the call was not cancelled, nor turned away."""
+    return isinstance(error, Exception) and not isinstance(error, Rejected)
+
+
 class Breaker:
     """Of one *target*. Threads and tasks may share it.
 
@@ -101,7 +108,7 @@ class Breaker:
     def __init__(
         self,
         target: object,
-        settings: BreakerSettings = BreakerSettings(),
+        settings: BreakerSettings = _DEFAULT,
         *,
         fails: Callable[[BaseException], bool] = is_failure,
         listeners: tuple[Listener, ...] = (),
@@ -165,12 +172,12 @@ class Breaker:
 
     def begin(self) -> Attempt:
         """One call that is made otherwise; say how it ended. Raises :class:`BreakerOpen`."""
-        now = self._clock()
+        began = self._clock()
         second = self._second
-        if now >= self._until:
-            second = self._turn(now)
+        if began >= self._until:
+            second = self._turn(began)
         second.running += 1
-        return Attempt(self, second, now)
+        return Attempt(partial(self._end, second, began))
 
     def _guard_function(self, function: Callable[P, R]) -> Callable[P, R]:
         clock = self._clock
@@ -222,17 +229,30 @@ class Breaker:
 
     # How calls end
 
+    def _end(self, second: Second, began: float, error: BaseException | None) -> None:
+        elapsed = self._clock() - began
+        if error is not None:
+            self._raised(second, elapsed, error)
+            return
+        second.running -= 1
+        if elapsed > self._slow_after:
+            self._bad(second)
+        else:
+            second.ok += 1
+
     def _raised(self, second: Second, elapsed: float, error: BaseException) -> None:
         second.running -= 1
-        if self._counts(error) or (elapsed > self._slow_after and isinstance(error, Exception)):
+        if not _reached(error):
+            return
+        if elapsed > self._slow_after or self._counts(error):
             self._bad(second)
-        elif isinstance(error, Exception):
+        else:
             second.ok += 1
 
     def _counts(self, error: BaseException) -> bool:
         try:
             return bool(self._fails(error))
-        except Exception:  # whatever it is, the call has its own outcome
+        except Exception:  # noqa: BLE001 -- whatever it is, the call has its own outcome
             _log.exception("%s: what counts as a failure could not be said of %r; by default it is", self.target, error)
             return is_failure(error)
 
@@ -364,31 +384,20 @@ class Breaker:
             for listener in self._listeners:
                 try:
                     listener(transition)
-                except Exception:  # nobody who only listens may change the outcome of a call
+                except Exception:  # noqa: BLE001 -- nobody who only listens may change the outcome of a call
                     _log.exception("%s: a listener failed at %s", self.target, transition)
 
 
 class Attempt:
     """One call under a breaker, from its beginning to whatever is said of it first."""
 
-    __slots__ = ("_began", "_breaker", "_second")
+    __slots__ = ("_tell",)
 
-    def __init__(self, breaker: Breaker, second: Second, began: float) -> None:
-        self._breaker = breaker
-        self._second: Second | None = second
-        self._began = began
+    def __init__(self, tell: Callable[[BaseException | None], None]) -> None:
+        self._tell: Callable[[BaseException | None], None] | None = tell
 
     def end(self, error: BaseException | None = None) -> None:
         """It has ended, with *error* if one was raised."""
-        second, self._second = self._second, None
-        if second is None:
-            return
-        elapsed = self._breaker._clock() - self._began
-        if error is not None:
-            self._breaker._raised(second, elapsed, error)
-            return
-        second.running -= 1
-        if elapsed > self._breaker._slow_after:
-            self._breaker._bad(second)
-        else:
-            second.ok += 1
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(error)

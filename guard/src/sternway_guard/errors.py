@@ -20,3 +20,11 @@ class Rejected(Exception):
 
 class BreakerOpen(Rejected):
     """The breaker is open, or lets only probes through."""
+
+
+class Shed(Rejected):
+    """There was no room, or something more valuable needed it."""
+
+
+class DeadlinePassed(Rejected):
+    """Nobody waits for the answer any more."""

@@ -58,7 +58,7 @@ class Evidence:
         return max(self._sums)
 
     def exceeds(self, threshold: float, least: int, share: float) -> bool:
-        """Whether it is more than *threshold* nats, from *least* bad calls that are that *share* of all since it began."""
+        """Whether it is more than *threshold* nats, and of *least* bad calls or more, that *share* of all or more."""
         highest = max(self._sums)
         if highest <= threshold:
             return False

@@ -28,7 +28,19 @@ PROBE_EVERY = 1.0
 class Recovery:
     """Of one trip, from its beginning until the breaker is closed again."""
 
-    __slots__ = ("_admitted", "_began", "_last", "_seen", "_settings", "_stage", "_up", "_down", "_wait", "probes", "retry_at")
+    __slots__ = (
+        "_admitted",
+        "_began",
+        "_down",
+        "_last",
+        "_seen",
+        "_settings",
+        "_stage",
+        "_up",
+        "_wait",
+        "probes",
+        "retry_at",
+    )
 
     def __init__(self, settings: BreakerSettings, baseline: float, now: float, chance: float) -> None:
         """*chance*: uniform between 0 and 1, for the jitter."""
@@ -39,7 +51,7 @@ class Recovery:
         self.fail(now, chance)
 
     def fail(self, now: float, chance: float) -> None:
-        """Wait, twice as long as the time before; half of it is left to *chance*, so that callers do not come together."""
+        """Wait, twice as long as before; half of it is left to *chance*, so that callers do not come together."""
         self.retry_at = now + self._wait * (0.5 + 0.5 * chance)
         self._wait = min(2 * self._wait, self._settings.longest_wait)
         self._stage = -1

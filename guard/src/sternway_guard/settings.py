@@ -13,7 +13,8 @@ class ConfigurationError(ValueError):
 def check(name: str, value: object, least: float, most: float = inf, *, above: bool = False) -> None:
     """*least* itself is allowed unless *above*. Raises :class:`ConfigurationError`."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and (isfinite(value) or value == most):
-        if (value > least if above else value >= least) and value <= most:
+        low_enough, high_enough = value <= most, value > least if above else value >= least
+        if low_enough and high_enough:
             return
     low = f"above {least:g}" if above else f"at least {least:g}"
     high = "" if most == inf else f" and at most {most:g}"
@@ -66,7 +67,7 @@ class BreakerSettings:
     """Before the first probe of an open breaker; twice as long each time that probes fail, half of it at random."""
     longest_wait: float = 300.0
     stage: float = 30.0
-    """In which each stage of a half-open breaker must be decided; one that leans to neither side goes by what there is."""
+    """In which each stage of a half-open breaker must be decided, by what there is if it must be."""
 
     def __post_init__(self) -> None:
         if self.slow_after is not None:
@@ -74,3 +75,37 @@ class BreakerSettings:
         check("wait", self.wait, 0, above=True)
         check("longest_wait", self.longest_wait, self.wait)
         check("stage", self.stage, 0, above=True)
+
+
+@dataclass(frozen=True)
+class LimitSettings:
+    """Of how many calls may run at once, and how many may wait."""
+
+    initial: int = 20
+    least: int = 2
+    most: int = 1000
+    waiting: int = 0
+    """How many calls may wait for their turn, the most valuable first. 0: a call that finds no room is turned away."""
+    longest_wait: float = 1.0
+    """Seconds, and never beyond the deadline of the call."""
+
+    def __post_init__(self) -> None:
+        check("least", self.least, 1)
+        check("most", self.most, self.least)
+        check("initial", self.initial, self.least, self.most)
+        check("waiting", self.waiting, 0)
+        check("longest_wait", self.longest_wait, 0, above=True)
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """Of everything that guards one target."""
+
+    breaker: BreakerSettings = BreakerSettings()
+    limit: LimitSettings | None = None
+    """None: as many calls run at once as come."""
+    retries: float = 0.1
+    """Share of the calls that may be retries."""
+
+    def __post_init__(self) -> None:
+        check("retries", self.retries, 0, 1)

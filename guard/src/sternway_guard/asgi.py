@@ -1,0 +1,75 @@
+"""Before an ASGI application: requests that cannot be served in time, or earn too little now, are turned away early."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from sternway_guard import deadline
+from sternway_guard.errors import DeadlinePassed, Rejected
+from sternway_guard.limiter import Limiter
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger("sternway_guard")
+
+UNAVAILABLE, TIMEOUT = 503, 504
+
+
+class GuardMiddleware:
+    """Around *app*: each HTTP request takes a place of *limiter*, and has the deadline that its caller sent along.
+
+    *value* says what a request earns (see :class:`~sternway_guard.limiter.Limiter`); it must not believe a header that
+    strangers can set. One that is turned away is answered 503 with ``Retry-After``, or 504 where its deadline has
+    passed. What is no HTTP request goes through.
+    """
+
+    def __init__(self, app: Application, limiter: Limiter, value: Callable[[Scope], float] | None = None) -> None:
+        self._app, self._limiter, self._value = app, limiter, value
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        async with AsyncExitStack() as entered:
+            try:
+                if (seconds := _sent(scope)) is not None:
+                    entered.enter_context(deadline.deadline(seconds))
+                deadline.require(self._limiter.target)
+                await entered.enter_async_context(self._limiter.place_async(self._worth(scope)))
+                deadline.require(self._limiter.target)
+            except Rejected as rejected:
+                await _turn_away(send, rejected)
+                return
+            await self._app(scope, receive, send)
+
+    def _worth(self, scope: Scope) -> float:
+        if self._value is None:
+            return 0.0
+        try:
+            return float(self._value(scope))
+        except Exception:  # noqa: BLE001 -- what a request earns must not decide whether it can be answered at all
+            _log.exception("what %s is worth could not be said; it is served as worth nothing", scope.get("path"))
+            return 0.0
+
+
+def _sent(scope: Scope) -> float | None:
+    wanted = deadline.HEADER.encode()
+    text = next((value for name, value in scope["headers"] if name == wanted), None)
+    return None if text is None else deadline.from_header(text.decode("latin-1"))
+
+
+async def _turn_away(send: Send, rejected: Rejected) -> None:
+    late = isinstance(rejected, DeadlinePassed)
+    body = f"{rejected.reason}\n".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    if not late:
+        headers.append((b"retry-after", str(max(1, round(rejected.retry_after or 1))).encode()))
+    await send({"type": "http.response.start", "status": TIMEOUT if late else UNAVAILABLE, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,128 @@
+"""All that protects the calls to one target, in one object: a breaker, a bound on what runs at once, a retry budget."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack
+from functools import wraps
+from inspect import iscoroutinefunction
+from math import inf
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
+
+from sternway_guard import deadline
+from sternway_guard.breaker import Attempt, Breaker, Listener, Mode, is_failure
+from sternway_guard.limiter import Limiter
+from sternway_guard.protocol import Intent
+from sternway_guard.retries import RetryBudget
+from sternway_guard.settings import GuardSettings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+_DEFAULT = GuardSettings()
+
+
+class Guard:
+    """Of one *target*. Threads and tasks may share it.
+
+    *fails* says which errors count as failures of the target; by default every ``Exception`` does.
+    """
+
+    def __init__(
+        self,
+        target: object,
+        settings: GuardSettings = _DEFAULT,
+        *,
+        fails: Callable[[BaseException], bool] = is_failure,
+        listeners: tuple[Listener, ...] = (),
+    ) -> None:
+        self.target = target
+        self._settings = settings
+        self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners)
+        self.limiter = None if settings.limit is None else Limiter(target, settings.limit)
+        self.retries = RetryBudget(settings.retries)
+
+    def __repr__(self) -> str:
+        return f"Guard({self.target!r}, {self.breaker.state.value})"
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Guard a function or a coroutine function; it raises :class:`~sternway_guard.errors.Rejected` instead."""
+        if self.limiter is None:
+            return self.breaker(function)
+        limiter = self.limiter
+        if iscoroutinefunction(function):
+            awaited = cast("Callable[P, Awaitable[Any]]", function)
+
+            @wraps(function)
+            async def placed_task(*args: P.args, **kwargs: P.kwargs) -> Any:
+                deadline.require(self.target)
+                async with limiter.place_async():
+                    return await awaited(*args, **kwargs)
+
+            return cast("Callable[P, R]", self.breaker(placed_task))
+
+        @wraps(function)
+        def placed(*args: P.args, **kwargs: P.kwargs) -> R:
+            deadline.require(self.target)
+            with limiter.place():
+                return function(*args, **kwargs)
+
+        return self.breaker(placed)
+
+    def intend(self, intent: Intent) -> None:
+        """What a control plane wants beyond the settings; what it does not say is as they have it."""
+        self.breaker.mode = intent.mode or Mode.ON
+        self.retries.share = self._settings.retries if intent.retries is None else intent.retries
+        if self.limiter:
+            self.limiter.least_value = -inf if intent.least_value is None else intent.least_value
+
+    def call(self, value: float | None = None) -> Call:
+        """One call as a context, ``with`` or ``async with``. *value* is what it earns."""
+        return Call(self, value)
+
+
+class Call:
+    """Made by :meth:`Guard.call`; entered once."""
+
+    __slots__ = ("_attempt", "_entered", "_guard", "_value")
+
+    def __init__(self, guard: Guard, value: float | None) -> None:
+        self._guard, self._value = guard, value
+        self._attempt: Attempt | None = None
+
+    def _begin(self) -> Attempt:
+        deadline.require(self._guard.target)
+        self._attempt = self._guard.breaker.begin()
+        return self._attempt
+
+    def __enter__(self) -> None:
+        attempt = self._begin()
+        with ExitStack() as entered:
+            entered.push(_ending(attempt))
+            if self._guard.limiter:
+                entered.enter_context(self._guard.limiter.place(self._value))
+            self._entered: ExitStack | AsyncExitStack = entered.pop_all()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cast("ExitStack", self._entered).__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> None:
+        attempt = self._begin()
+        async with AsyncExitStack() as entered:
+            entered.push(_ending(attempt))
+            if self._guard.limiter:
+                await entered.enter_async_context(self._guard.limiter.place_async(self._value))
+            self._entered = entered.pop_all()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await cast("AsyncExitStack", self._entered).__aexit__(kind, error, trace)
+
+
+def _ending(attempt: Attempt) -> Callable[[Any, BaseException | None, Any], None]:
+    return lambda _kind, error, _trace: attempt.end(error)

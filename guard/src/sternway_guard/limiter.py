@@ -1,0 +1,180 @@
+"""A bound on the calls that run at once, which adapts, and a bounded queue before it in which value goes first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import insort
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
+
+from sternway_guard import deadline
+from sternway_guard.errors import Rejected, Shed
+from sternway_guard.limit import Limit
+from sternway_guard.settings import LimitSettings
+
+_DEFAULT = LimitSettings()
+
+_worth: ContextVar[float] = ContextVar("sternway_guard_worth", default=0.0)
+
+
+@contextmanager
+def worth(value: float) -> Generator[None]:
+    """What the calls within earn, where nothing else is said of them."""
+    token = _worth.set(value)
+    try:
+        yield
+    finally:
+        _worth.reset(token)
+
+
+@dataclass(order=True)
+class _Waiter:
+    """In the order of service: the last of a sorted list is next, the first one goes when somebody better comes."""
+
+    value: float
+    turn: int
+    """Negative: of equal value, who came first is next."""
+    wake: Callable[[], object] = field(compare=False)
+    admitted: bool = field(default=False, compare=False)
+    evicted: bool = field(default=False, compare=False)
+
+
+class Limiter:
+    """Of one *target*. Threads and tasks may share it. A call's *value* is what it earns, in any one unit."""
+
+    def __init__(
+        self,
+        target: object,
+        settings: LimitSettings = _DEFAULT,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.target = target
+        self.least_value = -inf
+        """What earns less is turned away at once; the control plane raises it."""
+        self.running = 0
+        self.shed = 0
+        self._settings = settings
+        self._clock = clock
+        self._limit = Limit(settings)
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiter] = []
+        self._turn = count(0, -1)
+
+    @property
+    def limit(self) -> float:
+        """Calls that may run at once."""
+        return self._limit.value
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @contextmanager
+    def place(self, value: float | None = None) -> Generator[None]:
+        """Run one call, in this thread. Raises :class:`Shed` where there is no room for it in time."""
+        event = threading.Event()
+        if waiter := self._enter(value, event.set):
+            event.wait(self._patience())
+            self._leave_queue(waiter)
+        began = self._clock()
+        try:
+            yield
+        except BaseException as error:
+            self._ended(None if _says_nothing(error) else self._clock() - began)
+            raise
+        self._ended(self._clock() - began)
+
+    @asynccontextmanager
+    async def place_async(self, value: float | None = None) -> AsyncGenerator[None]:
+        """The same of a task."""
+        import asyncio  # 30 ms of import, which only tasks need, and they have it
+
+        loop = asyncio.get_running_loop()
+        event = asyncio.Event()
+        if waiter := self._enter(value, lambda: loop.call_soon_threadsafe(event.set)):
+            try:
+                async with asyncio.timeout(self._patience()):
+                    await event.wait()
+            except TimeoutError:
+                pass
+            except BaseException:
+                self._give_up(waiter)
+                raise
+            self._leave_queue(waiter)
+        began = self._clock()
+        try:
+            yield
+        except BaseException as error:
+            self._ended(None if _says_nothing(error) else self._clock() - began)
+            raise
+        self._ended(self._clock() - began)
+
+    def _patience(self) -> float:
+        left = deadline.left()
+        longest = self._settings.longest_wait
+        return longest if left is None else max(0.0, min(longest, left))
+
+    def _enter(self, said: float | None, wake: Callable[[], object]) -> _Waiter | None:
+        """None: it runs. Raises :class:`Shed`."""
+        value = _worth.get() if said is None else said
+        with self._lock:
+            if value < self.least_value:
+                self._refuse(f"only what is worth {self.least_value:g} or more is served now")
+            if self.running < self._limit.value and not self._waiting:
+                self.running += 1
+                return None
+            if not self._settings.waiting:
+                self._refuse("as many calls run as may")
+            waiter = _Waiter(value, next(self._turn), wake)
+            if len(self._waiting) >= self._settings.waiting:
+                if self._waiting[0] > waiter:
+                    self._refuse("as many calls wait as may, and none is worth less")
+                self._waiting[0].evicted = True
+                self._waiting.pop(0).wake()
+            insort(self._waiting, waiter)
+            return waiter
+
+    def _refuse(self, reason: str) -> None:
+        self.shed += 1
+        raise Shed(self.target, reason)
+
+    def _leave_queue(self, waiter: _Waiter) -> None:
+        """It runs now, or raises :class:`Shed`."""
+        with self._lock:
+            if waiter.admitted:
+                return
+            if not waiter.evicted:
+                self._waiting.remove(waiter)
+            self._refuse("something worth more took its place" if waiter.evicted else "its turn did not come in time")
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        """Its task was cancelled, perhaps just when its turn had come."""
+        with self._lock:
+            if not waiter.admitted and not waiter.evicted:
+                self._waiting.remove(waiter)
+                return
+        if waiter.admitted:
+            self._ended(None)
+
+    def _ended(self, took: float | None) -> None:
+        """*took* in seconds; None: nothing is to be learned from it."""
+        with self._lock:
+            if took is not None:
+                self._limit.took(took, self.running, self._clock())
+            self.running -= 1
+            while self._waiting and self.running < self._limit.value:
+                waiter = self._waiting.pop()
+                waiter.admitted = True
+                self.running += 1
+                waiter.wake()
+
+
+def _says_nothing(error: BaseException) -> bool:
+    """Whether how long a call took says nothing about its target: it was cancelled, or never went there."""
+    return isinstance(error, Rejected) or not isinstance(error, Exception)

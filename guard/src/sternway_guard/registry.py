@@ -1,0 +1,126 @@
+"""Guards of many targets, made when they are first asked for, and steered together by a control plane."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from sternway_guard.breaker import Listener, is_failure
+from sternway_guard.guard import Guard
+from sternway_guard.protocol import Intent, Update
+from sternway_guard.settings import GuardSettings, check
+
+_DEFAULT = GuardSettings()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whom the guards listen to."""
+
+    epoch: int
+    """Of the last word of a control plane; 0: there was none."""
+    alone: bool
+    """No control plane is heard: the guards decide by what they are configured to."""
+    heard: float | None
+    """Seconds since its last word."""
+
+
+class Registry:
+    """Threads and tasks may share it.
+
+    *settings* hold for every target but those in *settings_of*. *most* targets are kept: whose names come from outside
+    would otherwise fill the memory.
+    """
+
+    def __init__(
+        self,
+        settings: GuardSettings = _DEFAULT,
+        settings_of: Mapping[Hashable, GuardSettings] | None = None,
+        *,
+        fails: Callable[[BaseException], bool] = is_failure,
+        listeners: tuple[Listener, ...] = (),
+        most: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        check("most", most, 1)
+        self._settings, self._settings_of = settings, dict(settings_of or {})
+        self._fails, self._listeners, self._most, self._clock = fails, listeners, most, clock
+        self._lock = threading.Lock()
+        self._guards: dict[Hashable, Guard] = {}
+        self._intents: dict[str, Intent] = {}
+        self._epoch = 0
+        self._heard: float | None = None
+        self._lapses = -inf
+
+    def guard(self, target: Hashable) -> Guard:
+        """The guard of *target*, always the same. Raises ``TypeError`` where it is not hashable."""
+        try:
+            return self._guards[target]
+        except KeyError:
+            return self._make(target)
+        except TypeError as error:
+            raise TypeError(f"target must be hashable, as a name or a tuple of names is, not {target!r}") from error
+
+    def __iter__(self) -> Iterator[Guard]:
+        return iter(tuple(self._guards.values()))
+
+    @property
+    def standing(self) -> Standing:
+        with self._lock:
+            now = self._clock()
+            self._lapse(now)
+            heard = None if self._heard is None else now - self._heard
+            return Standing(self._epoch, now >= self._lapses, heard)
+
+    def apply(self, update: Update) -> bool:
+        """Do what the control plane says. False: something before it was missed, so nothing of it was done."""
+        with self._lock:
+            now = self._clock()
+            if update.since not in (0, self._epoch):
+                return False
+            if update.epoch < self._epoch and now < self._lapses:
+                return True  # an old word, from a control plane that others have overtaken
+            if update.since == 0:
+                self._lift_all_but(update.intents)
+            for target, intent in update.intents.items():
+                self._intend(target, intent)
+            self._epoch, self._heard, self._lapses = update.epoch, now, now + update.ttl
+            return True
+
+    def lapse(self) -> None:
+        """Lift what the control plane has not renewed in time."""
+        with self._lock:
+            self._lapse(self._clock())
+
+    def _make(self, target: Hashable) -> Guard:
+        with self._lock:
+            if target in self._guards:
+                return self._guards[target]
+            if len(self._guards) >= self._most:
+                self._guards.pop(next(iter(self._guards)))
+            settings = self._settings_of.get(target, self._settings)
+            made = Guard(target, settings, fails=self._fails, listeners=self._listeners)
+            if intent := self._intents.get(str(target)):
+                made.intend(intent)
+            self._guards[target] = made
+            return made
+
+    def _lapse(self, now: float) -> None:
+        if self._intents and now >= self._lapses:
+            self._lift_all_but({})
+
+    def _lift_all_but(self, kept: Mapping[str, object]) -> None:
+        for target in [target for target in self._intents if target not in kept]:
+            self._intend(target, None)
+
+    def _intend(self, target: str, intent: Intent | None) -> None:
+        if intent is None:
+            self._intents.pop(target, None)
+        else:
+            self._intents[target] = intent
+        for guard in self._guards.values():
+            if str(guard.target) == target:
+                guard.intend(intent or Intent())
