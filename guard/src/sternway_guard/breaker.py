@@ -53,6 +53,15 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Calls of the last second or two, or of the probes of this stage; and all that still run of them."""
+
+    running: int
+    good: int
+    bad: int
+
+
+@dataclass(frozen=True)
 class Transition:
     """One change of state, told to whoever listens."""
 
@@ -148,6 +157,18 @@ class Breaker:
         if recovery is None:
             return State.CLOSED
         return State.HALF_OPEN if recovery.probing else State.OPEN
+
+    @property
+    def counts(self) -> Counts:
+        """Of the calls that the breaker still looks at."""
+        with self._lock:
+            recovery = self._recovery
+            seconds = (recovery.probes,) if recovery else (*self._older, self._second)
+            return Counts(
+                running=sum(max(0, second.running) for second in seconds),
+                good=sum(second.ok for second in seconds),
+                bad=sum(second.bad for second in seconds),
+            )
 
     @property
     def mode(self) -> Mode:

@@ -48,6 +48,7 @@ class Recovery:
         worse = baseline + (1 - baseline) * LOST
         self._up, self._down = log(worse / baseline), log((1 - worse) / (1 - baseline))
         self._wait = settings.wait
+        self.probes = Second(now)
         self.fail(now, chance)
 
     def fail(self, now: float, chance: float) -> None:

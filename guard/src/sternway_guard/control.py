@@ -1,0 +1,145 @@
+"""Keeping a registry in touch with a control plane, in a thread of its own: no call ever waits for it.
+
+Where the control plane is away, hangs, or says what nobody understands, the guards go on by its last word until that
+lapses, and then by what they are configured to; :attr:`~sternway_guard.registry.Registry.standing` says so.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import random
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from sternway_guard.breaker import Transition
+from sternway_guard.protocol import LARGEST_LINE, VERSION, Garbage, read
+from sternway_guard.registry import Registry
+from sternway_guard.settings import ConfigurationError, check
+
+_log = logging.getLogger("sternway_guard")
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before it is asked again, doubled while it does not answer, and half of it at random."""
+
+UNTOLD = 1000
+"""Transitions that are kept while it is away; of more, the newest."""
+
+TELL_EVERY = 1.0
+"""Seconds between two reports of transitions."""
+
+
+class Control:
+    """Asks the control plane at *url* for the intents of *region*, with the *token* called ``guards`` there.
+
+    *silence*: seconds after which one that says nothing is taken to hang. Give :meth:`note` to the guards as a listener,
+    and it hears of their transitions. ``start`` it once; it ends with the process, and begins anew in a forked one.
+    """
+
+    def __init__(self, registry: Registry, url: str, token: str, region: str, silence: float = 30.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(f"url must look like https://sternway.example.com, not {url!r}")
+        if not token or not token.isascii() or not token.isprintable():
+            raise ConfigurationError("token must be printable ASCII: the one called guards at the control plane")
+        check("silence", silence, 0, above=True)
+        self._registry, self._region, self._silence = registry, region, silence
+        self._tls, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        self._path = parts.path.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/x-ndjson"}
+        self._untold: deque[Transition] = deque(maxlen=UNTOLD)
+        self._stopped = threading.Event()
+        self._started = False
+        os.register_at_fork(after_in_child=self._restart)
+
+    def start(self) -> None:
+        """Begin to listen. Again it does nothing."""
+        if not self._started:
+            self._started = True
+            self._run()
+
+    def stop(self) -> None:
+        """Listen no more; the guards go on by the last word until it lapses."""
+        self._stopped.set()
+
+    def note(self, transition: Transition) -> None:
+        """A listener for guards: tell the control plane of it, when there is one."""
+        self._untold.append(transition)
+
+    def _restart(self) -> None:
+        """In a forked process, which has the registry and none of the threads."""
+        if self._started and not self._stopped.is_set():
+            self._stopped = threading.Event()
+            self._run()
+
+    def _run(self) -> None:
+        for name, work in (("listens", self._listen_on), ("tells", self._tell_on)):
+            threading.Thread(target=work, name=f"sternway-guard-{name}", daemon=True).start()
+
+    def _listen_on(self) -> None:
+        pause = SHORTEST_PAUSE
+        while not self._stopped.is_set():
+            try:
+                self._listen()
+                pause = SHORTEST_PAUSE
+            except (OSError, http.client.HTTPException, Garbage) as error:
+                _log.warning("no word of the control plane at %s: %s", self._host, error or type(error).__name__)
+            except Exception:  # noqa: BLE001 -- whatever it is, the next word may be better
+                _log.exception("listening to the control plane at %s failed", self._host)
+            self._registry.lapse()
+            self._stopped.wait(pause * (0.5 + 0.5 * random.random()))  # noqa: S311 -- so that guards do not come together
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _listen(self) -> None:
+        """Until the stream ends. Raises ``OSError``, ``HTTPException``, :class:`Garbage`."""
+        connection = self._connection(self._silence)
+        try:
+            path = f"{self._path}/v1/guards?region={quote(self._region, safe='')}"
+            connection.request("GET", path, headers=self._headers)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise Garbage(f"it answered {answer.status} {answer.reason}")
+            while not self._stopped.is_set():
+                line = answer.readline(LARGEST_LINE + 1)
+                if not line:
+                    return
+                if len(line) > LARGEST_LINE:
+                    raise Garbage(f"a line of more than {LARGEST_LINE} bytes")
+                if not self._registry.apply(read(line)):
+                    return  # something was missed: ask for all of it
+        finally:
+            connection.close()
+
+    def _tell_on(self) -> None:
+        while not self._stopped.wait(TELL_EVERY):
+            self._registry.lapse()
+            told = list(self._untold)
+            if told and self._tell(told):
+                for transition in told:
+                    with suppress(ValueError):
+                        self._untold.remove(transition)
+
+    def _tell(self, told: list[Transition]) -> bool:
+        said = [
+            {"target": str(one.target), "before": one.before.value, "after": one.after.value, "because": one.because}
+            for one in told
+        ]
+        body: dict[str, Any] = {"v": VERSION, "region": self._region, "transitions": said}
+        connection = self._connection(5.0)
+        try:
+            headers = {**self._headers, "Content-Type": "application/json"}
+            connection.request("POST", f"{self._path}/v1/guards/transitions", json.dumps(body), headers)
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
+        return kind(str(self._host), self._port, timeout=timeout)

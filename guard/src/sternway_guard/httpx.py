@@ -1,0 +1,141 @@
+"""For httpx: a guard for each host that is called, deadlines sent along, and retries within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from sternway_guard import deadline
+from sternway_guard.guard import Guard
+from sternway_guard.registry import Registry
+from sternway_guard.settings import check
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""RFC 9110, 9.2.2."""
+
+
+class FailedStatus(Exception):
+    """Within a guard: the response says that the target failed. The caller gets the response."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(f"{response.status_code}")
+        self.response = response
+
+
+def failed(response: httpx.Response) -> bool:
+    """The default: a server's own failures. 501 is an answer, and no failure."""
+    return response.status_code >= 500 and response.status_code != 501
+
+
+def host_of(request: httpx.Request) -> str:
+    """The default target: host and port."""
+    return request.url.netloc.decode("ascii")
+
+
+class _Ways:
+    """What the transports share: whom a request goes to, what is sent along, and whether it may go once more."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        target: Callable[[httpx.Request], str] = host_of,
+        fails: Callable[[httpx.Response], bool] = failed,
+        attempts: int = 1,
+    ) -> None:
+        check("attempts", attempts, 1, 10)
+        self._registry, self._target, self._fails, self._attempts = registry, target, fails, attempts
+
+    def guard_of(self, request: httpx.Request) -> Guard:
+        return self._registry.guard(self._target(request))
+
+    def prepare(self, request: httpx.Request) -> None:
+        left = deadline.left()
+        if left is not None:
+            request.headers[deadline.HEADER] = deadline.to_header(left)
+
+    def judge(self, response: httpx.Response) -> httpx.Response:
+        """Raises :class:`FailedStatus`, which the guard counts."""
+        if self._fails(response):
+            raise FailedStatus(response)
+        return response
+
+    def again(self, request: httpx.Request, guard: Guard, attempt: int) -> bool:
+        left = deadline.left()
+        in_time = left is None or left > 0
+        return attempt < self._attempts and request.method in IDEMPOTENT and in_time and guard.retries.spend()
+
+
+class GuardTransport(httpx.BaseTransport):
+    """Around *transport*. *attempts*: how often an idempotent request is made at most, within the retry budget."""
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport,
+        registry: Registry,
+        *,
+        target: Callable[[httpx.Request], str] = host_of,
+        fails: Callable[[httpx.Response], bool] = failed,
+        attempts: int = 1,
+    ) -> None:
+        self._transport = transport
+        self._ways = _Ways(registry, target=target, fails=fails, attempts=attempts)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises :class:`~sternway_guard.errors.Rejected` where the request is not made."""
+        guard, attempt = self._ways.guard_of(request), 1
+        guard.retries.called()
+        while True:
+            self._ways.prepare(request)
+            try:
+                with guard.call():
+                    return self._ways.judge(self._transport.handle_request(request))
+            except FailedStatus as status:
+                if not self._ways.again(request, guard, attempt):
+                    return status.response
+                status.response.close()
+            except httpx.TransportError:
+                if not self._ways.again(request, guard, attempt):
+                    raise
+            attempt += 1
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class AsyncGuardTransport(httpx.AsyncBaseTransport):
+    """The same for tasks."""
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        registry: Registry,
+        *,
+        target: Callable[[httpx.Request], str] = host_of,
+        fails: Callable[[httpx.Response], bool] = failed,
+        attempts: int = 1,
+    ) -> None:
+        self._transport = transport
+        self._ways = _Ways(registry, target=target, fails=fails, attempts=attempts)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises :class:`~sternway_guard.errors.Rejected` where the request is not made."""
+        guard, attempt = self._ways.guard_of(request), 1
+        guard.retries.called()
+        while True:
+            self._ways.prepare(request)
+            try:
+                async with guard.call():
+                    return self._ways.judge(await self._transport.handle_async_request(request))
+            except FailedStatus as status:
+                if not self._ways.again(request, guard, attempt):
+                    return status.response
+                await status.response.aclose()
+            except httpx.TransportError:
+                if not self._ways.again(request, guard, attempt):
+                    raise
+            attempt += 1
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
