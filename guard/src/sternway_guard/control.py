@@ -37,8 +37,9 @@ TELL_EVERY = 1.0
 class Control:
     """Asks the control plane at *url* for the intents of *region*, with the *token* called ``guards`` there.
 
-    *silence*: seconds after which one that says nothing is taken to hang. Give :meth:`note` to the guards as a listener,
-    and it hears of their transitions. ``start`` it once; it ends with the process, and begins anew in a forked one.
+    *silence*: seconds after which one that says nothing is taken to hang. Give :meth:`note` to the guards as a
+    listener, and it hears of their transitions. ``start`` it once; it ends with the process, and begins anew in a
+    forked one.
     """
 
     def __init__(self, registry: Registry, url: str, token: str, region: str, silence: float = 30.0) -> None:

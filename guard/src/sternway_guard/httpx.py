@@ -62,9 +62,11 @@ class _Ways:
         return response
 
     def again(self, request: httpx.Request, guard: Guard, attempt: int) -> bool:
+        """Whether to make it once more. A body that was a stream is gone."""
         left = deadline.left()
         in_time = left is None or left > 0
-        return attempt < self._attempts and request.method in IDEMPOTENT and in_time and guard.retries.spend()
+        same = request.method in IDEMPOTENT and isinstance(request.stream, httpx.ByteStream)
+        return attempt < self._attempts and same and in_time and guard.retries.spend()
 
 
 class GuardTransport(httpx.BaseTransport):
