@@ -1,21 +1,109 @@
-"""What an application installs to talk to Sternway. It depends on nothing but the standard library."""
+"""Guard the calls of an application: breakers that learn, limits that adapt, and value first. Standard library only.
 
-from sternway_guard.incidents import (
-    Impact,
-    IncidentClient,
-    Modules,
-    Report,
-    StartedIncident,
-    SternwayRefused,
-    SternwayUnavailable,
-)
+For a library of one's own choice there are :mod:`sternway_guard.asgi`, :mod:`sternway_guard.httpx`,
+:mod:`sternway_guard.prometheus` and :mod:`sternway_guard.opentelemetry`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sternway_guard.breaker import Breaker, Mode, State, Transition
+    from sternway_guard.control import Control
+    from sternway_guard.deadlines import deadline
+    from sternway_guard.errors import BreakerOpen, DeadlinePassed, Rejected, Shed
+    from sternway_guard.fallback import Answer, Fallback
+    from sternway_guard.guard import Guard
+    from sternway_guard.incidents import (
+        Impact,
+        IncidentClient,
+        Modules,
+        Report,
+        StartedIncident,
+        SternwayRefused,
+        SternwayUnavailable,
+    )
+    from sternway_guard.limiter import Limiter, worth
+    from sternway_guard.registry import Registry
+    from sternway_guard.retries import RetryBudget
+    from sternway_guard.settings import (
+        BreakerSettings,
+        ConfigurationError,
+        Fixed,
+        GuardSettings,
+        Learned,
+        LimitSettings,
+    )
+
+_HOMES = {
+    "breaker": ("Breaker", "Mode", "State", "Transition"),
+    "control": ("Control",),
+    "deadlines": ("deadline",),
+    "errors": ("BreakerOpen", "DeadlinePassed", "Rejected", "Shed"),
+    "fallback": ("Answer", "Fallback"),
+    "guard": ("Guard",),
+    "incidents": (
+        "Impact",
+        "IncidentClient",
+        "Modules",
+        "Report",
+        "StartedIncident",
+        "SternwayRefused",
+        "SternwayUnavailable",
+    ),
+    "limiter": ("Limiter", "worth"),
+    "registry": ("Registry",),
+    "retries": ("RetryBudget",),
+    "settings": ("BreakerSettings", "ConfigurationError", "Fixed", "GuardSettings", "Learned", "LimitSettings"),
+}
+"""Each is imported when it is first asked for: who wants a breaker does not wait for HTTP."""
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Answer",
+    "Breaker",
+    "BreakerOpen",
+    "BreakerSettings",
+    "ConfigurationError",
+    "Control",
+    "DeadlinePassed",
+    "Fallback",
+    "Fixed",
+    "Guard",
+    "GuardSettings",
     "Impact",
     "IncidentClient",
+    "Learned",
+    "LimitSettings",
+    "Limiter",
+    "Mode",
     "Modules",
+    "Registry",
+    "Rejected",
     "Report",
+    "RetryBudget",
+    "Shed",
     "StartedIncident",
+    "State",
     "SternwayRefused",
     "SternwayUnavailable",
+    "Transition",
+    "deadline",
+    "worth",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

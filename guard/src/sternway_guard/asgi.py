@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from sternway_guard import deadline
+from sternway_guard import deadlines
 from sternway_guard.errors import DeadlinePassed, Rejected
 from sternway_guard.limiter import Limiter
 
@@ -40,10 +40,10 @@ class GuardMiddleware:
         async with AsyncExitStack() as entered:
             try:
                 if (seconds := _sent(scope)) is not None:
-                    entered.enter_context(deadline.deadline(seconds))
-                deadline.require(self._limiter.target)
+                    entered.enter_context(deadlines.deadline(seconds))
+                deadlines.require(self._limiter.target)
                 await entered.enter_async_context(self._limiter.place_async(self._worth(scope)))
-                deadline.require(self._limiter.target)
+                deadlines.require(self._limiter.target)
             except Rejected as rejected:
                 await _turn_away(send, rejected)
                 return
@@ -60,9 +60,9 @@ class GuardMiddleware:
 
 
 def _sent(scope: Scope) -> float | None:
-    wanted = deadline.HEADER.encode()
+    wanted = deadlines.HEADER.encode()
     text = next((value for name, value in scope["headers"] if name == wanted), None)
-    return None if text is None else deadline.from_header(text.decode("latin-1"))
+    return None if text is None else deadlines.from_header(text.decode("latin-1"))
 
 
 async def _turn_away(send: Send, rejected: Rejected) -> None:

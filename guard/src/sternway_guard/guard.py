@@ -10,7 +10,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from sternway_guard import deadline
+from sternway_guard import deadlines
 from sternway_guard.breaker import Attempt, Breaker, Listener, Mode, is_failure
 from sternway_guard.limiter import Limiter
 from sternway_guard.protocol import Intent
@@ -57,7 +57,7 @@ class Guard:
 
             @wraps(function)
             async def placed_task(*args: P.args, **kwargs: P.kwargs) -> Any:
-                deadline.require(self.target)
+                deadlines.require(self.target)
                 async with limiter.place_async():
                     return await awaited(*args, **kwargs)
 
@@ -65,7 +65,7 @@ class Guard:
 
         @wraps(function)
         def placed(*args: P.args, **kwargs: P.kwargs) -> R:
-            deadline.require(self.target)
+            deadlines.require(self.target)
             with limiter.place():
                 return function(*args, **kwargs)
 
@@ -93,7 +93,7 @@ class Call:
         self._attempt: Attempt | None = None
 
     def _begin(self) -> Attempt:
-        deadline.require(self._guard.target)
+        deadlines.require(self._guard.target)
         self._attempt = self._guard.breaker.begin()
         return self._attempt
 

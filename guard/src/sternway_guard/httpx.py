@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 
-from sternway_guard import deadline
+from sternway_guard import deadlines
 from sternway_guard.guard import Guard
 from sternway_guard.registry import Registry
 from sternway_guard.settings import check
@@ -51,9 +51,9 @@ class _Ways:
         return self._registry.guard(self._target(request))
 
     def prepare(self, request: httpx.Request) -> None:
-        left = deadline.left()
+        left = deadlines.left()
         if left is not None:
-            request.headers[deadline.HEADER] = deadline.to_header(left)
+            request.headers[deadlines.HEADER] = deadlines.to_header(left)
 
     def judge(self, response: httpx.Response) -> httpx.Response:
         """Raises :class:`FailedStatus`, which the guard counts."""
@@ -63,7 +63,7 @@ class _Ways:
 
     def again(self, request: httpx.Request, guard: Guard, attempt: int) -> bool:
         """Whether to make it once more. A body that was a stream is gone."""
-        left = deadline.left()
+        left = deadlines.left()
         in_time = left is None or left > 0
         same = request.method in IDEMPOTENT and isinstance(request.stream, httpx.ByteStream)
         return attempt < self._attempts and same and in_time and guard.retries.spend()

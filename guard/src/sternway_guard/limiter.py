@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from math import inf
 
-from sternway_guard import deadline
+from sternway_guard import deadlines
 from sternway_guard.errors import Rejected, Shed
 from sternway_guard.limit import Limit
 from sternway_guard.settings import LimitSettings
@@ -116,7 +116,7 @@ class Limiter:
         self._ended(self._clock() - began)
 
     def _patience(self) -> float:
-        left = deadline.left()
+        left = deadlines.left()
         longest = self._settings.longest_wait
         return longest if left is None else max(0.0, min(longest, left))
 
