@@ -20,8 +20,9 @@ FLOOR = 4.0
 HIGHEST = 60.0
 """Nats that no threshold is above, so that no history can make a breaker blind."""
 
-CALLS, SHARE = 100.0, 0.01
-"""What is taken for known before any call: as after so many, of which that share was bad."""
+CALLS, SHARE = 1.0, 0.1
+"""What is taken for known before any call: as after so many, of which that share was bad. It is next to nothing, so the
+bound begins at what is tolerated, and only what has served well for a while is held to that."""
 
 PEAKS, EXCESS, EVERY = 3.0, 2.0, 1000.0
 """And as after so many peaks, with that mean excess in nats, one in so many calls."""
