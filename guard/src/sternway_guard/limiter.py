@@ -135,10 +135,14 @@ class Limiter:
             if len(self._waiting) >= self._settings.waiting:
                 if self._waiting[0] > waiter:
                     self._refuse("as many calls wait as may, and none is worth less")
-                self._waiting[0].evicted = True
-                self._waiting.pop(0).wake()
+                self._evict(self._waiting.pop(0))
             insort(self._waiting, waiter)
             return waiter
+
+    def _evict(self, waiter: _Waiter) -> None:
+        waiter.evicted = True
+        self.shed += 1
+        _wake(waiter)
 
     def _refuse(self, reason: str) -> None:
         self.shed += 1
@@ -149,9 +153,10 @@ class Limiter:
         with self._lock:
             if waiter.admitted:
                 return
-            if not waiter.evicted:
-                self._waiting.remove(waiter)
-            self._refuse("something worth more took its place" if waiter.evicted else "its turn did not come in time")
+            if waiter.evicted:
+                raise Shed(self.target, "something worth more took its place")
+            self._waiting.remove(waiter)
+            self._refuse("its turn did not come in time")
 
     def _give_up(self, waiter: _Waiter) -> None:
         """Its task was cancelled, perhaps just when its turn had come."""
@@ -170,9 +175,17 @@ class Limiter:
             self.running -= 1
             while self._waiting and self.running < self._limit.value:
                 waiter = self._waiting.pop()
-                waiter.admitted = True
-                self.running += 1
-                waiter.wake()
+                waiter.admitted = _wake(waiter)
+                self.running += waiter.admitted
+
+
+def _wake(waiter: _Waiter) -> bool:
+    """Whether there is somebody: a task whose loop was closed never comes back."""
+    try:
+        waiter.wake()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _says_nothing(error: BaseException) -> bool:

@@ -1,0 +1,221 @@
+"""How many calls run at once, who waits, and who goes when there is no room: of threads and of tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import pytest
+from clocks import Clock
+from hypothesis import given
+from hypothesis import strategies as st
+from sternway_guard import Limiter, LimitSettings, Shed, deadline, worth
+from sternway_guard.limit import CAP, Limit
+
+from tests.waiting import until
+
+ONE = LimitSettings(initial=1, least=1, most=1, waiting=3, longest_wait=20)
+
+
+async def started(
+    limiter: Limiter, values: Sequence[float], served: list[float], shed: list[float]
+) -> list[asyncio.Task[None]]:
+    """A task for each value, which have come one after the other."""
+
+    async def call(value: float) -> None:
+        try:
+            async with limiter.place_async(value):
+                served.append(value)
+        except Shed:
+            shed.append(value)
+
+    tasks: list[asyncio.Task[None]] = []
+    for value in values:
+        tasks.append(asyncio.create_task(call(value)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_the_most_valuable_is_served_next_and_of_equal_ones_the_first() -> None:
+    limiter, served, shed = Limiter("disk", ONE), list[float](), list[float]()
+    async with limiter.place_async():
+        tasks = await started(limiter, [1, 3, 2], served, shed)
+    await asyncio.gather(*tasks)
+    assert (served, shed) == ([3, 2, 1], [])
+
+
+async def test_where_the_queue_is_full_the_least_valuable_goes() -> None:
+    limiter, served, shed = Limiter("disk", ONE), list[float](), list[float]()
+    async with limiter.place_async():
+        tasks = await started(limiter, [1, 3, 2, 2, 0.5, 5], served, shed)
+        assert (limiter.waiting, limiter.shed) == (3, 3)
+    await asyncio.gather(*tasks)
+    assert (served, sorted(shed)) == ([5, 3, 2], [0.5, 1, 2])
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.integers(0, 4))
+def test_whatever_comes_the_best_are_served_in_their_order(values: list[int], room: int) -> None:
+    async def run() -> tuple[list[float], list[float]]:
+        limiter = Limiter("disk", LimitSettings(initial=1, least=1, most=1, waiting=room, longest_wait=20))
+        served, shed = list[float](), list[float]()
+        async with limiter.place_async():
+            tasks = await started(limiter, values, served, shed)
+        await asyncio.gather(*tasks)
+        assert (limiter.running, limiter.waiting, limiter.shed) == (0, 0, len(shed))
+        return served, shed
+
+    served, shed = asyncio.run(run())
+    assert served == sorted(values, reverse=True)[:room]
+    assert sorted([*served, *shed]) == sorted(values)
+
+
+async def test_nobody_waits_beyond_the_longest_wait_nor_beyond_the_deadline() -> None:
+    limiter = Limiter("disk", LimitSettings(initial=1, least=1, most=1, waiting=3, longest_wait=0.01))
+    patient = Limiter("disk", ONE)
+    async with limiter.place_async(), patient.place_async():
+        with pytest.raises(Shed, match="its turn did not come in time"):
+            async with limiter.place_async():
+                pass
+        with pytest.raises(Shed, match="its turn did not come in time"), deadline(0.01):
+            async with patient.place_async():
+                pass
+    assert (limiter.waiting, patient.waiting) == (0, 0)
+
+
+async def test_a_task_that_is_cancelled_while_it_waits_keeps_no_place() -> None:
+    limiter, served, shed = Limiter("disk", ONE), list[float](), list[float]()
+    async with limiter.place_async():
+        first, second = await started(limiter, [2, 1], served, shed)
+        first.cancel()
+        await asyncio.sleep(0)
+        assert limiter.waiting == 1
+    await second
+    assert (served, limiter.running) == ([1], 0)
+
+
+async def test_a_task_that_is_cancelled_just_when_its_turn_comes_hands_its_place_on() -> None:
+    limiter, served, shed = Limiter("disk", ONE), list[float](), list[float]()
+    async with limiter.place_async():
+        first, second = await started(limiter, [2, 1], served, shed)
+    first.cancel()
+    await asyncio.wait([first, second])
+    assert (served, limiter.running, limiter.waiting) == ([1], 0, 0)
+
+
+async def test_threads_and_tasks_wait_in_one_queue() -> None:
+    limiter, served = Limiter("disk", ONE), list[float]()
+
+    def call() -> None:
+        with limiter.place(1):
+            served.append(1)
+
+    async with limiter.place_async():
+        thread = threading.Thread(target=call)
+        thread.start()
+        await until(lambda: limiter.waiting == 1, 5, "the thread waits")
+        tasks = await started(limiter, [2], served, [])
+    await asyncio.gather(*tasks)
+    await asyncio.to_thread(thread.join, 5)
+    assert (served, limiter.running) == ([2, 1], 0)
+
+
+def test_many_threads_never_run_more_than_may_and_all_come_to_an_end() -> None:
+    limiter = Limiter("disk", LimitSettings(initial=3, least=3, most=3, waiting=200, longest_wait=30))
+    running, most, lock = 0, 0, threading.Lock()
+
+    def call() -> None:
+        nonlocal running, most
+        for _ in range(50):
+            with limiter.place():
+                with lock:
+                    running += 1
+                    most = max(most, running)
+                with lock:
+                    running -= 1
+
+    threads = [threading.Thread(target=call) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (most <= 3, limiter.running, limiter.waiting, limiter.shed) == (True, 0, 0, 0)
+
+
+def test_without_a_queue_a_call_that_finds_no_room_is_turned_away() -> None:
+    limiter = Limiter("disk", LimitSettings(initial=2, least=2, most=2))
+    with ExitStack() as both:
+        both.enter_context(limiter.place())
+        both.enter_context(limiter.place())
+        with pytest.raises(Shed, match="disk: as many calls run as may"), limiter.place():
+            pass
+    with limiter.place():
+        assert limiter.running == 1
+
+
+def test_what_earns_too_little_now_is_turned_away_though_there_is_room() -> None:
+    limiter = Limiter("disk")
+    limiter.least_value = 5
+    with worth(4), pytest.raises(Shed, match="only what is worth 5 or more is served now"), limiter.place():
+        pass
+    with worth(5), limiter.place():
+        pass
+    with limiter.place(6):
+        pass
+
+
+def test_a_place_is_kept_for_nobody_whose_loop_was_closed() -> None:
+    limiter, loop = Limiter("disk", ONE), asyncio.new_event_loop()
+    with limiter.place():
+        (gone,) = loop.run_until_complete(started(limiter, [1], [], []))
+        loop.close()
+    assert (limiter.running, limiter.waiting) == (0, 0)
+    gone._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue] -- asyncio would complain of it
+
+
+# The limit itself, against a server of known size
+
+
+def simulated(capacity: int, offered: float, seconds: float, slower: float = 1.0) -> tuple[float, Limit]:
+    """The throughput, as a share of the best there is, of a server that serves *capacity* calls at once in 0.05 s each
+    and lets others wait, behind a limit; and the limit."""
+    clock, limit = Clock(0.0), Limit(LimitSettings())
+    served, running, debt = 0, 0, 0.0
+    ends: list[tuple[float, float]] = []
+    while clock.now < seconds:
+        clock.now += 0.001
+        takes = 0.05 * (slower if clock.now > seconds / 2 else 1.0)
+        debt = min(debt + offered * 0.001, 50)
+        while debt >= 1 and running < limit.value:
+            debt -= 1
+            busy = sorted(end for _, end in ends)[-capacity:]
+            free = busy[0] if len(ends) >= capacity else clock.now
+            ends.append((clock.now, max(clock.now, free) + takes))
+            running += 1
+        done = [one for one in ends if one[1] <= clock.now]
+        ends = [one for one in ends if one[1] > clock.now]
+        for began, end in done:
+            limit.took(end - began, running, clock.now)
+            running -= 1
+            served += 1
+    best = capacity / 0.05 * seconds * (1 + 1 / slower) / 2
+    return served / best, limit
+
+
+@pytest.mark.parametrize("capacity", [2, 8, 40])
+def test_it_finds_what_a_server_can_serve_and_little_more(capacity: int) -> None:
+    share, limit = simulated(capacity, 4 * capacity / 0.05, 60)
+    assert share > 0.93
+    assert limit.value < 5 * capacity + 10
+    assert limit.baseline <= CAP * 0.0501
+
+
+def test_a_server_that_becomes_slower_is_still_used() -> None:
+    share, _ = simulated(8, 640, 60, slower=3)
+    assert share > 0.85
+
+
+def test_a_limit_that_is_not_reached_is_not_raised() -> None:
+    _, limit = simulated(8, 20, 20)
+    assert limit.value == 20
