@@ -72,7 +72,7 @@ def read(line: bytes) -> Update:
         check("since", said["since"], 0, said["epoch"])
         intents = {str(target): _intent(one) for target, one in cast("dict[str, Any]", said["intents"]).items()}
         return Update(int(said["epoch"]), int(said["since"]), float(said["ttl"]), intents)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Garbage(f"{line[:200]!r}: {error or type(error).__name__}") from error
 
 

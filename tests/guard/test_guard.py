@@ -1,0 +1,102 @@
+"""A guard as a whole: its parts in their order, for functions, coroutines and blocks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sternway_guard import (
+    BreakerOpen,
+    BreakerSettings,
+    DeadlinePassed,
+    Fixed,
+    Guard,
+    GuardSettings,
+    LimitSettings,
+    Shed,
+    State,
+    deadline,
+)
+
+SETTINGS = GuardSettings(
+    breaker=BreakerSettings(trips=Fixed(share=0.5, least=4)), limit=LimitSettings(initial=1, least=1, most=1)
+)
+
+
+@pytest.fixture
+def guard() -> Guard:
+    return Guard("disk", SETTINGS)
+
+
+def test_it_trips_by_what_fails_within(guard: Guard) -> None:
+    @guard
+    def broken() -> None:
+        raise ValueError
+
+    for _ in range(4):
+        with pytest.raises(ValueError):
+            broken()
+    with pytest.raises(BreakerOpen):
+        broken()
+    with pytest.raises(BreakerOpen), guard.call():
+        pass
+
+
+def test_what_finds_no_room_is_no_failure_of_the_target(guard: Guard) -> None:
+    calls = guard(lambda: None)
+    with guard.call():
+        for _ in range(20):
+            with pytest.raises(Shed):
+                calls()
+            with pytest.raises(Shed), guard.call():
+                pass
+    assert guard.breaker.state is State.CLOSED
+    assert guard.breaker.counts.bad == 0
+    calls()
+
+
+def test_after_the_deadline_nothing_is_begun(guard: Guard) -> None:
+    begun: list[int] = []
+    with deadline(0):
+        with pytest.raises(DeadlinePassed):
+            guard(lambda: begun.append(1))()
+        with pytest.raises(DeadlinePassed), guard.call():
+            begun.append(2)
+    assert begun == []
+
+
+async def test_a_coroutine_and_an_async_block_take_the_same_places(guard: Guard) -> None:
+    may_end = asyncio.Event()
+
+    @guard
+    async def waits() -> str:
+        await may_end.wait()
+        return "answer"
+
+    first = asyncio.create_task(waits())
+    await asyncio.sleep(0)
+    with pytest.raises(Shed):
+        await waits()
+    with pytest.raises(Shed):
+        async with guard.call():
+            pass
+    may_end.set()
+    assert await first == "answer"
+    async with guard.call():
+        with pytest.raises(Shed):
+            await waits()
+
+
+def test_an_error_in_a_block_is_the_callers_own(guard: Guard) -> None:
+    with pytest.raises(ZeroDivisionError), guard.call():
+        _ = 1 / 0
+    assert guard.breaker.counts.bad == 1
+    assert guard.limiter
+    assert guard.limiter.running == 0
+
+
+def test_without_a_limit_there_is_only_a_breaker() -> None:
+    guard = Guard("disk")
+    assert guard.limiter is None
+    assert guard(lambda: 7)() == 7
+    assert repr(guard) == "Guard('disk', closed)"

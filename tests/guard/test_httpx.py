@@ -1,0 +1,125 @@
+"""A client of httpx with guards, against a real server: what is counted, what is sent along, what is made once more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from served import served
+from sternway_guard import (
+    BreakerOpen,
+    BreakerSettings,
+    DeadlinePassed,
+    Fixed,
+    GuardSettings,
+    Registry,
+    State,
+    deadline,
+    deadlines,
+)
+from sternway_guard.asgi import Receive, Scope, Send
+from sternway_guard.httpx import AsyncGuardTransport, GuardTransport
+
+SETTINGS = GuardSettings(breaker=BreakerSettings(trips=Fixed(share=0.5, least=4)), retries=1.0)
+
+
+class Server:
+    """Answers with what it is told to, one after the other, and then 200."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.asked.append((scope["method"], headers.get(deadlines.HEADER)))
+        status = self.statuses.pop(0) if self.statuses else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b"answer"})
+
+
+def client(registry: Registry, **options: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=AsyncGuardTransport(httpx.AsyncHTTPTransport(), registry, **options))
+
+
+async def test_a_hosts_failures_open_its_breaker_and_no_other() -> None:
+    bad, good, registry = Server(*[500] * 4), Server(), Registry(SETTINGS)
+    async with served(bad) as there, served(good) as elsewhere, client(registry) as http:
+        assert [(await http.get(there)).status_code for _ in range(4)] == [500] * 4
+        with pytest.raises(BreakerOpen):
+            await http.get(there)
+        assert (await http.get(elsewhere)).text == "answer"
+    assert len(bad.asked) == 4
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 429, 501])
+async def test_what_the_caller_did_wrong_is_no_failure_of_the_host(status: int) -> None:
+    registry = Registry(SETTINGS)
+    async with served(Server(*[status] * 8)) as url, client(registry) as http:
+        for _ in range(8):
+            assert (await http.get(url)).status_code == status
+    assert [guard.breaker.state for guard in registry] == [State.CLOSED]
+
+
+async def test_a_host_that_is_not_there_is_a_failure() -> None:
+    registry = Registry(SETTINGS)
+    async with client(registry) as http:
+        for _ in range(4):
+            with pytest.raises(httpx.ConnectError):
+                await http.get("http://127.0.0.1:1")
+        with pytest.raises(BreakerOpen):
+            await http.get("http://127.0.0.1:1")
+
+
+async def test_what_may_be_repeated_is_made_once_more_within_the_budget() -> None:
+    server, registry = Server(503, 503, 200, 503), Registry(SETTINGS)
+    async with served(server) as url, client(registry, attempts=3) as http:
+        assert (await http.get(url)).status_code == 200
+        assert len(server.asked) == 2 + 1
+        assert (await http.post(url)).status_code == 503, "a POST may have had its effect"
+    stingy = Registry(GuardSettings(breaker=SETTINGS.breaker, retries=0.0))
+    server = Server(*[503] * 10)
+    async with served(server) as url, client(stingy, attempts=3) as http:
+        await http.get(url)
+        await http.get(url)
+    assert len(server.asked) == 3, "one retry a second is always there, and no more"
+
+
+async def test_a_body_that_was_a_stream_is_not_sent_again() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"once"
+
+    server = Server(503)
+    async with served(server) as url, client(Registry(SETTINGS), attempts=3) as http:
+        assert (await http.put(url, content=body())).status_code == 503
+
+
+async def test_the_deadline_goes_along_and_after_it_nothing_does() -> None:
+    server = Server()
+    async with served(server) as url, client(Registry(SETTINGS)) as http:
+        with deadline(9):
+            await http.get(url)
+        with deadline(0), pytest.raises(DeadlinePassed):
+            await http.get(url)
+        await http.get(url)
+    (_, first), (_, second) = server.asked
+    assert 8000 < int(first or 0) <= 9000
+    assert second is None
+
+
+async def test_a_client_without_tasks_is_guarded_as_well() -> None:
+    server, registry = Server(503, 200, *[500] * 9), Registry(SETTINGS)
+    async with served(server) as url:
+
+        def calls() -> None:
+            transport = GuardTransport(httpx.HTTPTransport(), registry, attempts=2)
+            with httpx.Client(transport=transport) as http:
+                assert http.get(url).status_code == 200
+                with pytest.raises(BreakerOpen):
+                    for _ in range(9):
+                        http.post(url)
+
+        await asyncio.to_thread(calls)

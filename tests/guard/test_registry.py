@@ -1,0 +1,147 @@
+"""Guards of many targets, and what a control plane may say to them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from clocks import Clock
+from sternway_guard import Guard, GuardSettings, LimitSettings, Mode, Registry
+from sternway_guard.protocol import Garbage, Update, read
+
+LIMITED = GuardSettings(limit=LimitSettings())
+
+
+def update(epoch: int, since: int, ttl: float = 30, **intents: Any) -> Update:
+    return read(json.dumps({"v": 1, "epoch": epoch, "since": since, "ttl": ttl, "intents": intents}).encode())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def registry(clock: Clock) -> Registry:
+    return Registry(LIMITED, clock=clock)
+
+
+def as_it_is(guard: Guard) -> tuple[Mode, float, float]:
+    assert guard.limiter
+    return guard.breaker.mode, guard.limiter.least_value, guard.retries.share
+
+
+CONFIGURED = (Mode.ON, float("-inf"), 0.1)
+
+
+def test_a_target_has_one_guard_and_its_own_settings() -> None:
+    registry = Registry(settings_of={"search": LIMITED})
+    assert registry.guard("payments") is registry.guard("payments")
+    assert registry.guard("payments").limiter is None
+    assert registry.guard(("search", "eu")).limiter is None
+    assert registry.guard("search").limiter is not None
+
+
+def test_a_target_that_is_no_name_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^target must be hashable, .* not \['payments'\]$"):
+        Registry().guard(["payments"])  # type: ignore[arg-type]
+
+
+def test_names_from_outside_do_not_fill_the_memory() -> None:
+    registry = Registry(most=3)
+    for number in range(10):
+        registry.guard(number)
+    assert [guard.target for guard in registry] == [7, 8, 9]
+
+
+def test_an_intent_holds_for_the_guards_there_are_and_those_to_come(registry: Registry) -> None:
+    registry.guard("payments")
+    assert registry.apply(update(1, 0, payments={"mode": "shadow"}, search={"least_value": 5, "retries": 0}))
+    assert as_it_is(registry.guard("payments")) == (Mode.SHADOW, float("-inf"), 0.1)
+    assert as_it_is(registry.guard("search")) == (Mode.ON, 5, 0)
+    assert as_it_is(registry.guard("other")) == CONFIGURED
+
+
+def test_what_is_lifted_is_as_it_was_configured(registry: Registry) -> None:
+    registry.apply(update(1, 0, payments={"mode": "forced-open"}, search={"retries": 0.5}))
+    registry.apply(update(2, 1, payments=None))
+    assert as_it_is(registry.guard("payments")) == CONFIGURED
+    assert as_it_is(registry.guard("search")) == (Mode.ON, float("-inf"), 0.5)
+    registry.apply(update(7, 0))
+    assert as_it_is(registry.guard("search")) == CONFIGURED, "a whole word lifts what it does not say"
+
+
+def test_what_was_missed_is_noticed_and_nothing_of_it_is_done(registry: Registry) -> None:
+    registry.apply(update(1, 0))
+    assert not registry.apply(update(5, 4, payments={"mode": "off"}))
+    assert as_it_is(registry.guard("payments")) == CONFIGURED
+    assert registry.standing.epoch == 1
+
+
+def test_an_old_word_is_passed_over_while_the_newer_one_holds(registry: Registry, clock: Clock) -> None:
+    registry.apply(update(9, 0, payments={"mode": "shadow"}))
+    assert registry.apply(update(3, 0, payments={"mode": "forced-open"}))
+    assert as_it_is(registry.guard("payments"))[0] is Mode.SHADOW
+    clock.now += 31
+    assert registry.apply(update(3, 0, payments={"mode": "off"})), "one that came back from an older state"
+    assert as_it_is(registry.guard("payments"))[0] is Mode.OFF
+
+
+def test_what_nobody_renews_lapses_and_that_is_said(registry: Registry, clock: Clock) -> None:
+    assert (registry.standing.alone, registry.standing.heard) == (True, None)
+    registry.apply(update(4, 0, ttl=30, payments={"mode": "forced-open"}))
+    clock.now += 20
+    registry.apply(update(4, 4, ttl=30))
+    clock.now += 29
+    registry.lapse()
+    assert not registry.standing.alone
+    assert as_it_is(registry.guard("payments"))[0] is Mode.FORCED_OPEN
+    clock.now += 1
+    registry.lapse()
+    assert (registry.standing.alone, registry.standing.heard, registry.standing.epoch) == (True, 30, 4)
+    assert as_it_is(registry.guard("payments")) == CONFIGURED
+
+
+GOOD = {"v": 1, "epoch": 2, "since": 1, "ttl": 30, "intents": {}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\xff\xfe",
+        b"<html>",
+        b"[]",
+        b"null",
+        b"{}",
+        *(
+            json.dumps({**GOOD, **wrong}).encode()
+            for wrong in (
+                {"v": 2},
+                {"epoch": -1},
+                {"epoch": "2"},
+                {"since": 3},
+                {"ttl": 0},
+                {"ttl": 1e9},
+                {"intents": []},
+                {"intents": {"payments": "off"}},
+                {"intents": {"payments": {"mode": "sideways"}}},
+                {"intents": {"payments": {"retries": 7}}},
+                {"intents": {"payments": {"least_value": "much"}}},
+            )
+        ),
+        b"[" * 100_000,
+    ],
+    ids=lambda line: line[:60].decode("latin-1"),
+)
+def test_what_no_control_plane_says_is_garbage(line: bytes) -> None:
+    with pytest.raises(Garbage):
+        read(line)
+
+
+def test_what_a_later_version_says_beside_it_is_passed_over() -> None:
+    said = {**GOOD, "more": 1, "intents": {"payments": {"mode": "off", "more": 2}}}
+    intent = read(json.dumps(said).encode()).intents["payments"]
+    assert intent
+    assert intent.mode is Mode.OFF
