@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -141,7 +140,7 @@ class Breaker:
         """Whether an open breaker sends calls away."""
         self._slow_after = inf if settings.slow_after is None else settings.slow_after
         self._recovery: Recovery | None = None
-        self._older: deque[Second] = deque()
+        self._older: list[Second] = []
         self._told: list[Transition] = []
         self._ignored = Second(0.0)
         self._ignored.over = True
@@ -337,12 +336,11 @@ class Breaker:
             return
         self._judge.tick(0 if late else good, max(1, int(now - self._second.began)))
         if len(self._older) < MOST_SECONDS:
-            self._older.append(self._second)
+            # The newest stays: a call may just be beginning in it.
+            self._older = [*(second for second in self._older if second.running > 0), self._second]
             self._begin_second(now)
         else:
             self._until = now + 1
-        while len(self._older) > 1 and self._older[0].running <= 0:
-            self._older.popleft()
 
     def _probe(self, recovery: Recovery, now: float) -> tuple[Second, BreakerOpen | None]:
         if recovery.probing:
