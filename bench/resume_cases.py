@@ -195,7 +195,7 @@ class PoolInsideChange(_OfThePool):
         with self._frozen_mesh():
             await self._resume(rollback)
             pid = await in_activity(rollback, CHANGE.name)
-            await asyncio.sleep(random.uniform(0, HEARTBEAT_PHASE))  # noqa: S311 -- instants, not secrets
+            await asyncio.sleep(random.uniform(0, HEARTBEAT_PHASE))
             killed = kill(pid)
         return await self._went_on(rollback, killed)
 
