@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -27,9 +29,13 @@ class Pool:
         self._authority = parts.netloc
         self._idle: deque[_Connection] = deque()
 
-    async def request(self, method: str, path: str, seconds: float) -> tuple[int, bytes]:
+    async def request(
+        self, method: str, path: str, seconds: float, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, bytes]:
         """Status and body. Raises :class:`Broken`, and ``TimeoutError`` after *seconds*, connecting included."""
-        head = f"{method} {path} HTTP/1.1\r\nhost: {self._authority}\r\ncontent-length: 0\r\n\r\n".encode()
+        fields = {"host": self._authority, "content-length": "0", **headers}
+        lines = (f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", "")
+        head = "\r\n".join(lines).encode()
         async with asyncio.timeout(seconds):
             connection = self._take() or await self._connect()
             try:
