@@ -113,7 +113,7 @@ def in_order(cases: Iterable[Case], seed: int) -> list[Case]:
     within each is the seed's choice.
     """
     left = list(cases)
-    random.Random(seed).shuffle(left)  # noqa: S311 -- a sample, not a secret
+    random.Random(seed).shuffle(left)
     chances = Counter(map(_fault, left))
     ordered: list[Case] = []
     for sights in ((_fault, _point), (_fault,), (_point,), (_fault_and_place,)):

@@ -36,7 +36,7 @@ while True:
 def test_killed_at_any_instant_it_has_made_whole_changes_only(tmp_path: Path, seed: int) -> None:
     file = tmp_path / "ledger.db"
     acknowledged = 0
-    for instant in random.Random(seed).sample(range(1, 40), 3):  # noqa: S311 -- instants, not secrets
+    for instant in random.Random(seed).sample(range(1, 40), 3):
         worker = subprocess.Popen(
             [sys.executable, "-c", CHANGES, str(file)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
         )

@@ -87,7 +87,7 @@ async def test_a_child_that_was_started_but_not_recorded_is_found_by_its_environ
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_killed_at_any_instant_of_scaling_it_loses_and_doubles_nothing(agent: AgentProcess, seed: int) -> None:
-    instants = random.Random(seed)  # noqa: S311 -- instants, not secrets
+    instants = random.Random(seed)
     for attempt, count in enumerate((3, 1, 2)):
         await agent.want(f"scale-{attempt}", SERVICE, v1=count)
         await asyncio.sleep(instants.uniform(0, 0.15))  # the instant of death is the subject

@@ -32,7 +32,7 @@ CONFIGURATION = "global: {}"
 
 def counts(seed: int, steps: int = HISTORY_WINDOWS, requests: int = 200) -> list[Count]:
     """2% fail, 5% are slow."""
-    chance = random.Random(seed)  # noqa: S311 -- made-up traffic
+    chance = random.Random(seed)
     return [
         Count(
             requests=requests,

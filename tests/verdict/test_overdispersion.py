@@ -32,7 +32,7 @@ ASSUMED = Overdispersion(factor=DEFAULT, assumed=TOO_LITTLE)
 
 
 def independent(seed: int, windows: int = HISTORY_WINDOWS, requests: int = 300, share: float = 0.02) -> list[Tally]:
-    chance = random.Random(seed)  # noqa: S311 -- made-up traffic
+    chance = random.Random(seed)
     return [Tally(sum(chance.random() < share for _ in range(requests)), requests) for _ in range(windows)]
 
 
@@ -71,7 +71,7 @@ def test_bursts_of_many_windows_count_for_more_than_single_windows_show() -> Non
     """The same numbers, in runs of eight windows and then shuffled."""
     spells = [Tally(12 if at // 8 % 4 == 0 else 2, 300) for at in range(HISTORY_WINDOWS)]
     shuffled = spells.copy()
-    random.Random(1).shuffle(shuffled)  # noqa: S311 -- made-up traffic
+    random.Random(1).shuffle(shuffled)
     assert estimate(spells) > 2 * estimate(shuffled)
 
 
