@@ -16,6 +16,7 @@ from models.alert import AlertState, AlertStatus, Severity
 from models.catalog import Level
 from models.columns import UtcTime, Words, vocabulary
 from models.incident import Phase
+from models.intent import Tier
 from models.point import Why
 from models.verdict import Finding
 
@@ -270,6 +271,35 @@ class DeploymentRow(Row, table=True):
     description: str | None = Field(default=None, sa_column=_words(nullable=True))
     deployer: str | None = Field(default=None, sa_column=_words(nullable=True))
     unrouted: str | None = Field(default=None, sa_column=_words(nullable=True))
+
+
+class IntentRow(Row, table=True):
+    """What somebody wants of the guards of a target in a region, while it holds and for a while afterwards."""
+
+    __tablename__ = _named("guard_intents")
+    __table_args__ = (Index(None, "region", "ended_at"),)
+
+    id: str = Field(primary_key=True)
+    owner: str = Field(sa_column=_words())
+    tier: Tier = Field(sa_column=Column(vocabulary(Tier), nullable=False))
+    region: str
+    target: str = Field(sa_column=_words())
+    because: str = Field(sa_column=_words())
+    mode: str | None = None
+    least_value: float | None = None
+    retries: float | None = None
+    since: datetime = Field(sa_column=_time())
+    expires_at: datetime = Field(sa_column=_time())
+    ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+
+
+class IntentEpochRow(Row, table=True):
+    """The number of a region's state of intents: one more with each change."""
+
+    __tablename__ = _named("guard_epochs")
+
+    region: str = Field(primary_key=True)
+    epoch: int
 
 
 class EventRow(Row, table=True):

@@ -37,7 +37,8 @@ PEOPLE = "gateway-secret-77ab"
 DEPLOYMENTS = "deployments-secret-2e90"
 REPORTS = "reports-secret-b3f8"
 METRICS = "metrics-secret-60ca"
-TOKENS = {"alertmanager": ALERTS, "deployments": DEPLOYMENTS, "reports": REPORTS, "metrics": METRICS}
+GUARDS = "guards-secret-1f73"
+TOKENS = {"alertmanager": ALERTS, "deployments": DEPLOYMENTS, "reports": REPORTS, "metrics": METRICS, "guards": GUARDS}
 
 CROWD = 24
 """Services of the catalog that stand for many: ``s00``, ``s01`` and so on, in eu."""

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from activities.analytics.store import StoreUnavailable
-from workers.gateway import alerts, deployments, health, incidents, reports
+from workers.gateway import alerts, deployments, guards, health, incidents, reports
 from workers.gateway.authentication import Unauthenticated
 from workers.gateway.body import Overloaded, TooLarge, TooSlow
 from workers.gateway.parts import Parts
@@ -19,7 +19,7 @@ def application(parts: Parts) -> FastAPI:
     """The application over *parts*, which somebody else opens, runs and closes."""
     app = FastAPI(title="Sternway gateway", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.parts = parts
-    for router in (health.router, alerts.router, deployments.router, reports.router, incidents.router):
+    for router in (health.router, alerts.router, deployments.router, reports.router, incidents.router, guards.router):
         app.include_router(router)
     app.add_exception_handler(Unauthenticated, _unauthenticated)
     app.add_exception_handler(TooLarge, _too_large)

@@ -15,10 +15,11 @@ from models.settings import Settings
 from workers.gateway.parts import parts
 
 DEPLOYMENTS = "deployments"
+GUARDS = "guards"
 METRICS = "metrics"
 REPORTS = "reports"
-"""Names of tokens in ``STERNWAY_ALERT_TOKENS``, beside those of the senders of alerts: who tells of releases, who reads
-metrics, and which applications report trouble. Each of them can do nothing else."""
+"""Names of tokens in ``STERNWAY_ALERT_TOKENS``, beside those of the senders of alerts: who tells of releases, which
+applications guard their calls, who reads metrics, which applications report trouble. Each can do nothing else."""
 
 SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 """What ``X-Hub-Signature-256`` looks like."""

@@ -37,6 +37,12 @@ HANDOVER = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
     registry=REGISTRY,
 )
+GUARD_TRANSITIONS = Counter(
+    "sternway_guard_transitions_total",
+    "How breakers inside applications have changed their state.",
+    ["target", "state"],
+    registry=REGISTRY,
+)
 ALERTS = Gauge(
     "sternway_gateway_alerts", "Stored alerts that no incident has.", ["state", "severity"], registry=REGISTRY
 )

@@ -12,6 +12,7 @@ from models.settings import Settings
 from workers.gateway.body import Room
 from workers.gateway.connection import Connection
 from workers.gateway.dispatcher import Dispatcher
+from workers.gateway.guard_states import GuardStates
 from workers.gateway.writing import Writer
 
 
@@ -23,6 +24,7 @@ class Parts:
     loaded: LoadedCatalog
     connection: Connection
     dispatcher: Dispatcher
+    guards: GuardStates
     room: Room
     """For bodies of senders who are known."""
     webhooks: Room

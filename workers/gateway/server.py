@@ -27,6 +27,7 @@ from workers.gateway.application import application
 from workers.gateway.body import AT_ONCE, LIMIT, WEBHOOK, WEBHOOK_WITHIN, WEBHOOKS_AT_ONCE, Room
 from workers.gateway.connection import Connection, Register
 from workers.gateway.dispatcher import Dispatcher
+from workers.gateway.guard_states import GuardStates
 from workers.gateway.parts import Parts
 from workers.gateway.reconciler import Reconciler
 from workers.gateway.writing import Writer
@@ -60,7 +61,8 @@ async def serve(settings: Settings, registering: Registering) -> None:
                     backlog=BACKLOG,
                     server_header=False,
                     proxy_headers=False,
-                )
+                ),
+                parts.guards.close,
             )
             logs.logger(__name__).info("gateway listens", url=settings.gateway_url, sources=[*settings.alert_tokens])
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,7 +74,14 @@ async def serve(settings: Settings, registering: Registering) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn raises them again when it has ended, and the rest would not be closed."""
+    """Leaves signals to us: uvicorn raises them again when it has ended, and the rest would not be closed.
+
+    *closing* ends what would never end by itself, so that there is something to wait for.
+    """
+
+    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._closing = closing
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -80,6 +89,7 @@ class _Server(uvicorn.Server):
 
     def stop(self) -> None:
         self.should_exit = True
+        self._closing()
 
 
 @contextlib.asynccontextmanager
@@ -98,11 +108,14 @@ async def running(
         reconciling = asyncio.create_task(Reconciler(settings, loaded, store, writer, connection).run())
         directory = Directory(Catalogs(loaded, lambda _digest: None), protect="", operate="")
         remembering = asyncio.create_task(PointKeeper(loaded, store, writer, directory).run())
+        guards = GuardStates(store)
+        guarding = asyncio.create_task(guards.run())
         try:
             room, webhooks = Room(AT_ONCE, LIMIT), Room(WEBHOOKS_AT_ONCE, WEBHOOK, WEBHOOK_WITHIN)
-            yield Parts(settings, store, writer, loaded, connection, dispatcher, room, webhooks)
+            yield Parts(settings, store, writer, loaded, connection, dispatcher, guards, room, webhooks)
         finally:
-            for task in (remembering, reconciling, dispatching, connecting):
+            guards.close()
+            for task in (guarding, remembering, reconciling, dispatching, connecting):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task

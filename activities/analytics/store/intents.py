@@ -1,0 +1,111 @@
+"""What is wanted of guards: taken, renewed and lifted like any lease, and numbered by region with each change."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, exists, select, update
+from sqlmodel import Session, col
+
+from activities.analytics.store.engine import Store, serialise
+from models.intent import Intent, IntentRequest, Rendering, strictest
+from models.tables import IntentEpochRow, IntentRow
+
+KEPT = timedelta(days=1)
+"""For which an intent that has ended is kept, so that a late call of it finds that it has."""
+
+
+def take(store: Store, request: IntentRequest, now: datetime) -> Intent:
+    """Let it hold from *now* on; the same id gets the same intent back, whatever has become of it."""
+    with store.write() as connection, Session(connection) as session:
+        _serialise(connection, request.region)
+        if (row := session.get(IntentRow, request.id)) is not None:
+            return _intent(row)
+        row = _row(request, now, now + timedelta(seconds=request.seconds))
+        session.add(row)
+        session.flush()
+        connection.execute(delete(IntentRow).where(col(IntentRow.ended_at) < now - KEPT))
+        _advance(session, request.region)
+        return _intent(row)
+
+
+def renew(store: Store, id: str, seconds: float, now: datetime) -> Intent | None:
+    """Let it live so long from *now*. One that has ended stays so; none that was never taken."""
+    with store.write() as connection, Session(connection) as session:
+        row = session.get(IntentRow, id)
+        if row is None:
+            return None
+        if row.ended_at is None and row.expires_at > now:
+            row.expires_at = now + timedelta(seconds=seconds)
+            session.add(row)
+            session.flush()
+        return _intent(row)
+
+
+def lift(store: Store, request: IntentRequest, now: datetime) -> Intent:
+    """End it. One that was never taken is ended by this, so that a late :func:`take` finds it so."""
+    with store.write() as connection, Session(connection) as session:
+        _serialise(connection, request.region)
+        row = session.get(IntentRow, request.id)
+        if row is None:
+            row = _row(request, now, now)
+        if row.ended_at is None:
+            row.ended_at = now
+            session.add(row)
+            session.flush()
+            _advance(session, request.region)
+        return _intent(row)
+
+
+def lapse(store: Store, region: str, now: datetime) -> int:
+    """End those of a region whose time is over; how many there were. Where there are none, nothing is written."""
+    over = (col(IntentRow.region) == region, col(IntentRow.ended_at).is_(None), col(IntentRow.expires_at) <= now)
+    with store.read() as connection:
+        if not connection.execute(select(exists().where(*over))).scalar_one():
+            return 0
+    with store.write_in_background() as connection, Session(connection) as session:
+        _serialise(connection, region)
+        ended = connection.execute(update(IntentRow).where(*over).values(ended_at=now)).rowcount
+        if ended:
+            _advance(session, region)
+        return ended
+
+
+def holding(store: Store, region: str) -> list[Intent]:
+    """Those of a region that have not ended."""
+    with store.read() as connection, Session(connection) as session:
+        return _holding(session, region)
+
+
+def state(store: Store, region: str) -> tuple[int, dict[str, Rendering]]:
+    """The region's epoch, and what the guards of each target are told."""
+    with store.read() as connection, Session(connection) as session:
+        row = session.get(IntentEpochRow, region)
+        by_target: dict[str, list[Intent]] = {}
+        for intent in _holding(session, region):
+            by_target.setdefault(intent.target, []).append(intent)
+        return row.epoch if row else 0, {target: strictest(intents) for target, intents in by_target.items()}
+
+
+def _holding(session: Session, region: str) -> list[Intent]:
+    query = select(IntentRow).where(col(IntentRow.region) == region, col(IntentRow.ended_at).is_(None))
+    return [_intent(row) for row in session.scalars(query.order_by(col(IntentRow.id)))]
+
+
+def _serialise(connection: Connection, region: str) -> None:
+    serialise(connection, f"sternway:intents:{region}")
+
+
+def _advance(session: Session, region: str) -> None:
+    row = session.get(IntentEpochRow, region) or IntentEpochRow(region=region, epoch=0)
+    row.epoch += 1
+    session.add(row)
+    session.flush()
+
+
+def _row(request: IntentRequest, since: datetime, expires_at: datetime) -> IntentRow:
+    return IntentRow(**request.model_dump(exclude={"seconds"}), since=since, expires_at=expires_at)
+
+
+def _intent(row: IntentRow) -> Intent:
+    return Intent.model_validate({field: getattr(row, field) for field in Intent.model_fields})

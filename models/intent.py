@@ -1,0 +1,85 @@
+"""What the guards inside applications are to do about one target in one region, until it lapses.
+
+Several may want something of the same target: each holds an intent of its own, and :func:`strictest` says what the
+guards are told. Like protection at a proxy an intent is a lease (:mod:`models.lease`): it ends unless it is renewed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.base import Frozen, Time
+
+
+class Tier(StrEnum):
+    """From what it follows that the target needs protection. The order is that of who decides."""
+
+    SERVICE = "service"
+    """From its own evidence."""
+    SYSTEM = "system"
+    """From the saturation of what it runs on."""
+    PERSON = "person"
+    """A person has said so, and stands above all others."""
+
+
+GuardMode = Literal["on", "shadow", "forced-open", "off"]
+
+
+class Rendering(Frozen):
+    """What guards are told of a target; what is None is as they are configured."""
+
+    mode: GuardMode | None = None
+    least_value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """What earns less is turned away."""
+    retries: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the calls that may be retries."""
+
+
+class IntentRequest(Rendering):
+    """One wish. The same id always gets the same intent back."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    owner: str
+    """The incident's ULID, or a person."""
+    tier: Tier
+    region: str
+    target: str
+    because: str
+    """For people: one sentence."""
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+    """Time to live from now."""
+
+
+class Intent(Rendering):
+    """A wish as the store holds it."""
+
+    id: str
+    owner: str
+    tier: Tier
+    region: str
+    target: str
+    because: str
+    since: Time
+    expires_at: Time
+    ended_at: Time | None
+    """When it was lifted, or had lapsed; None while it holds."""
+
+
+def strictest(intents: Iterable[Intent]) -> Rendering:
+    """What one target's guards are told: a person's word, the newest first; otherwise the strictest of each."""
+    wishes = sorted(intents, key=lambda intent: intent.since, reverse=True)
+    if persons := [intent for intent in wishes if intent.tier is Tier.PERSON]:
+        wishes = persons
+    modes: list[GuardMode] = [intent.mode for intent in wishes if intent.mode is not None]
+    values = [intent.least_value for intent in wishes if intent.least_value is not None]
+    retries = [intent.retries for intent in wishes if intent.retries is not None]
+    if persons:
+        return Rendering(
+            mode=next(iter(modes), None), least_value=next(iter(values), None), retries=next(iter(retries), None)
+        )
+    mode: GuardMode | None = "forced-open" if "forced-open" in modes else next(iter(modes), None)
+    return Rendering(mode=mode, least_value=max(values, default=None), retries=min(retries, default=None))

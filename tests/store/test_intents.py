@@ -1,0 +1,120 @@
+"""What is wanted of guards holds until it is lifted or lapses, and each change of a region has a number of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.analytics.store import Store, intents
+from models.intent import Intent, IntentRequest, Rendering, Tier, strictest
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def wish(id: str = "01A-shed", **said: Any) -> IntentRequest:
+    known = {"owner": "01A", "tier": Tier.SERVICE, "region": "eu", "target": "payments", "because": ".", "seconds": 60}
+    return IntentRequest(id=id, **(known | said))
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_a_wish_holds_from_when_it_is_taken_and_however_often(store: Store) -> None:
+    first = intents.take(store, wish(least_value=5), NOW)
+    assert (first.least_value, first.expires_at, first.ended_at) == (5, later(60), None)
+    assert intents.take(store, wish(least_value=7), later(10)) == first
+    assert intents.state(store, "eu") == (1, {"payments": Rendering(least_value=5)})
+    assert intents.state(store, "us") == (0, {})
+
+
+def test_renewing_lets_it_live_and_is_no_change(store: Store) -> None:
+    intents.take(store, wish(), NOW)
+    renewed = intents.renew(store, "01A-shed", 60, later(30))
+    assert renewed
+    assert renewed.expires_at == later(90)
+    assert intents.lapse(store, "eu", later(89)) == 0
+    assert intents.state(store, "eu")[0] == 1
+    assert intents.renew(store, "unknown", 60, NOW) is None
+
+
+def test_what_nobody_renews_lapses_and_stays_ended(store: Store) -> None:
+    intents.take(store, wish(), NOW)
+    assert [intents.lapse(store, "eu", later(60)), intents.lapse(store, "eu", later(60))] == [1, 0]
+    assert intents.state(store, "eu") == (2, {})
+    renewed = intents.renew(store, "01A-shed", 60, later(61))
+    assert renewed
+    assert renewed.ended_at == later(60)
+    assert intents.take(store, wish(), later(62)).ended_at == later(60)
+
+
+def test_what_is_lifted_is_ended_once_also_before_it_was_taken(store: Store) -> None:
+    assert intents.lift(store, wish(), NOW).ended_at == NOW
+    assert intents.take(store, wish(), later(1)).ended_at == NOW, "a late call has no effect"
+    intents.take(store, wish("other"), NOW)
+    assert [intents.lift(store, wish("other"), later(n)).ended_at for n in (5, 6)] == [later(5), later(5)]
+    assert intents.state(store, "eu") == (3, {})
+
+
+def test_what_ended_long_ago_is_forgotten(store: Store) -> None:
+    intents.lift(store, wish(), NOW)
+    intents.take(store, wish("other"), NOW + intents.KEPT + timedelta(seconds=1))
+    assert intents.take(store, wish(), NOW + intents.KEPT + timedelta(seconds=2)).ended_at is None
+
+
+def held(tier: Tier = Tier.SERVICE, at: float = 0, **said: Any) -> Intent:
+    known = {"id": f"{at}", "owner": "01A", "region": "eu", "target": "payments", "because": ".", "ended_at": None}
+    return Intent(tier=tier, since=later(at), expires_at=later(60), **(known | said))
+
+
+@pytest.mark.parametrize(
+    ("wishes", "told"),
+    [
+        ([], Rendering()),
+        ([held(least_value=3), held(least_value=5), held(retries=0.1)], Rendering(least_value=5, retries=0.1)),
+        ([held(mode="shadow"), held(Tier.SYSTEM, mode="forced-open")], Rendering(mode="forced-open")),
+        ([held(mode="forced-open"), held(Tier.PERSON, mode="on")], Rendering(mode="on")),
+        ([held(Tier.PERSON, 1, mode="off"), held(Tier.PERSON, 2, mode="shadow")], Rendering(mode="shadow")),
+        ([held(least_value=9, mode="forced-open"), held(Tier.PERSON, retries=0)], Rendering(retries=0)),
+    ],
+    ids=[
+        "none",
+        "the strictest of each",
+        "open is strictest",
+        "a person",
+        "the newest person",
+        "a person is above all",
+    ],
+)
+def test_the_strictest_wins_and_a_person_stands_above_all(wishes: list[Intent], told: Rendering) -> None:
+    assert strictest(wishes) == told
+
+
+WISHES = st.lists(
+    st.builds(
+        held,
+        st.sampled_from([Tier.SERVICE, Tier.SYSTEM]),
+        st.floats(0, 9),
+        mode=st.sampled_from([None, "forced-open"]),
+        least_value=st.none() | st.floats(0, 9),
+        retries=st.none() | st.floats(0, 1),
+    ),
+    max_size=6,
+)
+
+
+@given(WISHES, st.randoms())
+def test_no_wish_is_less_strict_for_another_one_nor_for_their_order(wishes: list[Intent], random: Any) -> None:
+    told = strictest(wishes)
+    shuffled = list(wishes)
+    random.shuffle(shuffled)
+    assert strictest(shuffled) == told
+    for one in wishes:
+        alone = strictest([one])
+        assert alone.mode in (None, told.mode)
+        assert alone.least_value is None or (told.least_value or 0) >= alone.least_value
+        assert alone.retries is None or (told.retries is not None and told.retries <= alone.retries)
