@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     alert_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
     """Bearer or Basic secret for each source, as JSON: ``{"alertmanager": "…", "deployments": "…", "guards": "…",
     "reports": "…", "metrics": "…"}``; the last four are for delivery systems, guards inside applications, applications
-    that report trouble, and Prometheus. Other sources are closed, and each secret can do no more than its source does."""
+    that report trouble, and Prometheus. Other sources are closed, and no secret can do more than its source does."""
     github_secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=1)], ...], NoDecode] = Field(
         default=(), max_length=2
     )

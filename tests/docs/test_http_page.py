@@ -19,6 +19,7 @@ from tests.gateway.running_gateway import (
     ALERTS,
     CATALOG,
     DEPLOYMENTS,
+    GUARDS,
     METRICS,
     PEOPLE,
     REPORTS,
@@ -43,6 +44,7 @@ METHODS = {"GET", "POST", "PUT", "DELETE"}
 TOKENS = {
     "source": ALERTS,
     "deployments": DEPLOYMENTS,
+    "guards": GUARDS,
     "reports": REPORTS,
     "metrics": METRICS,
     "gateway": PEOPLE,
@@ -54,6 +56,7 @@ ADMITS = {
     "none": {None, *TOKENS},
     "source": {"source"},
     "deployments": {"deployments"},
+    "guards": {"guards"},
     "reports or gateway": {"reports", "gateway"},
     "metrics or gateway": {"metrics", "gateway"},
     "gateway": {"gateway"},

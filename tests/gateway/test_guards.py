@@ -101,6 +101,11 @@ async def test_guards_have_a_token_of_their_own(told: Gateway, token: str | None
     assert (await told.http.post("/v1/guards/transitions", json={}, headers=headers)).status_code == 401
 
 
+async def test_a_region_that_is_not_there_is_named_with_those_that_are(told: Gateway) -> None:
+    answer = await told.http.get("/v1/guards", params={"region": "mars"}, headers={"Authorization": f"Bearer {GUARDS}"})
+    assert (answer.status_code, answer.json()["detail"][:46]) == (404, "the catalog has no region 'mars'; it has eu, u")
+
+
 async def test_transitions_are_counted_by_targets_that_are_known(told: Gateway) -> None:
     def told_of(target: str) -> dict[str, str]:
         return {"target": target, "before": "closed", "after": "open", "because": "its calls have become worse"}

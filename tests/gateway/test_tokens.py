@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.running_gateway import DEPLOYMENTS, METRICS, PEOPLE, REPORTS, Gateway, a_gateway, settings_for
+from tests.gateway.running_gateway import (
+    DEPLOYMENTS,
+    GUARDS,
+    METRICS,
+    PEOPLE,
+    REPORTS,
+    Gateway,
+    a_gateway,
+    settings_for,
+)
 from workers.local.ports import free_ports
 
 REPORTING = {("POST", "/v1/incidents"), ("GET", "/v1/incidents/01J")}
 SCRAPING = {("GET", "/metrics")}
 TELLING = {("POST", "/v1/deployments")}
+GUARDING = {("GET", "/v1/guards"), ("POST", "/v1/guards/transitions")}
 PEOPLES = {
     ("GET", "/v1/incidents"),
     ("POST", "/v1/incidents/01J/approve"),
@@ -21,7 +31,7 @@ PEOPLES = {
     ("GET", "/v1/deployments?service=payments&region=eu"),
     ("GET", "/v1/alerts?state=pending"),
 }
-ALL = REPORTING | SCRAPING | TELLING | PEOPLES | {("POST", "/v1/alerts/alertmanager")}
+ALL = REPORTING | SCRAPING | TELLING | GUARDING | PEOPLES | {("POST", "/v1/alerts/alertmanager")}
 
 
 @pytest.mark.parametrize(
@@ -30,10 +40,11 @@ ALL = REPORTING | SCRAPING | TELLING | PEOPLES | {("POST", "/v1/alerts/alertmana
         (REPORTS, REPORTING),
         (METRICS, SCRAPING),
         (DEPLOYMENTS, TELLING),
+        (GUARDS, GUARDING),
         (PEOPLE, PEOPLES | REPORTING | SCRAPING),
         ("", set()),
     ],
-    ids=["reports", "metrics", "deployments", "gateway", "empty"],
+    ids=["reports", "metrics", "deployments", "guards", "gateway", "empty"],
 )
 async def test_a_token_opens_its_own_routes_and_no_other(alone: Gateway, token: str, may: set[tuple[str, str]]) -> None:
     headers = {"Authorization": f"Bearer {token}".strip()}

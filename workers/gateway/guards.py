@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, ValidationError
 
@@ -40,11 +40,12 @@ class Transitions(Frozen):
 
 
 @router.get("")
-async def get_intents(
-    request: Request, gateway: Gateway, region: Annotated[str, Query(min_length=1)]
-) -> StreamingResponse:
+async def get_intents(request: Request, gateway: Gateway, region: str = "") -> Response:
     """A stream of lines, one JSON object each, as long as the guard listens: see ``sternway_guard.protocol``."""
     authenticate_source(request, gateway.settings, GUARDS)
+    if region not in (known := gateway.loaded.catalog.regions):
+        detail = f"the catalog has no region {region!r}; it has {', '.join(known)}: name one with ?region="
+        return JSONResponse({"detail": detail}, status_code=404)
     return StreamingResponse(gateway.guards.stream(region), media_type="application/x-ndjson")
 
 
