@@ -190,7 +190,6 @@ async def test_a_control_plane_that_says_no_is_asked_again_later(
 async def test_it_is_told_of_transitions_also_of_those_while_it_was_away(plane: Plane) -> None:
     registry = Registry(SETTINGS)
     told = Control(registry, f"http://127.0.0.1:{plane.port}", TOKEN, "eu")
-    registry = Registry(SETTINGS, listeners=(told.note,))
     plane.kill()
     told.start()
     decides_alone(registry)

@@ -37,9 +37,8 @@ TELL_EVERY = 1.0
 class Control:
     """Asks the control plane at *url* for the intents of *region*, with the *token* called ``guards`` there.
 
-    *silence*: seconds after which one that says nothing is taken to hang. Give :meth:`note` to the guards as a
-    listener, and it hears of their transitions. ``start`` it once; it ends with the process, and begins anew in a
-    forked one.
+    *silence*: seconds after which one that says nothing is taken to hang. It is told how breakers change their state.
+    ``start`` it once; it ends with the process, and begins anew in a forked one.
     """
 
     def __init__(self, registry: Registry, url: str, token: str, region: str, silence: float = 30.0) -> None:
@@ -56,6 +55,7 @@ class Control:
         self._untold: deque[Transition] = deque(maxlen=UNTOLD)
         self._stopped = threading.Event()
         self._started = False
+        registry.listen(self._untold.append)
         os.register_at_fork(after_in_child=self._restart)
 
     def start(self) -> None:
@@ -67,10 +67,6 @@ class Control:
     def stop(self) -> None:
         """Listen no more; the guards go on by the last word until it lapses."""
         self._stopped.set()
-
-    def note(self, transition: Transition) -> None:
-        """A listener for guards: tell the control plane of it, when there is one."""
-        self._untold.append(transition)
 
     def _restart(self) -> None:
         """In a forked process, which has the registry and none of the threads."""

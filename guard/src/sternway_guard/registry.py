@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from sternway_guard.breaker import Listener, is_failure
+from sternway_guard.breaker import Listener, Transition, is_failure
 from sternway_guard.guard import Guard
 from sternway_guard.protocol import Intent, Update
 from sternway_guard.settings import GuardSettings, check
@@ -47,7 +47,7 @@ class Registry:
     ) -> None:
         check("most", most, 1)
         self._settings, self._settings_of = settings, dict(settings_of or {})
-        self._fails, self._listeners, self._most, self._clock = fails, listeners, most, clock
+        self._fails, self._listeners, self._most, self._clock = fails, list(listeners), most, clock
         self._lock = threading.Lock()
         self._guards: dict[Hashable, Guard] = {}
         self._intents: dict[str, Intent] = {}
@@ -66,6 +66,10 @@ class Registry:
 
     def __iter__(self) -> Iterator[Guard]:
         return iter(tuple(self._guards.values()))
+
+    def listen(self, listener: Listener) -> None:
+        """Tell *listener* of the transitions of all guards, also of those that there are already."""
+        self._listeners.append(listener)
 
     @property
     def standing(self) -> Standing:
@@ -102,11 +106,15 @@ class Registry:
             if len(self._guards) >= self._most:
                 self._guards.pop(next(iter(self._guards)))
             settings = self._settings_of.get(target, self._settings)
-            made = Guard(target, settings, fails=self._fails, listeners=self._listeners)
+            made = Guard(target, settings, fails=self._fails, listeners=(self._note,))
             if intent := self._intents.get(str(target)):
                 made.intend(intent)
             self._guards[target] = made
             return made
+
+    def _note(self, transition: Transition) -> None:
+        for listener in self._listeners:
+            listener(transition)
 
     def _lapse(self, now: float) -> None:
         if self._intents and now >= self._lapses:
