@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from clocks import Clock
-from sternway_guard import Guard, GuardSettings, LimitSettings, Mode, Registry
+from sternway_guard import BreakerSettings, Fixed, Guard, GuardSettings, LimitSettings, Mode, Registry, Transition
 from sternway_guard.protocol import Garbage, Update, read
 
 LIMITED = GuardSettings(limit=LimitSettings())
@@ -46,6 +46,19 @@ def test_a_target_has_one_guard_and_its_own_settings() -> None:
 def test_a_target_that_is_no_name_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^target must be hashable, .* not \['payments'\]$"):
         Registry().guard(["payments"])  # type: ignore[arg-type]
+
+
+def test_who_listens_hears_of_every_guard_whatever_becomes_of_other_listeners() -> None:
+    def broken(transition: Transition) -> None:
+        raise RuntimeError
+
+    heard: list[Transition] = []
+    registry = Registry(GuardSettings(breaker=BreakerSettings(trips=Fixed(least=1))), listeners=(broken,))
+    before = registry.guard("before")
+    registry.listen(heard.append)
+    for guard in (before, registry.guard("after")):
+        guard.breaker.begin().end(ValueError())
+    assert [transition.target for transition in heard] == ["before", "after"]
 
 
 def test_names_from_outside_do_not_fill_the_memory() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial, wraps
@@ -119,7 +119,7 @@ class Breaker:
         settings: BreakerSettings = _DEFAULT,
         *,
         fails: Callable[[BaseException], bool] = is_failure,
-        listeners: tuple[Listener, ...] = (),
+        listeners: Sequence[Listener] = (),
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random,
     ) -> None:

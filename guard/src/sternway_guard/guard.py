@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -36,7 +36,7 @@ class Guard:
         settings: GuardSettings = _DEFAULT,
         *,
         fails: Callable[[BaseException], bool] = is_failure,
-        listeners: tuple[Listener, ...] = (),
+        listeners: Sequence[Listener] = (),
     ) -> None:
         self.target = target
         self._settings = settings

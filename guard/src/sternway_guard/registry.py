@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from sternway_guard.breaker import Listener, Transition, is_failure
+from sternway_guard.breaker import Listener, is_failure
 from sternway_guard.guard import Guard
 from sternway_guard.protocol import Intent, Update
 from sternway_guard.settings import GuardSettings, check
@@ -69,7 +69,7 @@ class Registry:
 
     def listen(self, listener: Listener) -> None:
         """Tell *listener* of the transitions of all guards, also of those that there are already."""
-        self._listeners.append(listener)
+        self._listeners.append(listener)  # the guards have this very list
 
     @property
     def standing(self) -> Standing:
@@ -106,15 +106,11 @@ class Registry:
             if len(self._guards) >= self._most:
                 self._guards.pop(next(iter(self._guards)))
             settings = self._settings_of.get(target, self._settings)
-            made = Guard(target, settings, fails=self._fails, listeners=(self._note,))
+            made = Guard(target, settings, fails=self._fails, listeners=self._listeners)
             if intent := self._intents.get(str(target)):
                 made.intend(intent)
             self._guards[target] = made
             return made
-
-    def _note(self, transition: Transition) -> None:
-        for listener in self._listeners:
-            listener(transition)
 
     def _lapse(self, now: float) -> None:
         if self._intents and now >= self._lapses:
