@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sternway_guard import (
@@ -93,6 +94,19 @@ def test_an_error_in_a_block_is_the_callers_own(guard: Guard) -> None:
     assert guard.breaker.counts.bad == 1
     assert guard.limiter
     assert guard.limiter.running == 0
+
+
+@pytest.mark.parametrize("settings", [GuardSettings(), SETTINGS])
+def test_a_generator_is_not_guarded_by_mistake(settings: GuardSettings) -> None:
+    def rows() -> Iterator[int]:
+        yield 1
+
+    async def later_rows() -> AsyncIterator[int]:
+        yield 1
+
+    for generator in (rows, later_rows):
+        with pytest.raises(TypeError, match="guard what it does inside"):
+            Guard("disk", settings)(generator)
 
 
 def test_without_a_limit_there_is_only_a_breaker() -> None:

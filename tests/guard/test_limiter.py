@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from clocks import Clock
@@ -172,6 +172,25 @@ def test_a_place_is_kept_for_nobody_whose_loop_was_closed() -> None:
         loop.close()
     assert (limiter.running, limiter.waiting) == (0, 0)
     gone._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue] -- asyncio would complain of it
+
+
+def test_failures_that_come_at_once_do_not_make_answers_look_slow() -> None:
+    clock = Clock()
+    limiter = Limiter("disk", clock=clock)
+    for number in range(2000):
+        with suppress(ValueError), limiter.place():
+            clock.now += 0.0001 if number % 2 else 0.05
+            if number % 2:
+                raise ValueError
+    assert limiter.limit >= 20
+
+
+def test_calls_whose_time_is_over_lower_the_limit() -> None:
+    limiter = Limiter("disk")
+    for _ in range(100):
+        with suppress(TimeoutError), limiter.place():
+            raise TimeoutError
+    assert limiter.limit == LimitSettings().least
 
 
 # The limit itself, against a server of known size

@@ -20,6 +20,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = logging.getLogger("sternway_guard")
 
 UNAVAILABLE, TIMEOUT = 503, 504
+FAILURE = 500
+"""Statuses from here on are no answers, so how long they take says nothing."""
 
 
 class GuardMiddleware:
@@ -42,12 +44,18 @@ class GuardMiddleware:
                 if (seconds := _sent(scope)) is not None:
                     entered.enter_context(deadlines.deadline(seconds))
                 deadlines.require(self._limiter.target)
-                await entered.enter_async_context(self._limiter.place_async(self._worth(scope)))
+                place = await entered.enter_async_context(self._limiter.place_async(self._worth(scope)))
                 deadlines.require(self._limiter.target)
             except Rejected as rejected:
                 await _turn_away(send, rejected)
                 return
-            await self._app(scope, receive, send)
+
+            async def sent(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    place.failed = message["status"] >= FAILURE
+                await send(message)
+
+            await self._app(scope, receive, sent)
 
     def _worth(self, scope: Scope) -> float:
         if self._value is None:

@@ -80,6 +80,12 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception)
 
 
+def refuse_generators(function: Callable[..., object]) -> None:
+    """Raises ``TypeError``: calling a generator does nothing yet, so there would be nothing to guard."""
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise TypeError(f"{function} is a generator, which ends when its reader does: guard what it does inside")
+
+
 def _reached(error: BaseException) -> bool:
     """Whether the target was asked at all, as far as the error tells: the call was not cancelled, nor turned away."""
     return isinstance(error, Exception) and not isinstance(error, Rejected)
@@ -184,8 +190,7 @@ class Breaker:
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Guard a function or a coroutine function; it raises :class:`BreakerOpen` where the call is not made."""
-        if isgeneratorfunction(function) or isasyncgenfunction(function):
-            raise TypeError(f"{function} is a generator, which ends when its reader does: guard what it does inside")
+        refuse_generators(function)
         if iscoroutinefunction(function):
             return cast("Callable[P, R]", self._guard_coroutine(function))
         return self._guard_function(function)

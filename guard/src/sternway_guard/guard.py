@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sternway_guard import deadlines
-from sternway_guard.breaker import Attempt, Breaker, Listener, Mode, is_failure
+from sternway_guard.breaker import Attempt, Breaker, Listener, Mode, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
 from sternway_guard.protocol import Intent
 from sternway_guard.retries import RetryBudget
@@ -49,6 +49,7 @@ class Guard:
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Guard a function or a coroutine function; it raises :class:`~sternway_guard.errors.Rejected` instead."""
+        refuse_generators(function)
         if self.limiter is None:
             return self.breaker(function)
         limiter = self.limiter

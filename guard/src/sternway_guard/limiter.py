@@ -13,7 +13,7 @@ from itertools import count
 from math import inf
 
 from sternway_guard import deadlines
-from sternway_guard.errors import Rejected, Shed
+from sternway_guard.errors import Shed
 from sternway_guard.limit import Limit
 from sternway_guard.settings import LimitSettings
 
@@ -30,6 +30,17 @@ def worth(value: float) -> Generator[None]:
         yield
     finally:
         _worth.reset(token)
+
+
+@dataclass
+class Place:
+    """Of one call that runs."""
+
+    began: float
+    failed: bool = False
+    """Whether it has no answer, as far as the limit is concerned; whoever holds the place may say so."""
+    too_late: bool = False
+    """Whether that is because it took too long."""
 
 
 @dataclass(order=True)
@@ -76,22 +87,23 @@ class Limiter:
         return len(self._waiting)
 
     @contextmanager
-    def place(self, value: float | None = None) -> Generator[None]:
+    def place(self, value: float | None = None) -> Generator[Place]:
         """Run one call, in this thread. Raises :class:`Shed` where there is no room for it in time."""
         event = threading.Event()
         if waiter := self._enter(value, event.set):
             event.wait(self._patience())
             self._leave_queue(waiter)
-        began = self._clock()
+        taken = Place(self._clock())
         try:
-            yield
+            yield taken
         except BaseException as error:
-            self._ended(None if _says_nothing(error) else self._clock() - began)
+            taken.failed, taken.too_late = True, isinstance(error, TimeoutError)
             raise
-        self._ended(self._clock() - began)
+        finally:
+            self._ended(taken)
 
     @asynccontextmanager
-    async def place_async(self, value: float | None = None) -> AsyncGenerator[None]:
+    async def place_async(self, value: float | None = None) -> AsyncGenerator[Place]:
         """The same of a task."""
         import asyncio  # 30 ms of import, which only tasks need, and they have it
 
@@ -107,13 +119,14 @@ class Limiter:
                 self._give_up(waiter)
                 raise
             self._leave_queue(waiter)
-        began = self._clock()
+        taken = Place(self._clock())
         try:
-            yield
+            yield taken
         except BaseException as error:
-            self._ended(None if _says_nothing(error) else self._clock() - began)
+            taken.failed, taken.too_late = True, isinstance(error, TimeoutError)
             raise
-        self._ended(self._clock() - began)
+        finally:
+            self._ended(taken)
 
     def _patience(self) -> float:
         left = deadlines.left()
@@ -165,13 +178,16 @@ class Limiter:
                 self._waiting.remove(waiter)
                 return
         if waiter.admitted:
-            self._ended(None)
+            self._ended(Place(self._clock(), failed=True))
 
-    def _ended(self, took: float | None) -> None:
-        """*took* in seconds; None: nothing is to be learned from it."""
+    def _ended(self, place: Place) -> None:
+        """How long a failure took says nothing about how long an answer takes, unless it came because of the time."""
         with self._lock:
-            if took is not None:
-                self._limit.took(took, self.running, self._clock())
+            now = self._clock()
+            if place.too_late:
+                self._limit.overloaded(now)
+            elif not place.failed:
+                self._limit.took(now - place.began, self.running, now)
             self.running -= 1
             while self._waiting and self.running < self._limit.value:
                 waiter = self._waiting.pop()
@@ -186,8 +202,3 @@ def _wake(waiter: _Waiter) -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _says_nothing(error: BaseException) -> bool:
-    """Whether how long a call took says nothing about its target: it was cancelled, or never went there."""
-    return isinstance(error, Rejected) or not isinstance(error, Exception)
