@@ -62,7 +62,7 @@ def of_any_length(random: Random) -> Iterator[bool]:
 
 
 def of_spells(random: Random) -> Iterator[bool]:
-    """Not looked at before: spells in which three of five calls fail, until ten have or twenty calls are over."""
+    """Spells in which three of five calls fail, until ten have or twenty calls are over, one such in 1,500 calls."""
     while True:
         if random.random() >= 1 / 1500:
             yield False
@@ -72,6 +72,20 @@ def of_spells(random: Random) -> Iterator[bool]:
             fails = failed < 10 and random.random() < 0.6
             failed += fails
             yield fails
+
+
+def in_busy_times(random: Random) -> Iterator[bool]:
+    """Looked at by nobody: every second call fails, ten times, one such in 800 calls in busy times, and none in others;
+    a busy time has some 20,000 calls, and a quiet one 60,000."""
+    busy = False
+    while True:
+        busy = random.random() >= 1 / 20_000 if busy else random.random() < 1 / 60_000
+        if busy and random.random() < 1 / 800:
+            for _ in range(10):
+                yield True
+                yield False
+        else:
+            yield False
 
 
 def _run(begins: bool, length: int) -> Iterator[bool]:
@@ -86,7 +100,8 @@ PROCESSES: dict[str, Bursts] = {
     "no bursts": none,
     "bursts of eight": of_eight,
     "bursts of two to ten": of_any_length,
-    "spells (held out)": of_spells,
+    "spells": of_spells,
+    "in busy times (held out)": in_busy_times,
 }
 
 

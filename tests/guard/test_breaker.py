@@ -247,7 +247,7 @@ def test_learned_it_trips_soon_where_calls_become_worse(noise: float) -> None:
         target.calls(1, ValueError() if noise and number % round(1 / noise) == 0 else None)
     assert target.heard == []
     bad = target.calls(30, ValueError())
-    assert bad.index("open") == 20, "the least that is harm"
+    assert bad.index("open") == 25, "the least that is harm"
 
 
 def test_learned_it_leaves_alone_what_was_always_so() -> None:

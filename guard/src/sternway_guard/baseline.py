@@ -2,9 +2,12 @@
 
 Both are learned from healthy calls only, and forgotten by half every :data:`HALF_LIFE` calls. A service whose failures
 come in bursts has excursions of evidence that independent failures would not have. So the threshold comes from the
-excursions themselves: those above :data:`FLOOR` are taken to exceed it by an exponential amount, whose mean is the
-overdispersion (1 where calls are independent), and the threshold is where that tail leaves as many as the budget allows
-(peaks over threshold; Pickands 1975).
+excursions themselves: what those above :data:`FLOOR` exceed it by is taken to have an exponential tail, and the threshold
+is where that leaves as many as the budget allows (peaks over threshold; Pickands 1975).
+
+Most excursions are single failures, and the tail is made by bursts, which are rare. A mean would see only the former.
+So the scale of the tail, the overdispersion, is the mean square over twice the mean: in an exponential tail that is the
+mean as well, and in a mixture it is that of the large ones. It is 1 where calls are independent.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ CALLS, SHARE = 1.0, 0.1
 """What is taken for known before any call: as after so many, of which that share was bad. It is next to nothing, so the
 bound begins at what is tolerated, and only what has served well for a while is held to that."""
 
-PEAKS, EXCESS, EVERY = 3.0, 2.0, 1000.0
-"""And as after so many peaks, with that mean excess in nats, one in so many calls."""
+PEAKS, SCALE, EVERY = 3.0, 2.0, 1000.0
+"""And as after so many peaks, with a tail of that scale in nats, one in so many calls."""
 
 QUANTILE = 1.645
 """Of the normal distribution at 95%: the baseline is an upper bound, so that it is rarely below the truth."""
@@ -34,13 +37,14 @@ QUANTILE = 1.645
 class Baseline:
     """Learned in portions, each of them judged healthy. *budget*: false trips a call."""
 
-    __slots__ = ("_bad", "_budget", "_calls", "_excess", "_peak_calls", "_peaks", "_tolerated")
+    __slots__ = ("_bad", "_budget", "_calls", "_excess", "_peak_calls", "_peaks", "_squares", "_tolerated")
 
     def __init__(self, budget: float, tolerated: float) -> None:
         """*tolerated*: the largest share of bad calls that is ever taken for normal."""
         self._budget, self._tolerated = budget, tolerated
         self._calls, self._bad = CALLS, CALLS * SHARE
-        self._peaks, self._excess, self._peak_calls = PEAKS, PEAKS * EXCESS, PEAKS * EVERY
+        self._peak_calls = PEAKS * EVERY
+        self._peaks, self._excess, self._squares = PEAKS, PEAKS * SCALE, PEAKS * 2 * SCALE**2
 
     def learn(self, calls: int, bad: int, peaks: list[float]) -> None:
         """*peaks*: the height, in nats, of each excursion above :data:`FLOOR` that ended within these calls."""
@@ -49,7 +53,9 @@ class Baseline:
         self._bad = self._bad * keep + bad
         self._peak_calls = self._peak_calls * keep + calls
         self._peaks = self._peaks * keep + len(peaks)
-        self._excess = self._excess * keep + sum(peaks) - FLOOR * len(peaks)
+        excesses = [peak - FLOOR for peak in peaks]
+        self._excess = self._excess * keep + sum(excesses)
+        self._squares = self._squares * keep + sum(excess**2 for excess in excesses)
 
     @property
     def share(self) -> float:
@@ -60,16 +66,15 @@ class Baseline:
 
     @property
     def overdispersion(self) -> float:
-        """By how much evidence overshoots what independent calls would bring; at least 1.
-
-        A few peaks say little: they count beside as many as were taken for known.
-        """
+        """The scale of the tail in nats, at least 1. A few peaks say little, and count beside those taken for known."""
         missing = max(PEAKS - self._peaks, 0.0)
-        return max((self._excess + missing * EXCESS) / (self._peaks + missing), 1.0)
+        squares, excess = self._squares + missing * 2 * SCALE**2, self._excess + missing * SCALE
+        return max(squares / (2 * excess), 1.0)
 
     @property
     def threshold(self) -> float:
         """Nats that evidence passes by chance as often as the budget allows."""
-        rate = self._peaks / self._peak_calls
-        wanted = FLOOR + self.overdispersion * log(max(rate / self._budget, 1.0))
+        scale = self.overdispersion
+        rate = self._excess / scale / self._peak_calls
+        wanted = FLOOR + scale * log(max(rate / self._budget, 1.0))
         return min(max(wanted, -log(self._budget)), HIGHEST)

@@ -27,8 +27,9 @@ class Learned:
 
     false_trips: float = 5.0
     """A million healthy calls, at most."""
-    least: int = 20
-    """Bad calls below which nothing is harm: two bursts of ten, as restarts and dropped connections make them."""
+    least: int = 25
+    """Bad calls below which nothing is harm: two bursts of ten, as restarts and dropped connections make them, may
+    meet, and other calls fail meanwhile."""
     harm: float = 0.05
     """Share of bad calls below which a target is left alone, however sure it is that it has become worse."""
     tolerated: float = 0.2
