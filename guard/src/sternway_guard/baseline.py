@@ -2,8 +2,8 @@
 
 Both are learned from healthy calls only, and forgotten by half every :data:`HALF_LIFE` calls. A service whose failures
 come in bursts has excursions of evidence that independent failures would not have. So the threshold comes from the
-excursions themselves: what those above :data:`FLOOR` exceed it by is taken to have an exponential tail, and the threshold
-is where that leaves as many as the budget allows (peaks over threshold; Pickands 1975).
+excursions themselves: what those above :data:`FLOOR` exceed it by is taken to have an exponential tail, and the
+threshold is where that leaves as many as the budget allows (peaks over threshold; Pickands 1975).
 
 Most excursions are single failures, and the tail is made by bursts, which are rare. A mean would see only the former.
 So the scale of the tail, the overdispersion, is the mean square over twice the mean: in an exponential tail that is the
