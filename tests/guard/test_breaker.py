@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
-from clocks import Clock
+from set_clock import Clock
 from sternway_guard import Breaker, BreakerOpen, BreakerSettings, Fixed, Learned, Mode, Shed, State, Transition
 
 FIVE_OF_TEN = Fixed(share=0.5, least=10)

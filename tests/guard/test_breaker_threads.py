@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from clocks import Clock
+from set_clock import Clock
 from sternway_guard import Breaker, BreakerOpen, BreakerSettings, Fixed, Learned, Mode, State, Transition
 
 TRIPS = [Learned(least=5), Fixed(share=0.5, least=10, seconds=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from clocks import Clock
+from set_clock import Clock
 from sternway_guard import BreakerOpen, Fallback
 
 OPEN = BreakerOpen("rates", "the breaker is open", 3.0)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 import pytest
-from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
+from set_clock import Clock
 from sternway_guard import Limiter, LimitSettings, Shed, deadline, worth
 from sternway_guard.limit import CAP, Limit
 

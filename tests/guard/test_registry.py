@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from clocks import Clock
+from set_clock import Clock
 from sternway_guard import BreakerSettings, Fixed, Guard, GuardSettings, LimitSettings, Mode, Registry, Transition
 from sternway_guard.protocol import Garbage, Update, read
 

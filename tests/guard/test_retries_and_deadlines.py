@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
+from set_clock import Clock
 from sternway_guard import DeadlinePassed, RetryBudget, deadline, deadlines
 
 
