@@ -29,6 +29,10 @@ class Tier(StrEnum):
 GuardMode = Literal["on", "shadow", "forced-open", "off"]
 
 
+STRICTNESS: tuple[GuardMode, ...] = ("forced-open", "on", "shadow", "off")
+"""The strictest first."""
+
+
 class Rendering(Frozen):
     """What guards are told of a target; what is None is as they are configured."""
 
@@ -81,5 +85,5 @@ def strictest(intents: Iterable[Intent]) -> Rendering:
         return Rendering(
             mode=next(iter(modes), None), least_value=next(iter(values), None), retries=next(iter(retries), None)
         )
-    mode: GuardMode | None = "forced-open" if "forced-open" in modes else next(iter(modes), None)
+    mode = min(modes, key=STRICTNESS.index, default=None)
     return Rendering(mode=mode, least_value=max(values, default=None), retries=min(retries, default=None))

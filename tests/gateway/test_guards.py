@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from sternway_guard import Control, Guard, GuardSettings, LimitSettings, Mode, Registry
 
-from activities.analytics.store import intents
+from activities.analytics.store import StoreUnavailable, intents
 from models.intent import IntentRequest, Tier
 from tests.gateway.running_gateway import ALERTS, GUARDS, PEOPLE, Gateway, a_gateway, settings_for
 from tests.waiting import until
@@ -92,6 +93,21 @@ async def test_a_word_is_renewed_while_nothing_changes(told: Gateway, monkeypatc
         said = answer.aiter_lines()
         found = [json.loads(await anext(said)) for _ in range(3)]
     assert [(one["epoch"], one["since"], one["intents"]) for one in found] == [(0, 0, {})] * 3
+
+
+async def test_a_word_that_nobody_can_check_is_not_told_again(told: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(told, wish(mode="forced-open"))
+    await lines(told, 1)
+
+    def away(*_: object) -> int:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(intents, "lapse", away)
+    monkeypatch.setattr(guard_states, "BEAT", 0.1)
+    await asyncio.sleep(0.2)  # the beat after which the last look counts no more
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await lines(told, 1)
 
 
 @pytest.mark.parametrize("token", [ALERTS, PEOPLE, "wrong", None])

@@ -107,6 +107,11 @@ def test_a_call_that_was_cancelled_or_turned_away_says_nothing(target: Target, e
     assert (target.breaker.state, target.breaker.counts.good, target.breaker.counts.bad) == (State.CLOSED, 0, 0)
 
 
+def test_a_call_that_was_cut_off_when_it_was_slow_already_is_bad(target: Target) -> None:
+    target.calls(10, asyncio.CancelledError(), takes=0.6)
+    assert target.breaker.state is State.OPEN
+
+
 def test_what_counts_as_a_failure_is_the_users_word() -> None:
     target = Target(BreakerSettings(trips=FIVE_OF_TEN), fails=lambda error: isinstance(error, OSError))
     target.calls(30, ValueError())
@@ -248,6 +253,17 @@ def test_learned_it_trips_soon_where_calls_become_worse(noise: float) -> None:
     assert target.heard == []
     bad = target.calls(30, ValueError())
     assert bad.index("open") == 25, "the least that is harm"
+
+
+@pytest.mark.parametrize("long", [1_000, 30_000])
+def test_learned_it_sees_an_outage_after_a_mild_trouble_of_any_length(long: int) -> None:
+    target = Target(BreakerSettings(trips=Learned()))
+    target.calls(10_000)
+    for _ in range(long // 33):
+        target.calls(32)
+        target.calls(1, ValueError())
+    assert target.heard == [], "three in a hundred are no harm"
+    assert "open" in target.calls(60, ValueError())
 
 
 def test_learned_it_leaves_alone_what_was_always_so() -> None:

@@ -92,6 +92,16 @@ def test_arguments_that_are_no_key_are_served_and_not_kept(caplog: pytest.LogCap
     assert Fallback(stale=60, key=tuple)(total)([1, 2]).value == 3
 
 
+def test_each_function_has_answers_of_its_own() -> None:
+    rates, kept = Rates(), Fallback(stale=60)
+    rate, name = kept(rates.of), kept(str.upper)
+    rate("eur")
+    rates.error = OPEN
+    assert (rate("eur").value, name("eur").value) == (1.1, "EUR")
+    with pytest.raises(BreakerOpen):
+        kept(rates.of)("eur")
+
+
 def test_it_keeps_no_more_answers_than_it_may() -> None:
     rates = Rates()
     rate = Fallback(stale=60, kept=1)(rates.of)

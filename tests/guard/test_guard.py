@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 
 import pytest
 from sternway_guard import (
@@ -54,6 +55,21 @@ def test_what_finds_no_room_is_no_failure_of_the_target(guard: Guard) -> None:
     assert guard.breaker.state is State.CLOSED
     assert guard.breaker.counts.bad == 0
     calls()
+
+
+async def test_the_wait_for_a_place_is_no_slowness_of_the_target() -> None:
+    limit = LimitSettings(initial=1, least=1, most=1, waiting=20, longest_wait=20)
+    slow = BreakerSettings(trips=Fixed(share=0.1, least=4), slow_after=0.2)
+    guard = Guard("disk", GuardSettings(breaker=slow, limit=limit))
+    await asyncio.gather(*(guard(asyncio.sleep)(0.03) for _ in range(20)))
+    assert (guard.breaker.state, guard.breaker.counts.bad) == (State.CLOSED, 0)
+
+
+def test_nobody_waits_for_a_place_at_a_target_that_is_not_called(guard: Guard) -> None:
+    for _ in range(4):
+        guard.breaker.begin().end(ValueError())
+    with guard.limiter.place() if guard.limiter else nullcontext(), pytest.raises(BreakerOpen), guard.call():
+        pass
 
 
 def test_after_the_deadline_nothing_is_begun(guard: Guard) -> None:

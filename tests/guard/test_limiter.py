@@ -143,6 +143,19 @@ def test_many_threads_never_run_more_than_may_and_all_come_to_an_end() -> None:
     assert (most <= 3, limiter.running, limiter.waiting, limiter.shed) == (True, 0, 0, 0)
 
 
+def test_a_thread_that_is_interrupted_while_it_waits_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: threading.Event, timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+    limiter = Limiter("disk", ONE)
+    with limiter.place():
+        monkeypatch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt), limiter.place():
+            pass
+        assert limiter.waiting == 0
+    assert limiter.running == 0
+
+
 def test_without_a_queue_a_call_that_finds_no_room_is_turned_away() -> None:
     limiter = Limiter("disk", LimitSettings(initial=2, least=2, most=2))
     with ExitStack() as both:

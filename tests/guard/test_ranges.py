@@ -22,16 +22,16 @@ from sternway_guard import (
 
 WRONG: list[tuple[Callable[..., object], str, list[object]]] = [
     (Learned, "false_trips", [0, -1, nan, inf, "5", 200_000]),
-    (Learned, "least", [0, -3]),
+    (Learned, "least", [0, -3, 2.5, inf]),
     (Learned, "harm", [-0.1, 1.1, nan]),
     (Learned, "tolerated", [0, 0.95]),
     (Fixed, "share", [0, 1.1, True]),
     (Fixed, "least", [0]),
-    (Fixed, "seconds", [0, 4000]),
+    (Fixed, "seconds", [0, 4000, 2.5]),
     (BreakerSettings, "slow_after", [0, -1, nan]),
     (BreakerSettings, "wait", [0, -1]),
     (BreakerSettings, "longest_wait", [1]),
-    (BreakerSettings, "stage", [0]),
+    (BreakerSettings, "stage", [0, inf]),
     (LimitSettings, "initial", [0, 5000]),
     (LimitSettings, "least", [0]),
     (LimitSettings, "most", [1]),
@@ -50,7 +50,7 @@ WRONG: list[tuple[Callable[..., object], str, list[object]]] = [
     ("made", "name", "value"), [(made, name, value) for made, name, values in WRONG for value in values]
 )
 def test_it_is_named_with_what_it_may_be(made: Callable[..., object], name: str, value: object) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^{name} must be a number (at least|above) .*, not "):
+    with pytest.raises(ConfigurationError, match=rf"^{name} must be a (whole )?number (at least|above) .*, not "):
         made(**{name: value})
 
 

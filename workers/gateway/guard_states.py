@@ -61,12 +61,10 @@ class GuardStates:
         try:
             while not self._closed:
                 changed, now = region.changed, time.monotonic()
-                if region.state and region.state != sent:
+                fresh = region.state is not None and now - region.looked_at < BEAT
+                if fresh and (region.state != sent or now - said_at >= BEAT):
                     yield _line(region.state, sent)
                     sent, said_at = region.state, now
-                elif sent and now - said_at >= BEAT and now - region.looked_at < BEAT:
-                    yield _line(sent, sent)
-                    said_at = now
                 with suppress(TimeoutError):
                     async with asyncio.timeout(BEAT / 2):
                         await changed.wait()

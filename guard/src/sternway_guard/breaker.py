@@ -86,11 +86,6 @@ def refuse_generators(function: Callable[..., object]) -> None:
         raise TypeError(f"{function} is a generator, which ends when its reader does: guard what it does inside")
 
 
-def _reached(error: BaseException) -> bool:
-    """Whether the target was asked at all, as far as the error tells: the call was not cancelled, nor turned away."""
-    return isinstance(error, Exception) and not isinstance(error, Rejected)
-
-
 class Breaker:
     """Of one *target*. Threads and tasks may share it.
 
@@ -195,6 +190,17 @@ class Breaker:
             return cast("Callable[P, R]", self._guard_coroutine(function))
         return self._guard_function(function)
 
+    def require(self) -> None:
+        """Raises :class:`BreakerOpen` where a call that is begun now would surely not be made."""
+        recovery = self._recovery
+        if (
+            recovery is not None
+            and self._refuses
+            and 0 < (wait := recovery.retry_at - self._clock()) <= self._longest_wait
+        ):
+            self.rejected += 1
+            raise BreakerOpen(self.target, "the breaker is open", wait)
+
     def begin(self) -> Attempt:
         """One call that is made otherwise; say how it ended. Raises :class:`BreakerOpen`."""
         began = self._clock()
@@ -267,8 +273,8 @@ class Breaker:
 
     def _raised(self, second: Second, elapsed: float, error: BaseException) -> None:
         second.running -= 1
-        if not _reached(error):
-            return
+        if isinstance(error, Rejected) or (not isinstance(error, Exception) and elapsed <= self._slow_after):
+            return  # it was not made, or it was cut off before anybody could tell
         if elapsed > self._slow_after or self._counts(error):
             self._bad(second)
         else:

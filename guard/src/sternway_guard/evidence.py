@@ -16,6 +16,9 @@ from math import exp, log
 EFFECTS = (0.1, 0.2, 0.4, 0.8)
 """Shares of the calls that were good before and would be bad now."""
 
+MOST = 100.0
+"""Nats that no sum is above: what has gone on for hours must be over within seconds."""
+
 
 class Evidence:
     """In nats, against a baseline that :meth:`compare_with` sets."""
@@ -52,18 +55,22 @@ class Evidence:
     def bad(self, calls: int = 1) -> float:
         """After so many bad calls; the evidence that there is."""
         for i, up in enumerate(self._up):
-            self._sums[i] += calls * up
+            self._sums[i] = min(self._sums[i] + calls * up, MOST)
             self._bad[i] += calls
             self._calls[i] += calls
         return max(self._sums)
 
     def exceeds(self, threshold: float, least: int, share: float) -> bool:
-        """Whether it is more than *threshold* nats, and of *least* bad calls or more, that *share* of all or more."""
-        highest = max(self._sums)
+        """Whether it is more than *threshold* nats, of *least* bad calls or more that are a *share* of all or more.
+
+        Each sum has a beginning of its own: that of an outage is not hidden by one that has gone on mildly for long.
+        """
+        counted = [
+            one
+            for one, bad, calls in zip(self._sums, self._bad, self._calls, strict=True)
+            if bad >= least and bad >= share * calls
+        ]
+        highest = max(counted, default=0.0)
         if highest <= threshold:
             return False
-        i = self._sums.index(highest)
-        if self._bad[i] < least or self._bad[i] < share * self._calls[i]:
-            return False
-        mean = sum(exp(one - highest) for one in self._sums) / len(EFFECTS)
-        return highest + log(mean) > threshold
+        return highest + log(sum(exp(one - highest) for one in counted) / len(EFFECTS)) > threshold

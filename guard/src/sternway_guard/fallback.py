@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
@@ -12,7 +13,7 @@ from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from sternway_guard.errors import Rejected
-from sternway_guard.settings import check
+from sternway_guard.settings import check, check_count
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +34,14 @@ class Answer(Generic[T]):
     """Seconds since it was live; 0 for a default."""
     because: BaseException | None = None
     """Why it is not live."""
+
+
+class _Answers:
+    """Of one function; the newest is the last."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_key: OrderedDict[Hashable, tuple[Any, float]] = OrderedDict()
 
 
 class Fallback:
@@ -57,35 +66,37 @@ class Fallback:
     ) -> None:
         check("fresh", fresh, 0)
         check("stale", stale, 0)
-        check("kept", kept, 1)
+        check_count("kept", kept, 1)
         if default is None and not max(fresh, stale):
             raise ValueError("a fallback needs a default, or answers to keep: set default, fresh or stale")
         self._fresh, self._longest = fresh, max(fresh, stale)
         self._default, self._on, self._key, self._kept, self._clock = default, on, key or _arguments, kept, clock
-        self._answers: OrderedDict[Hashable, tuple[Any, float]] = OrderedDict()
 
     def __call__(self, function: Callable[P, Any]) -> Callable[P, Any]:
         """The function that answers an :class:`Answer`; of a coroutine function, one that awaits it."""
         if iscoroutinefunction(function):
             return self._around_coroutine(function)
+        answers = _Answers()
 
         @wraps(function)
         def answered(*args: P.args, **kwargs: P.kwargs) -> Answer[Any]:
             try:
-                return self._live(function(*args, **kwargs), args, kwargs)
+                return self._live(answers, function(*args, **kwargs), args, kwargs)
             except self._on as error:
-                found = self._kept_answer(error, args, kwargs)
+                found = self._kept_answer(answers, error, args, kwargs)
                 return found or self._made(error, lambda: self._call_default(args, kwargs))
 
         return answered
 
     def _around_coroutine(self, function: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Answer[Any]]]:
+        answers = _Answers()
+
         @wraps(function)
         async def answered(*args: P.args, **kwargs: P.kwargs) -> Answer[Any]:
             try:
-                return self._live(await function(*args, **kwargs), args, kwargs)
+                return self._live(answers, await function(*args, **kwargs), args, kwargs)
             except self._on as error:
-                if found := self._kept_answer(error, args, kwargs):
+                if found := self._kept_answer(answers, error, args, kwargs):
                     return found
                 made = self._made(error, lambda: self._call_default(args, kwargs))
                 if not isawaitable(made.value):
@@ -98,18 +109,21 @@ class Fallback:
 
         return answered
 
-    def _live(self, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer[Any]:
+    def _live(self, answers: _Answers, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer[Any]:
         key = self._key_of(args, kwargs) if self._longest else _MISSING
         if key is not _MISSING:
-            self._answers[key] = (value, self._clock())
-            self._answers.move_to_end(key)
-            if len(self._answers) > self._kept:
-                self._answers.popitem(last=False)
+            with answers.lock:
+                answers.by_key.pop(key, None)
+                answers.by_key[key] = (value, self._clock())
+                if len(answers.by_key) > self._kept:
+                    answers.by_key.popitem(last=False)
         return Answer(value, "live")
 
-    def _kept_answer(self, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer[Any] | None:
+    def _kept_answer(
+        self, answers: _Answers, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Answer[Any] | None:
         key = self._key_of(args, kwargs) if self._longest else _MISSING
-        if key is _MISSING or (found := self._answers.get(key)) is None:
+        if key is _MISSING or (found := answers.by_key.get(key)) is None:
             return None
         value, at = found
         age = max(0.0, self._clock() - at)

@@ -54,23 +54,33 @@ class Guard:
             return self.breaker(function)
         limiter = self.limiter
         if iscoroutinefunction(function):
-            awaited = cast("Callable[P, Awaitable[Any]]", function)
+            tried = cast("Callable[P, Awaitable[Any]]", self.breaker(function))
 
             @wraps(function)
             async def placed_task(*args: P.args, **kwargs: P.kwargs) -> Any:
-                deadlines.require(self.target)
+                self.require()
                 async with limiter.place_async():
-                    return await awaited(*args, **kwargs)
+                    return await tried(*args, **kwargs)
 
-            return cast("Callable[P, R]", self.breaker(placed_task))
+            return cast("Callable[P, R]", placed_task)
+
+        called = self.breaker(function)
 
         @wraps(function)
         def placed(*args: P.args, **kwargs: P.kwargs) -> R:
-            deadlines.require(self.target)
+            self.require()
             with limiter.place():
-                return function(*args, **kwargs)
+                return called(*args, **kwargs)
 
-        return self.breaker(placed)
+        return placed
+
+    def require(self) -> None:
+        """Raise what there is to be raised before anybody waits for a place.
+
+        The breaker judges the call itself and not that wait, or a burst at a full queue would open it.
+        """
+        deadlines.require(self.target)
+        self.breaker.require()
 
     def intend(self, intent: Intent) -> None:
         """What a control plane wants beyond the settings; what it does not say is as they have it."""
@@ -87,23 +97,18 @@ class Guard:
 class Call:
     """Made by :meth:`Guard.call`; entered once."""
 
-    __slots__ = ("_attempt", "_entered", "_guard", "_value")
+    __slots__ = ("_entered", "_guard", "_value")
 
     def __init__(self, guard: Guard, value: float | None) -> None:
         self._guard, self._value = guard, value
-        self._attempt: Attempt | None = None
-
-    def _begin(self) -> Attempt:
-        deadlines.require(self._guard.target)
-        self._attempt = self._guard.breaker.begin()
-        return self._attempt
 
     def __enter__(self) -> None:
-        attempt = self._begin()
+        guard = self._guard
+        guard.require()
         with ExitStack() as entered:
-            entered.push(_ending(attempt))
-            if self._guard.limiter:
-                entered.enter_context(self._guard.limiter.place(self._value))
+            if guard.limiter:
+                entered.enter_context(guard.limiter.place(self._value))
+            entered.push(_ending(guard.breaker.begin()))
             self._entered: ExitStack | AsyncExitStack = entered.pop_all()
 
     def __exit__(
@@ -112,11 +117,12 @@ class Call:
         cast("ExitStack", self._entered).__exit__(kind, error, trace)
 
     async def __aenter__(self) -> None:
-        attempt = self._begin()
+        guard = self._guard
+        guard.require()
         async with AsyncExitStack() as entered:
-            entered.push(_ending(attempt))
-            if self._guard.limiter:
-                await entered.enter_async_context(self._guard.limiter.place_async(self._value))
+            if guard.limiter:
+                await entered.enter_async_context(guard.limiter.place_async(self._value))
+            entered.push(_ending(guard.breaker.begin()))
             self._entered = entered.pop_all()
 
     async def __aexit__(

@@ -9,7 +9,7 @@ import httpx
 from sternway_guard import deadlines
 from sternway_guard.guard import Guard
 from sternway_guard.registry import Registry
-from sternway_guard.settings import check
+from sternway_guard.settings import check_count
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2."""
@@ -44,7 +44,7 @@ class _Ways:
         fails: Callable[[httpx.Response], bool] = failed,
         attempts: int = 1,
     ) -> None:
-        check("attempts", attempts, 1, 10)
+        check_count("attempts", attempts, 1, 10)
         self._registry, self._target, self._fails, self._attempts = registry, target, fails, attempts
 
     def guard_of(self, request: httpx.Request) -> Guard:

@@ -12,6 +12,9 @@ from sternway_guard.baseline import FLOOR, Baseline
 from sternway_guard.evidence import Evidence
 from sternway_guard.settings import Fixed, Learned
 
+PATIENCE = 20_000
+"""Calls for which suspicion that does no harm keeps the baseline as it was."""
+
 
 class Judge(Protocol):
     def bad(self, good: int, bad: int) -> bool:
@@ -56,7 +59,10 @@ class LearnedJudge:
         left = self._evidence.good(good)
         self._settle(left)
         if left > FLOOR:
-            return  # suspect: whether this was normal is seen when it is over
+            if self._calls < PATIENCE or self._bad >= self._settings.harm * self._calls:
+                return  # suspect: whether this was normal is seen when it is over
+            self._evidence.clear()  # it has been harmless for so long that it is what is normal now
+            self._peak = 0.0
         self._baseline.learn(self._calls, self._bad, self._peaks)
         self.baseline, self.threshold = self._baseline.share, self._baseline.threshold
         self._evidence.compare_with(self.baseline)

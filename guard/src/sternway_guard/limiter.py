@@ -91,7 +91,11 @@ class Limiter:
         """Run one call, in this thread. Raises :class:`Shed` where there is no room for it in time."""
         event = threading.Event()
         if waiter := self._enter(value, event.set):
-            event.wait(self._patience())
+            try:
+                event.wait(self._patience())
+            except BaseException:
+                self._give_up(waiter)
+                raise
             self._leave_queue(waiter)
         taken = Place(self._clock())
         try:

@@ -11,7 +11,7 @@ from math import inf
 from sternway_guard.breaker import Listener, is_failure
 from sternway_guard.guard import Guard
 from sternway_guard.protocol import Intent, Update
-from sternway_guard.settings import GuardSettings, check
+from sternway_guard.settings import GuardSettings, check_count
 
 _DEFAULT = GuardSettings()
 
@@ -45,7 +45,7 @@ class Registry:
         most: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        check("most", most, 1)
+        check_count("most", most, 1)
         self._settings, self._settings_of = settings, dict(settings_of or {})
         self._fails, self._listeners, self._most, self._clock = fails, list(listeners), most, clock
         self._lock = threading.Lock()

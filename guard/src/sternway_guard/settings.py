@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite
+from typing import Any
 
 
 class ConfigurationError(ValueError):
@@ -11,14 +12,26 @@ class ConfigurationError(ValueError):
 
 
 def check(name: str, value: object, least: float, most: float = inf, *, above: bool = False) -> None:
-    """*least* itself is allowed unless *above*. Raises :class:`ConfigurationError`."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and (isfinite(value) or value == most):
-        low_enough, high_enough = value <= most, value > least if above else value >= least
-        if low_enough and high_enough:
-            return
+    """A finite number; *least* itself is allowed unless *above*. Raises :class:`ConfigurationError`."""
+    if not _in_range(value, (int, float), least, most, above):
+        raise ConfigurationError(f"{name} must be a number {_range(least, most, above)}, not {value!r}")
+
+
+def check_count(name: str, value: object, least: int, most: float = inf) -> None:
+    """A whole number. Raises :class:`ConfigurationError`."""
+    if not _in_range(value, int, least, most, False):
+        raise ConfigurationError(f"{name} must be a whole number {_range(least, most, False)}, not {value!r}")
+
+
+def _in_range(value: Any, kinds: type | tuple[type, ...], least: float, most: float, above: bool) -> bool:
+    if not isinstance(value, kinds) or isinstance(value, bool) or not isfinite(value):
+        return False
+    return value <= most and (value > least if above else value >= least)
+
+
+def _range(least: float, most: float, above: bool) -> str:
     low = f"above {least:g}" if above else f"at least {least:g}"
-    high = "" if most == inf else f" and at most {most:g}"
-    raise ConfigurationError(f"{name} must be a number {low}{high}, not {value!r}")
+    return low if most == inf else f"{low} and at most {most:g}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Learned:
 
     def __post_init__(self) -> None:
         check("false_trips", self.false_trips, 0, 100_000, above=True)
-        check("least", self.least, 1)
+        check_count("least", self.least, 1)
         check("harm", self.harm, 0, 1)
         check("tolerated", self.tolerated, 0.001, 0.9)
 
@@ -53,8 +66,8 @@ class Fixed:
 
     def __post_init__(self) -> None:
         check("share", self.share, 0, 1, above=True)
-        check("least", self.least, 1)
-        check("seconds", self.seconds, 1, 3600)
+        check_count("least", self.least, 1)
+        check_count("seconds", self.seconds, 1, 3600)
 
 
 @dataclass(frozen=True)
@@ -91,10 +104,10 @@ class LimitSettings:
     """Seconds, and never beyond the deadline of the call."""
 
     def __post_init__(self) -> None:
-        check("least", self.least, 1)
-        check("most", self.most, self.least)
-        check("initial", self.initial, self.least, self.most)
-        check("waiting", self.waiting, 0)
+        check_count("least", self.least, 1)
+        check_count("most", self.most, self.least)
+        check_count("initial", self.initial, self.least, self.most)
+        check_count("waiting", self.waiting, 0)
         check("longest_wait", self.longest_wait, 0, above=True)
 
 
