@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from set_clock import Clock
 from sternway_guard import Limiter, LimitSettings, Shed, deadline, worth
-from sternway_guard.limit import CAP, Limit
+from sternway_guard.limit import Limit
 
 from tests.waiting import until
 
@@ -206,48 +210,97 @@ def test_calls_whose_time_is_over_lower_the_limit() -> None:
     assert limiter.limit == LimitSettings().least
 
 
-# The limit itself, against a server of known size
+# The limit itself, against a target of known size
+
+TIMES: dict[str, Callable[[Random], float]] = {
+    "all the same": lambda _random: 0.05,
+    "a little different": lambda random: random.uniform(0.04, 0.06),
+    "exponential": lambda random: random.expovariate(20),
+    "log-normal": lambda random: 0.05 * random.lognormvariate(-0.5, 1),
+    "health checks among them": lambda random: 0.001 if random.random() < 0.1 else 0.0554,
+}
+"""What a call takes, of a mean of 0.05 s."""
 
 
-def simulated(capacity: int, offered: float, seconds: float, slower: float = 1.0) -> tuple[float, Limit]:
-    """The throughput, as a share of the best there is, of a server that serves *capacity* calls at once in 0.05 s each
-    and lets others wait, behind a limit; and the limit."""
-    clock, limit = Clock(0.0), Limit(LimitSettings())
-    served, running, debt = 0, 0, 0.0
-    ends: list[tuple[float, float]] = []
-    while clock.now < seconds:
-        clock.now += 0.001
-        takes = 0.05 * (slower if clock.now > seconds / 2 else 1.0)
-        debt = min(debt + offered * 0.001, 50)
-        while debt >= 1 and running < limit.value:
-            debt -= 1
-            busy = sorted(end for _, end in ends)[-capacity:]
-            free = busy[0] if len(ends) >= capacity else clock.now
-            ends.append((clock.now, max(clock.now, free) + takes))
+@dataclass
+class Run:
+    goodput: float
+    """Calls that were served, of the best that the target could."""
+    shed: float
+    """Share of the calls."""
+    takes: float
+    """On average, in multiples of what a call takes where none waits."""
+
+
+def simulated(at_once: int, load: float, takes: Callable[[Random], float], slower: float = 1.0) -> Run:
+    """A minute of a target that serves so many calls at once while others wait there, behind a limit. In the second
+    half of it, calls take *slower* times as long."""
+    random, limit, minute = Random(1), Limit(LimitSettings()), 60.0
+    events: list[tuple[float, int, float | None]] = [(0.0, 0, None)]
+    """When a call comes, or one that began at that time ends."""
+    waiting: deque[float] = deque()
+    running = busy = served = shed = turn = 0
+    took = 0.0
+
+    def begin(now: float, began: float) -> None:
+        nonlocal turn
+        turn += 1
+        heappush(events, (now + takes(random) * (slower if now > minute / 2 else 1), turn, began))
+
+    while events and events[0][0] < minute:
+        now, _, began = heappop(events)
+        if began is None:
+            turn += 1
+            heappush(events, (now + random.expovariate(load * at_once / 0.05), turn, None))
+            if running >= limit.value:
+                shed += 1
+                continue
             running += 1
-        done = [one for one in ends if one[1] <= clock.now]
-        ends = [one for one in ends if one[1] > clock.now]
-        for began, end in done:
-            limit.took(end - began, running, clock.now)
-            running -= 1
-            served += 1
-    best = capacity / 0.05 * seconds * (1 + 1 / slower) / 2
-    return served / best, limit
+            if busy < at_once:
+                busy += 1
+                begin(now, now)
+            else:
+                waiting.append(now)
+            continue
+        limit.took(now - began, running, now)
+        running, served, took = running - 1, served + 1, took + now - began
+        if waiting:
+            begin(now, waiting.popleft())
+        else:
+            busy -= 1
+    possible = at_once / 0.05 * minute * (1 + 1 / slower) / 2
+    return Run(served / min(possible, load * at_once / 0.05 * minute), shed / (shed + served), took / served / 0.05)
 
 
-@pytest.mark.parametrize("capacity", [2, 8, 40])
-def test_it_finds_what_a_server_can_serve_and_little_more(capacity: int) -> None:
-    share, limit = simulated(capacity, 4 * capacity / 0.05, 60)
-    assert share > 0.93
-    assert limit.value < 5 * capacity + 10
-    assert limit.baseline <= CAP * 0.0501
+@pytest.mark.parametrize("takes", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("at_once", [8, 40])
+@pytest.mark.parametrize("load", [2, 10])
+def test_under_overload_a_target_is_kept_busy_and_little_waits_there(
+    at_once: int, load: float, takes: Callable[[Random], float]
+) -> None:
+    run = simulated(at_once, load, takes)
+    assert run.goodput > 0.95
+    assert run.takes < 5
 
 
-def test_a_server_that_becomes_slower_is_still_used() -> None:
-    share, _ = simulated(8, 640, 60, slower=3)
-    assert share > 0.85
+@pytest.mark.parametrize("takes", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("at_once", [8, 40])
+def test_without_overload_next_to_nothing_is_shed_however_long_calls_take(
+    at_once: int, takes: Callable[[Random], float]
+) -> None:
+    run = simulated(at_once, 0.6, takes)
+    assert run.shed < 0.01
+    assert run.takes < 1.2
+
+
+@pytest.mark.parametrize("takes", TIMES.values(), ids=TIMES)
+def test_a_target_that_becomes_slower_is_used_as_much_as_it_can_be(takes: Callable[[Random], float]) -> None:
+    assert simulated(8, 2, takes, slower=3).goodput > 0.9
 
 
 def test_a_limit_that_is_not_reached_is_not_raised() -> None:
-    _, limit = simulated(8, 20, 20)
-    assert limit.value == 20
+    limit, now = Limit(LimitSettings()), 0.0
+    for _ in range(1000):
+        now += 0.05
+        limit.took(0.05, 3, now)
+    assert limit.value == LimitSettings().initial

@@ -53,6 +53,7 @@ class GuardMiddleware:
             async def sent(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     place.failed = message["status"] >= FAILURE
+                    place.answered()
                 await send(message)
 
             await self._app(scope, receive, sent)

@@ -1,46 +1,52 @@
-"""How many calls may run at once: as many as do not make each other wait. Pure.
+"""How many calls may run at once: as many as keep a target busy, and few that wait there. Pure.
 
-A gradient limit as in Netflix' concurrency-limits (Gradient2): the limit follows the ratio of what calls take without a
-queue to what they take now, with some room to grow. Theirs learns the first from a long average, so that an overload
-that lasts becomes the new normal. Here what calls take without a queue falls at once, rises slowly, and never above
-:data:`CAP` times the shortest of the last :data:`MEMORY` seconds.
+As in TCP Vegas, of ``limit`` calls those that wait at the target are ``limit x (1 - baseline / mean)``, where the
+baseline is what calls take on average when none waits. The limit is raised while fewer wait than its square root, and
+lowered while more than twice as many do. Means are compared with means, never with the shortest call: a target whose
+calls are of very different length is not slow because of it.
+
+While fewer calls run than may, what they take *is* the baseline. Under a load that lasts nothing shows it, and what
+calls take would become the baseline bit by bit, and the limit grow with it. So from time to time the limit is halved for
+one window: if calls are shorter then, some had waited before, and the shorter time is the baseline. It is asked again
+sooner while that finds something, and ever more seldom while it does not.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf, sqrt
 
 from sternway_guard.settings import LimitSettings
 
-CAP = 2.0
-MEMORY = 600.0
+FEWEST = 20
+"""Calls of a window, which also lasts as long as one of them, and a second at most."""
 
-RISES_IN = 60.0
-"""Seconds in which half of the way up is gone, towards what calls take now."""
+BINDS = 0.7
+"""Share of the limit that must have been reached, or what calls take says nothing about it."""
 
-TOLERANCE = 1.5
-"""How much longer than without a queue calls may take before the limit is lowered."""
+SMOOTHING = 0.3
+"""Share of each window in the mean under load, and in the baseline where few calls ran."""
 
-SMOOTHING = 0.2
-"""Share of each new limit in the one that holds."""
+CLEARLY = 0.1
+"""By which calls must be shorter, or longer, at half of the limit for that to be the baseline."""
 
-FEWEST, LONGEST = 10, 1.0
-"""A window ends with so many calls, and not before so many times what one of them takes."""
+SOON, SELDOM = 3, 200
+"""Windows before the limit is halved again: after a find, and at most."""
 
 
 class Limit:
     """Given what each call took, says how many may run. Times are in seconds."""
 
     __slots__ = (
-        "_best",
+        "_before",
         "_calls",
         "_ends",
         "_highest",
+        "_mean",
+        "_pass_over",
         "_settings",
-        "_shortest",
         "_sum",
-        "_updated",
+        "_until_probe",
+        "_wait",
         "baseline",
         "value",
     )
@@ -49,52 +55,71 @@ class Limit:
         self._settings = settings
         self.value = float(settings.initial)
         self.baseline = inf
-        """What a call takes without a queue; infinite before the first one."""
-        self._best: deque[tuple[float, float]] = deque()
-        """When the shortest calls in memory were, and what they took: each is longer than the one before it."""
-        self._ends = self._updated = -inf
+        """What a call takes on average where none waits at the target; infinite before the first window."""
+        self._mean: float | None = None
+        self._before: float | None = None
+        """The limit as it was, while it is halved."""
+        self._pass_over = 0
+        """Calls that had begun before it was."""
+        self._relax()
         self._begin(-inf)
 
-    def _begin(self, now: float) -> None:
-        self._calls, self._sum, self._shortest, self._highest = 0, 0.0, inf, 0
-        self._ends = now + LONGEST * min(self.baseline, 1.0)
-
     def took(self, seconds: float, running: int, now: float) -> None:
-        """A good call has ended, beside so many that ran with it."""
+        """An answer has come, beside so many calls that ran with it."""
+        if self._pass_over > 0:
+            self._pass_over -= 1
+            return
         self._calls += 1
         self._sum += seconds
-        self._shortest = min(self._shortest, seconds)
         self._highest = max(self._highest, running)
+        if self._calls == 1:
+            self._ends = now + min(seconds, 1.0)
         if self._calls >= FEWEST and now >= self._ends:
-            self._update(now)
+            self._window(self._sum / self._calls, running)
+            self._begin(now)
 
-    def overloaded(self, now: float) -> None:
-        """A call has ended as one does that was too many: it was turned away, or its time was over."""
-        self.value = max(self.value * 0.9, float(self._settings.least))
-        self._begin(now)
+    def overloaded(self) -> None:
+        """A call has ended as one does that was too many: its time was over."""
+        self.value = self._within(self.value * 0.9)
 
-    def _update(self, now: float) -> None:
-        mean = self._sum / self._calls
-        self._learn(self._shortest, now)
-        # Where fewer calls run than may, what they take says nothing about the limit.
-        if self._highest * 2 >= self.value:
-            gradient = min(1.0, max(0.5, TOLERANCE * self.baseline / mean))
-            wanted = self.value * gradient + sqrt(self.value)
-            self.value += SMOOTHING * (wanted - self.value)
-            self.value = min(max(self.value, float(self._settings.least)), float(self._settings.most))
-        self._begin(now)
+    def _begin(self, now: float) -> None:
+        self._calls, self._sum, self._highest, self._ends = 0, 0.0, 0, now
 
-    def _learn(self, shortest: float, now: float) -> None:
-        while self._best and self._best[0][0] < now - MEMORY:
-            self._best.popleft()
-        while self._best and self._best[-1][1] >= shortest:
-            self._best.pop()
-        if not self._best or now - self._best[-1][0] >= MEMORY / 60:
-            self._best.append((now, shortest))
-        if shortest < self.baseline:
-            self.baseline = shortest
+    def _window(self, mean: float, running: int) -> None:
+        if self._before is not None:
+            self._decide(mean, self._before)
+        elif self._highest < BINDS * self.value:
+            self.baseline = mean if self.baseline == inf else self.baseline + SMOOTHING * (mean - self.baseline)
+            self._mean = None
+            self._relax()
         else:
-            rise = 1 - 0.5 ** (max(0.0, now - self._updated) / RISES_IN)
-            self.baseline += rise * (shortest - self.baseline)
-        self.baseline = min(self.baseline, CAP * self._best[0][1])
-        self._updated = now
+            self._follow(mean)
+            self._until_probe -= 1
+            if self._until_probe <= 0:
+                self._before, self._pass_over = self.value, running
+                self.value = max(1.0, self.value / 2)
+
+    def _follow(self, mean: float) -> None:
+        """Under a load that uses the limit."""
+        self.baseline = mean if self.baseline == inf else self.baseline
+        self._mean = mean if self._mean is None else self._mean + SMOOTHING * (mean - self._mean)
+        waiting, step = self.value * (1 - self.baseline / self._mean), sqrt(self.value)
+        if waiting < step:
+            self.value = self._within(self.value + step / 2)
+        elif waiting > 2 * step:
+            self.value = self._within(self.value - step / 2)
+
+    def _decide(self, mean: float, before: float) -> None:
+        """What calls take at half of the limit."""
+        shorter = mean < (1 - CLEARLY) * self.baseline
+        if shorter or mean > (1 + CLEARLY) * self.baseline:
+            self.baseline, self._mean = mean, None
+        self._wait = SOON if shorter else min(2 * self._wait, SELDOM)
+        self._until_probe = self._wait
+        self.value, self._before = before, None
+
+    def _relax(self) -> None:
+        self._wait = self._until_probe = SOON
+
+    def _within(self, wanted: float) -> float:
+        return min(max(wanted, float(self._settings.least)), float(self._settings.most))

@@ -36,11 +36,20 @@ def worth(value: float) -> Generator[None]:
 class Place:
     """Of one call that runs."""
 
-    began: float
+    clock: Callable[[], float]
     failed: bool = False
     """Whether it has no answer, as far as the limit is concerned; whoever holds the place may say so."""
     too_late: bool = False
     """Whether that is because it took too long."""
+    began: float = field(init=False)
+    answered_at: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    def answered(self) -> None:
+        """What follows, such as sending the answer to a slow reader, says nothing about the target."""
+        self.answered_at = self.clock()
 
 
 @dataclass(order=True)
@@ -97,7 +106,7 @@ class Limiter:
                 self._give_up(waiter)
                 raise
             self._leave_queue(waiter)
-        taken = Place(self._clock())
+        taken = Place(self._clock)
         try:
             yield taken
         except BaseException as error:
@@ -123,7 +132,7 @@ class Limiter:
                 self._give_up(waiter)
                 raise
             self._leave_queue(waiter)
-        taken = Place(self._clock())
+        taken = Place(self._clock)
         try:
             yield taken
         except BaseException as error:
@@ -182,16 +191,17 @@ class Limiter:
                 self._waiting.remove(waiter)
                 return
         if waiter.admitted:
-            self._ended(Place(self._clock(), failed=True))
+            self._ended(Place(self._clock, failed=True))
 
     def _ended(self, place: Place) -> None:
         """How long a failure took says nothing about how long an answer takes, unless it came because of the time."""
         with self._lock:
             now = self._clock()
             if place.too_late:
-                self._limit.overloaded(now)
+                self._limit.overloaded()
             elif not place.failed:
-                self._limit.took(now - place.began, self.running, now)
+                ended = now if place.answered_at is None else place.answered_at
+                self._limit.took(ended - place.began, self.running, now)
             self.running -= 1
             while self._waiting and self.running < self._limit.value:
                 waiter = self._waiting.pop()
