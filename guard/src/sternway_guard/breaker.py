@@ -31,8 +31,12 @@ _log = logging.getLogger("sternway_guard")
 
 _DEFAULT = BreakerSettings()
 
-MOST_SECONDS = 64
-"""Seconds whose calls are waited for; where more of them have calls that run, the newest one grows longer."""
+MOST_SECONDS = 32
+"""Seconds whose calls are waited for; of more that have calls which still run, the oldest are forgotten."""
+
+
+RELAPSE = 10.0
+"""A trip within so many waits of the last recovery is one of the same trouble."""
 
 
 class State(Enum):
@@ -95,6 +99,7 @@ class Breaker:
     __slots__ = (
         "_chance",
         "_clock",
+        "_closed_at",
         "_fails",
         "_ignored",
         "_judge",
@@ -110,6 +115,7 @@ class Breaker:
         "_slow_after",
         "_told",
         "_until",
+        "_wait_again",
         "rejected",
         "target",
     )
@@ -141,6 +147,7 @@ class Breaker:
         """Whether an open breaker sends calls away."""
         self._slow_after = inf if settings.slow_after is None else settings.slow_after
         self._recovery: Recovery | None = None
+        self._wait_again, self._closed_at = settings.wait, -inf
         self._older: list[Second] = []
         self._told: list[Transition] = []
         self._ignored = Second(0.0)
@@ -346,12 +353,12 @@ class Breaker:
             self._trip(now, "its calls do not end in time")
             return
         self._judge.tick(0 if late else good, max(1, int(now - self._second.began)))
-        if len(self._older) < MOST_SECONDS:
-            # The newest stays: a call may just be beginning in it.
-            self._older = [*(second for second in self._older if second.running > 0), self._second]
-            self._begin_second(now)
-        else:
-            self._until = now + 1
+        # The newest stays: a call may just be beginning in it.
+        self._older = [*(second for second in self._older if second.running > 0), self._second]
+        for forgotten in self._older[:-MOST_SECONDS]:
+            forgotten.over = True
+        self._older = self._older[-MOST_SECONDS:]
+        self._begin_second(now)
 
     def _probe(self, recovery: Recovery, now: float) -> tuple[Second, BreakerOpen | None]:
         if recovery.probing:
@@ -378,6 +385,7 @@ class Breaker:
             self._note(State.HALF_OPEN, State.OPEN, "its probes failed", now)
         elif not recovery.advance(now):
             self._recovery = None
+            self._wait_again, self._closed_at = recovery.wait, now
             self._begin_second(now)
             self._note(State.HALF_OPEN, State.CLOSED, "its probes are well", now)
 
@@ -385,7 +393,10 @@ class Breaker:
         for second in (*self._older, self._second):
             second.over = True
         self._older.clear()
-        self._recovery = Recovery(self._settings, self._judge.baseline, now, self._chance())
+        # A target that fails as soon as it is called again is left for longer, as if no probe had been well.
+        soon = now - self._closed_at < RELAPSE * self._wait_again
+        wait = self._wait_again if soon else self._settings.wait
+        self._recovery = Recovery(self._settings, self._judge.baseline, now, self._chance(), wait)
         self._judge.forget()
         self._until = self._next_turn()
         self._note(State.CLOSED, State.OPEN, because, now)

@@ -6,9 +6,9 @@ lowered while more than twice as many do. Means are compared with means, never w
 calls are of very different length is not slow because of it.
 
 While fewer calls run than may, what they take *is* the baseline. Under a load that lasts nothing shows it, and what
-calls take would become the baseline bit by bit, and the limit grow with it. So from time to time the limit is halved for
-one window: if calls are shorter then, some had waited before, and the shorter time is the baseline. It is asked again
-sooner while that finds something, and ever more seldom while it does not.
+calls take would become the baseline bit by bit, and the limit grow with it. So from time to time the limit is halved
+for one window: if calls are shorter then, some had waited before, and the shorter time is the baseline. It is asked
+again sooner while that finds something, and ever more seldom while it does not.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ LOST = 0.5
 SURE = log(20)
 """Nats: a likelihood ratio that is passed by chance one time in twenty at most."""
 
+SHORTEST = 1.0
+"""Seconds of a stage: a target that fails under load must have time to show it."""
+
 PROBE_EVERY = 1.0
 """Seconds after which the next call is a probe, whatever the share."""
 
@@ -37,24 +40,25 @@ class Recovery:
         "_settings",
         "_stage",
         "_up",
-        "_wait",
         "probes",
         "retry_at",
+        "wait",
     )
 
-    def __init__(self, settings: BreakerSettings, baseline: float, now: float, chance: float) -> None:
-        """*chance*: uniform between 0 and 1, for the jitter."""
+    def __init__(self, settings: BreakerSettings, baseline: float, now: float, chance: float, wait: float) -> None:
+        """*chance*: uniform between 0 and 1, for the jitter. *wait*: the first one, in seconds."""
         self._settings = settings
         worse = baseline + (1 - baseline) * LOST
         self._up, self._down = log(worse / baseline), log((1 - worse) / (1 - baseline))
-        self._wait = settings.wait
+        self.wait = wait
+        """Before the next probe, if one fails."""
         self.probes = Second(now)
         self.fail(now, chance)
 
     def fail(self, now: float, chance: float) -> None:
         """Wait, twice as long as before; half of it is left to *chance*, so that callers do not come together."""
-        self.retry_at = now + self._wait * (0.5 + 0.5 * chance)
-        self._wait = min(2 * self._wait, self._settings.longest_wait)
+        self.retry_at = now + self.wait * (0.5 + 0.5 * chance)
+        self.wait = min(2 * self.wait, self._settings.longest_wait)
         self._stage = -1
 
     @property
@@ -85,11 +89,13 @@ class Recovery:
 
     def verdict(self, now: float) -> bool | None:
         """Whether the target is well in this stage, as far as its probes tell."""
-        ratio = self.probes.bad * self._up + self.probes.ok * self._down
-        if abs(ratio) >= SURE:
-            return ratio < 0
-        if now - self._began < self._settings.stage:
+        ended = self.probes.bad * self._up + self.probes.ok * self._down
+        if ended >= SURE:
+            return False
+        # Those that have not ended may never do: the quick ones must not speak for them.
+        running = max(0, self.probes.running) * self._up
+        if ended + running <= -SURE and now - self._began >= SHORTEST:
+            return True
+        if now - self._began < self._settings.stage or ended == running == 0:
             return None
-        if ratio == 0 and self.probes.running <= 0:
-            return None
-        return ratio < 0
+        return ended + running < 0
