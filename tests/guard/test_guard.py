@@ -72,7 +72,9 @@ def test_nobody_waits_for_a_place_at_a_target_that_is_not_called(guard: Guard) -
         pass
 
 
-def test_after_the_deadline_nothing_is_begun(guard: Guard) -> None:
+@pytest.mark.parametrize("settings", [GuardSettings(), SETTINGS], ids=["without a limit", "with one"])
+def test_after_the_deadline_nothing_is_begun(settings: GuardSettings) -> None:
+    guard = Guard("disk", settings)
     begun: list[int] = []
     with deadline(0):
         with pytest.raises(DeadlinePassed):

@@ -88,6 +88,23 @@ async def test_what_may_be_repeated_is_made_once_more_within_the_budget() -> Non
     assert len(server.asked) == 3, "one retry a second is always there, and no more"
 
 
+async def test_a_retry_that_is_not_made_leaves_the_answer_that_there_was() -> None:
+    trips = GuardSettings(breaker=BreakerSettings(trips=Fixed(share=0.5, least=1)), retries=1.0)
+    server = Server(503)
+    async with served(server) as url, client(Registry(trips), attempts=3) as http:
+        answer = await http.get(url)
+    assert (answer.status_code, answer.text, len(server.asked)) == (503, "answer", 1)
+
+
+async def test_a_predicate_that_raises_costs_nobody_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(response: httpx.Response) -> bool:
+        raise KeyError("x-failed")
+
+    async with served(Server(200)) as url, client(Registry(SETTINGS), fails=broken) as http:
+        assert (await http.get(url)).text == "answer"
+    assert "could not be said" in caplog.text
+
+
 async def test_a_body_that_was_a_stream_is_not_sent_again() -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"once"

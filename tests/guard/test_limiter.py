@@ -178,6 +178,8 @@ def test_what_earns_too_little_now_is_turned_away_though_there_is_room() -> None
         pass
     with worth(5), limiter.place():
         pass
+    with limiter.place():
+        pass  # what it is worth is not known
     with limiter.place(6):
         pass
 

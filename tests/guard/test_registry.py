@@ -65,7 +65,27 @@ def test_names_from_outside_do_not_fill_the_memory() -> None:
     registry = Registry(most=3)
     for number in range(10):
         registry.guard(number)
-    assert [guard.target for guard in registry] == [7, 8, 9]
+        registry.guard("payments")
+    assert {guard.target for guard in registry} == {8, 9, "payments"}, "those that were asked for last"
+
+
+def test_a_guard_that_is_not_kept_any_more_obeys_as_long_as_somebody_uses_it(clock: Clock) -> None:
+    registry = Registry(LIMITED, most=1, clock=clock)
+    used = registry.guard("payments")
+    registry.apply(update(1, 0, payments={"mode": "forced-open"}))
+    registry.guard("another")
+    assert used.breaker.mode is Mode.FORCED_OPEN
+    clock.now += 31
+    registry.lapse()
+    assert used.breaker.mode is Mode.ON
+
+
+def test_an_intent_that_says_nothing_of_the_mode_leaves_it_as_it_is_set() -> None:
+    registry = Registry(GuardSettings(breaker=BreakerSettings(mode=Mode.SHADOW)))
+    guard = registry.guard("payments")
+    registry.apply(update(1, 0, payments={"retries": 0}))
+    registry.apply(update(2, 1, payments=None))
+    assert guard.breaker.mode is Mode.SHADOW
 
 
 def test_an_intent_holds_for_the_guards_there_are_and_those_to_come(registry: Registry) -> None:

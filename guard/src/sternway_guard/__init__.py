@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sternway_guard.breaker import Breaker, Mode, State, Transition
+    from sternway_guard.breaker import Breaker, State, Transition
     from sternway_guard.control import Control
     from sternway_guard.deadlines import deadline
     from sternway_guard.errors import BreakerOpen, DeadlinePassed, Rejected, Shed
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
         GuardSettings,
         Learned,
         LimitSettings,
+        Mode,
     )
 
 _HOMES = {
-    "breaker": ("Breaker", "Mode", "State", "Transition"),
+    "breaker": ("Breaker", "State", "Transition"),
     "control": ("Control",),
     "deadlines": ("deadline",),
     "errors": ("BreakerOpen", "DeadlinePassed", "Rejected", "Shed"),
@@ -56,7 +57,7 @@ _HOMES = {
     "limiter": ("Limiter", "worth"),
     "registry": ("Registry",),
     "retries": ("RetryBudget",),
-    "settings": ("BreakerSettings", "ConfigurationError", "Fixed", "GuardSettings", "Learned", "LimitSettings"),
+    "settings": ("BreakerSettings", "ConfigurationError", "Fixed", "GuardSettings", "Learned", "LimitSettings", "Mode"),
 }
 """Each is imported when it is first asked for: who wants a breaker does not wait for HTTP."""
 

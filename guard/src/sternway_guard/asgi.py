@@ -9,7 +9,7 @@ from typing import Any
 
 from sternway_guard import deadlines
 from sternway_guard.errors import DeadlinePassed, Rejected
-from sternway_guard.limiter import Limiter
+from sternway_guard.limiter import Limiter, worth
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -44,7 +44,10 @@ class GuardMiddleware:
                 if (seconds := _sent(scope)) is not None:
                     entered.enter_context(deadlines.deadline(seconds))
                 deadlines.require(self._limiter.target)
-                place = await entered.enter_async_context(self._limiter.place_async(self._worth(scope)))
+                value = self._worth(scope)
+                place = await entered.enter_async_context(self._limiter.place_async(value))
+                if value is not None:
+                    entered.enter_context(worth(value))  # and what it calls earns as much
                 deadlines.require(self._limiter.target)
             except Rejected as rejected:
                 await _turn_away(send, rejected)
@@ -58,14 +61,15 @@ class GuardMiddleware:
 
             await self._app(scope, receive, sent)
 
-    def _worth(self, scope: Scope) -> float:
+    def _worth(self, scope: Scope) -> float | None:
+        """None: it is not known."""
         if self._value is None:
-            return 0.0
+            return None
         try:
             return float(self._value(scope))
         except Exception:  # noqa: BLE001 -- what a request earns must not decide whether it can be answered at all
-            _log.exception("what %s is worth could not be said; it is served as worth nothing", scope.get("path"))
-            return 0.0
+            _log.exception("what %s is worth could not be said; it is served as the usual", scope.get("path"))
+            return None
 
 
 def _sent(scope: Scope) -> float | None:

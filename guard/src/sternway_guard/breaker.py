@@ -18,11 +18,12 @@ from math import inf
 from random import random
 from typing import Any, ParamSpec, TypeVar, cast
 
+from sternway_guard import deadlines
 from sternway_guard.errors import BreakerOpen, Rejected
 from sternway_guard.judges import judge
 from sternway_guard.recovery import Recovery
 from sternway_guard.seconds import Second
-from sternway_guard.settings import BreakerSettings
+from sternway_guard.settings import BreakerSettings, Mode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,16 +44,6 @@ class State(Enum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
-
-
-class Mode(Enum):
-    """What a breaker may do; people and the control plane set it."""
-
-    ON = "on"
-    SHADOW = "shadow"
-    """It decides and says so, and lets every call through."""
-    FORCED_OPEN = "forced-open"
-    OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -84,8 +75,15 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception)
 
 
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Also an object whose ``__call__`` is one."""
+    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 -- which of both
+
+
 def refuse_generators(function: Callable[..., object]) -> None:
     """Raises ``TypeError``: calling a generator does nothing yet, so there would be nothing to guard."""
+    if not callable(function):
+        raise TypeError(f"{function!r} cannot be called; a guard goes under @classmethod, @staticmethod and @property")
     if isgeneratorfunction(function) or isasyncgenfunction(function):
         raise TypeError(f"{function} is a generator, which ends when its reader does: guard what it does inside")
 
@@ -139,11 +137,11 @@ class Breaker:
         self._clock = clock
         self._chance = chance
         self._lock = threading.Lock()
-        self._mode = Mode.ON
+        self._mode = settings.mode
         self._judge = judge(settings.trips)
         self._longest_wait = settings.longest_wait
         """Whoever would wait longer than that goes on: the clock was set back."""
-        self._refuses = True
+        self._refuses = settings.mode is Mode.ON
         """Whether an open breaker sends calls away."""
         self._slow_after = inf if settings.slow_after is None else settings.slow_after
         self._recovery: Recovery | None = None
@@ -191,14 +189,15 @@ class Breaker:
     # Ways in
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Guard a function or a coroutine function; it raises :class:`BreakerOpen` where the call is not made."""
+        """Guard a function or a coroutine function; it raises :class:`~sternway_guard.errors.Rejected` instead."""
         refuse_generators(function)
-        if iscoroutinefunction(function):
-            return cast("Callable[P, R]", self._guard_coroutine(function))
+        if is_coroutine_function(function):
+            return cast("Callable[P, R]", self._guard_coroutine(cast("Callable[P, Awaitable[Any]]", function)))
         return self._guard_function(function)
 
     def require(self) -> None:
-        """Raises :class:`BreakerOpen` where a call that is begun now would surely not be made."""
+        """Raises :class:`~sternway_guard.errors.Rejected` where a call that begins now would surely not be made."""
+        deadlines.require(self.target)
         recovery = self._recovery
         if (
             recovery is not None
@@ -209,7 +208,8 @@ class Breaker:
             raise BreakerOpen(self.target, "the breaker is open", wait)
 
     def begin(self) -> Attempt:
-        """One call that is made otherwise; say how it ended. Raises :class:`BreakerOpen`."""
+        """One call that is made otherwise; say how it ended. Raises :class:`~sternway_guard.errors.Rejected`."""
+        deadlines.require(self.target)
         began = self._clock()
         second = self._second
         if began >= self._until:
@@ -218,10 +218,12 @@ class Breaker:
         return Attempt(partial(self._end, second, began))
 
     def _guard_function(self, function: Callable[P, R]) -> Callable[P, R]:
-        clock = self._clock
+        clock, deadline = self._clock, deadlines.ends
 
         @wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            if deadline() is not None:
+                deadlines.require(self.target)
             began = clock()
             second = self._second
             if began >= self._until:
@@ -242,10 +244,12 @@ class Breaker:
         return guarded
 
     def _guard_coroutine(self, function: Callable[P, Awaitable[Any]]) -> Callable[P, Awaitable[Any]]:
-        clock = self._clock
+        clock, deadline = self._clock, deadlines.ends
 
         @wraps(function)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            if deadline() is not None:
+                deadlines.require(self.target)
             began = clock()
             second = self._second
             if began >= self._until:

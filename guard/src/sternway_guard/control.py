@@ -13,7 +13,6 @@ import os
 import random
 import threading
 from collections import deque
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +28,12 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 UNTOLD = 1000
 """Transitions that are kept while it is away; of more, the newest."""
+
+LONGEST_NAME = 500
+"""Characters of a target's name that are told."""
+
+TOGETHER = 500
+"""Transitions in one report."""
 
 TELL_EVERY = 1.0
 """Seconds between two reports of transitions."""
@@ -55,6 +60,8 @@ class Control:
         self._untold: deque[Transition] = deque(maxlen=UNTOLD)
         self._stopped = threading.Event()
         self._started = False
+        self._words = 0
+        """That were understood."""
         registry.listen(self._untold.append)
         os.register_at_fork(after_in_child=self._restart)
 
@@ -81,13 +88,15 @@ class Control:
     def _listen_on(self) -> None:
         pause = SHORTEST_PAUSE
         while not self._stopped.is_set():
+            before = self._words
             try:
                 self._listen()
-                pause = SHORTEST_PAUSE
             except (OSError, http.client.HTTPException, Garbage) as error:
                 _log.warning("no word of the control plane at %s: %s", self._host, error or type(error).__name__)
             except Exception:  # noqa: BLE001 -- whatever it is, the next word may be better
                 _log.exception("listening to the control plane at %s failed", self._host)
+            if self._words != before:
+                pause = SHORTEST_PAUSE  # it was heard, so it is there
             self._registry.lapse()
             self._stopped.wait(pause * (0.5 + 0.5 * random.random()))  # noqa: S311 -- so that guards do not come together
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -109,21 +118,31 @@ class Control:
                     raise Garbage(f"a line of more than {LARGEST_LINE} bytes")
                 if not self._registry.apply(read(line)):
                     return  # something was missed: ask for all of it
+                self._words += 1
         finally:
             connection.close()
 
     def _tell_on(self) -> None:
         while not self._stopped.wait(TELL_EVERY):
             self._registry.lapse()
-            told = list(self._untold)
-            if told and self._tell(told):
-                for transition in told:
-                    with suppress(ValueError):
-                        self._untold.remove(transition)
+            told: list[Transition] = []
+            while self._untold and len(told) < TOGETHER:
+                told.append(self._untold.popleft())
+            try:
+                if told and not self._tell(told):
+                    self._untold.extendleft(reversed(told))
+            except Exception:  # noqa: BLE001 -- whatever it is, the next report may be better
+                _log.exception("telling the control plane at %s of %d transitions failed", self._host, len(told))
 
     def _tell(self, told: list[Transition]) -> bool:
+        """Whether it has an answer. One that refuses them would do so again."""
         said = [
-            {"target": str(one.target), "before": one.before.value, "after": one.after.value, "because": one.because}
+            {
+                "target": str(one.target)[:LONGEST_NAME],
+                "before": one.before.value,
+                "after": one.after.value,
+                "because": one.because,
+            }
             for one in told
         ]
         body: dict[str, Any] = {"v": VERSION, "region": self._region, "transitions": said}
@@ -131,7 +150,10 @@ class Control:
         try:
             headers = {**self._headers, "Content-Type": "application/json"}
             connection.request("POST", f"{self._path}/v1/guards/transitions", json.dumps(body), headers)
-            return connection.getresponse().status < 500
+            answer = connection.getresponse()
+            if 400 <= answer.status < 500:
+                _log.warning("%s took no transitions: %d %s", self._host, answer.status, answer.reason)
+            return answer.status < 500
         except (OSError, http.client.HTTPException):
             return False
         finally:

@@ -17,14 +17,16 @@ from sternway_guard.settings import check
 HEADER = "x-envoy-expected-rq-timeout-ms"
 
 _deadline: ContextVar[float | None] = ContextVar("sternway_guard_deadline", default=None)
+ends = _deadline.get
+"""When the deadline is, by the monotonic clock; None where there is none."""
 
 
 @contextmanager
 def deadline(seconds: float) -> Generator[None]:
     """Everything within has so many seconds, or what is left of an earlier deadline if that is less."""
     check("seconds", seconds, 0)
-    outer, ends = _deadline.get(), time.monotonic() + seconds
-    token = _deadline.set(ends if outer is None else min(outer, ends))
+    outer, wanted = ends(), time.monotonic() + seconds
+    token = _deadline.set(wanted if outer is None else min(outer, wanted))
     try:
         yield
     finally:
@@ -33,8 +35,8 @@ def deadline(seconds: float) -> Generator[None]:
 
 def left() -> float | None:
     """Seconds until the deadline, negative where it has passed; None where there is none."""
-    ends = _deadline.get()
-    return None if ends is None else ends - time.monotonic()
+    until = ends()
+    return None if until is None else until - time.monotonic()
 
 
 def require(target: object) -> None:

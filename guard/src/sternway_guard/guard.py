@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from functools import wraps
-from inspect import iscoroutinefunction
 from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from sternway_guard import deadlines
-from sternway_guard.breaker import Attempt, Breaker, Listener, Mode, is_failure, refuse_generators
+from sternway_guard.breaker import Attempt, Breaker, Listener, is_coroutine_function, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
 from sternway_guard.protocol import Intent
 from sternway_guard.retries import RetryBudget
@@ -53,7 +51,7 @@ class Guard:
         if self.limiter is None:
             return self.breaker(function)
         limiter = self.limiter
-        if iscoroutinefunction(function):
+        if is_coroutine_function(function):
             tried = cast("Callable[P, Awaitable[Any]]", self.breaker(function))
 
             @wraps(function)
@@ -79,12 +77,11 @@ class Guard:
 
         The breaker judges the call itself and not that wait, or a burst at a full queue would open it.
         """
-        deadlines.require(self.target)
         self.breaker.require()
 
     def intend(self, intent: Intent) -> None:
         """What a control plane wants beyond the settings; what it does not say is as they have it."""
-        self.breaker.mode = intent.mode or Mode.ON
+        self.breaker.mode = intent.mode or self._settings.breaker.mode
         self.retries.share = self._settings.retries if intent.retries is None else intent.retries
         if self.limiter:
             self.limiter.least_value = -inf if intent.least_value is None else intent.least_value

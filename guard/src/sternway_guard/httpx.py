@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import httpx
 
 from sternway_guard import deadlines
+from sternway_guard.errors import Rejected
 from sternway_guard.guard import Guard
 from sternway_guard.registry import Registry
 from sternway_guard.settings import check_count
+
+_log = logging.getLogger("sternway_guard")
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2."""
@@ -57,7 +61,12 @@ class _Ways:
 
     def judge(self, response: httpx.Response) -> httpx.Response:
         """Raises :class:`FailedStatus`, which the guard counts."""
-        if self._fails(response):
+        try:
+            fails = bool(self._fails(response))
+        except Exception:  # noqa: BLE001 -- the caller has an answer, whatever can be said of it
+            _log.exception("whether %s is a failure could not be said; by default it is decided", response)
+            fails = failed(response)
+        if fails:
             raise FailedStatus(response)
         return response
 
@@ -67,6 +76,13 @@ class _Ways:
         in_time = left is None or left > 0
         same = request.method in IDEMPOTENT and isinstance(request.stream, httpx.ByteStream)
         return attempt < self._attempts and same and in_time and guard.retries.spend()
+
+
+def _outcome(failure: FailedStatus | httpx.TransportError) -> httpx.Response:
+    """What the caller gets of the last attempt that was made."""
+    if isinstance(failure, FailedStatus):
+        return failure.response
+    raise failure
 
 
 class GuardTransport(httpx.BaseTransport):
@@ -88,18 +104,23 @@ class GuardTransport(httpx.BaseTransport):
         """Raises :class:`~sternway_guard.errors.Rejected` where the request is not made."""
         guard, attempt = self._ways.guard_of(request), 1
         guard.retries.called()
+        before: FailedStatus | httpx.TransportError | None = None
         while True:
             self._ways.prepare(request)
             try:
                 with guard.call():
-                    return self._ways.judge(self._transport.handle_request(request))
-            except FailedStatus as status:
-                if not self._ways.again(request, guard, attempt):
-                    return status.response
-                status.response.close()
-            except httpx.TransportError:
-                if not self._ways.again(request, guard, attempt):
+                    answer = self._transport.handle_request(request)
+                    return self._ways.judge(answer)
+            except Rejected:
+                if before is None:
                     raise
+                return _outcome(before)
+            except (FailedStatus, httpx.TransportError) as failure:
+                if isinstance(before, FailedStatus):
+                    before.response.close()
+                before = failure
+            if not self._ways.again(request, guard, attempt):
+                return _outcome(before)
             attempt += 1
 
     def close(self) -> None:
@@ -125,18 +146,23 @@ class AsyncGuardTransport(httpx.AsyncBaseTransport):
         """Raises :class:`~sternway_guard.errors.Rejected` where the request is not made."""
         guard, attempt = self._ways.guard_of(request), 1
         guard.retries.called()
+        before: FailedStatus | httpx.TransportError | None = None
         while True:
             self._ways.prepare(request)
             try:
                 async with guard.call():
-                    return self._ways.judge(await self._transport.handle_async_request(request))
-            except FailedStatus as status:
-                if not self._ways.again(request, guard, attempt):
-                    return status.response
-                await status.response.aclose()
-            except httpx.TransportError:
-                if not self._ways.again(request, guard, attempt):
+                    answer = await self._transport.handle_async_request(request)
+                    return self._ways.judge(answer)
+            except Rejected:
+                if before is None:
                     raise
+                return _outcome(before)
+            except (FailedStatus, httpx.TransportError) as failure:
+                if isinstance(before, FailedStatus):
+                    await before.response.aclose()
+                before = failure
+            if not self._ways.again(request, guard, attempt):
+                return _outcome(before)
             attempt += 1
 
     async def aclose(self) -> None:

@@ -19,7 +19,7 @@ from sternway_guard.settings import LimitSettings
 
 _DEFAULT = LimitSettings()
 
-_worth: ContextVar[float] = ContextVar("sternway_guard_worth", default=0.0)
+_worth: ContextVar[float | None] = ContextVar("sternway_guard_worth", default=None)
 
 
 @contextmanager
@@ -76,7 +76,7 @@ class Limiter:
     ) -> None:
         self.target = target
         self.least_value = -inf
-        """What earns less is turned away at once; the control plane raises it."""
+        """What is known to earn less is turned away at once; the control plane raises it."""
         self.running = 0
         self.shed = 0
         self._settings = settings
@@ -148,9 +148,10 @@ class Limiter:
 
     def _enter(self, said: float | None, wake: Callable[[], object]) -> _Waiter | None:
         """None: it runs. Raises :class:`Shed`."""
-        value = _worth.get() if said is None else said
+        known = _worth.get() if said is None else said
+        value = self._settings.usual_worth if known is None else known
         with self._lock:
-            if value < self.least_value:
+            if known is not None and known < self.least_value:
                 self._refuse(f"only what is worth {self.least_value:g} or more is served now")
             if self.running < self._limit.value and not self._waiting:
                 self.running += 1

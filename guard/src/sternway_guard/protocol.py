@@ -21,8 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sternway_guard.breaker import Mode
-from sternway_guard.settings import check
+from sternway_guard.settings import Mode, check
 
 VERSION = 1
 

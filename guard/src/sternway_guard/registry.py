@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
+from weakref import WeakSet
 
 from sternway_guard.breaker import Listener, is_failure
 from sternway_guard.guard import Guard
@@ -31,8 +33,8 @@ class Standing:
 class Registry:
     """Threads and tasks may share it.
 
-    *settings* hold for every target but those in *settings_of*. *most* targets are kept: whose names come from outside
-    would otherwise fill the memory.
+    *settings* hold for every target but those in *settings_of*. *most* targets are kept, those that were asked for
+    last: names that come from outside would otherwise fill the memory.
     """
 
     def __init__(
@@ -49,7 +51,10 @@ class Registry:
         self._settings, self._settings_of = settings, dict(settings_of or {})
         self._fails, self._listeners, self._most, self._clock = fails, list(listeners), most, clock
         self._lock = threading.Lock()
-        self._guards: dict[Hashable, Guard] = {}
+        self._guards: OrderedDict[Hashable, Guard] = OrderedDict()
+        """The one that was asked for last is the last."""
+        self._in_use: WeakSet[Guard] = WeakSet()
+        """Also those that somebody holds on to though they are not kept here any more: they obey as well."""
         self._intents: dict[str, Intent] = {}
         self._epoch = 0
         self._heard: float | None = None
@@ -58,11 +63,14 @@ class Registry:
     def guard(self, target: Hashable) -> Guard:
         """The guard of *target*, always the same. Raises ``TypeError`` where it is not hashable."""
         try:
-            return self._guards[target]
-        except KeyError:
-            return self._make(target)
+            hash(target)
         except TypeError as error:
             raise TypeError(f"target must be hashable, as a name or a tuple of names is, not {target!r}") from error
+        with self._lock:
+            if target not in self._guards:
+                self._make(target)
+            self._guards.move_to_end(target)
+            return self._guards[target]
 
     def __iter__(self) -> Iterator[Guard]:
         return iter(tuple(self._guards.values()))
@@ -99,18 +107,15 @@ class Registry:
         with self._lock:
             self._lapse(self._clock())
 
-    def _make(self, target: Hashable) -> Guard:
-        with self._lock:
-            if target in self._guards:
-                return self._guards[target]
-            if len(self._guards) >= self._most:
-                self._guards.pop(next(iter(self._guards)))
-            settings = self._settings_of.get(target, self._settings)
-            made = Guard(target, settings, fails=self._fails, listeners=self._listeners)
-            if intent := self._intents.get(str(target)):
-                made.intend(intent)
-            self._guards[target] = made
-            return made
+    def _make(self, target: Hashable) -> None:
+        settings = self._settings_of.get(target, self._settings)
+        made = Guard(target, settings, fails=self._fails, listeners=self._listeners)
+        if intent := self._intents.get(str(target)):
+            made.intend(intent)
+        self._guards[target] = made
+        self._in_use.add(made)
+        if len(self._guards) > self._most:
+            self._guards.popitem(last=False)
 
     def _lapse(self, now: float) -> None:
         if self._intents and now >= self._lapses:
@@ -125,6 +130,6 @@ class Registry:
             self._intents.pop(target, None)
         else:
             self._intents[target] = intent
-        for guard in self._guards.values():
+        for guard in self._in_use:
             if str(guard.target) == target:
                 guard.intend(intent or Intent())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from math import inf, isfinite
 from typing import Any
 
@@ -32,6 +33,16 @@ def _in_range(value: Any, kinds: type | tuple[type, ...], least: float, most: fl
 def _range(least: float, most: float, above: bool) -> str:
     low = f"above {least:g}" if above else f"at least {least:g}"
     return low if most == inf else f"{low} and at most {most:g}"
+
+
+class Mode(Enum):
+    """What a breaker may do; people and the control plane set it."""
+
+    ON = "on"
+    SHADOW = "shadow"
+    """It decides and says so, and lets every call through."""
+    FORCED_OPEN = "forced-open"
+    OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,8 @@ class BreakerSettings:
     """Of one breaker. Times are in seconds."""
 
     trips: Learned | Fixed = Learned()
+    mode: Mode = Mode.ON
+    """Begin with ``Mode.SHADOW`` to see first what it would do."""
     slow_after: float | None = None
     """A call that takes longer is bad, and counts before it ends. None: no call is slow."""
     wait: float = 5.0
@@ -102,6 +115,8 @@ class LimitSettings:
     """How many calls may wait for their turn, the most valuable first. 0: a call that finds no room is turned away."""
     longest_wait: float = 1.0
     """Seconds, and never beyond the deadline of the call."""
+    usual_worth: float = 1.0
+    """Of a call that nothing was said of: unknown is not nothing."""
 
     def __post_init__(self) -> None:
         check_count("least", self.least, 1)
