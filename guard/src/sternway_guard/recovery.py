@@ -89,6 +89,8 @@ class Recovery:
 
     def verdict(self, now: float) -> bool | None:
         """Whether the target is well in this stage, as far as its probes tell."""
+        if now < self._began:  # the clock was set back
+            self._began = self._last = now
         ended = self.probes.bad * self._up + self.probes.ok * self._down
         if ended >= SURE:
             return False
