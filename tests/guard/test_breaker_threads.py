@@ -115,6 +115,28 @@ async def test_tasks_of_which_some_are_cancelled(trips: Learned | Fixed) -> None
     crowd.comes_back()
 
 
+def test_a_slow_listener_hears_of_transitions_in_their_order() -> None:
+    crowd, slow = Crowd(Fixed(share=0.5, least=10, seconds=1)), threading.Event()
+
+    def listener(transition: Transition) -> None:
+        slow.wait(0.002)
+        crowd.heard.append(transition)
+
+    crowd.breaker = Breaker("payments", crowd.settings, listeners=(listener,), clock=crowd.clock)
+
+    def calls(seed: int) -> None:
+        random = Random(seed)
+        for _ in range(1500):
+            crowd.call(random)
+
+    threads = [threading.Thread(target=calls, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    crowd.is_consistent()
+
+
 def test_modes_that_are_set_while_calls_run_leave_it_whole() -> None:
     crowd, over = Crowd(Fixed(share=0.5, least=10, seconds=1)), threading.Event()
 

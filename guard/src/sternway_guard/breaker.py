@@ -111,6 +111,7 @@ class Breaker:
         "_second",
         "_settings",
         "_slow_after",
+        "_telling",
         "_told",
         "_until",
         "_wait_again",
@@ -148,6 +149,7 @@ class Breaker:
         self._wait_again, self._closed_at = settings.wait, -inf
         self._older: list[Second] = []
         self._told: list[Transition] = []
+        self._telling = threading.Lock()
         self._ignored = Second(0.0)
         self._ignored.over = True
         self._begin_second(clock())
@@ -420,17 +422,20 @@ class Breaker:
         self._told.append(Transition(self.target, before, after, because, at))
 
     def _tell(self) -> None:
-        """Outside of the lock, so that who listens may ask the breaker."""
-        while self._told:
+        """In their order, by one thread at a time, and outside of the lock: who listens may ask the breaker."""
+        while self._told and self._telling.acquire(blocking=False):
             try:
-                transition = self._told.pop(0)
-            except IndexError:  # another thread tells of it
-                return
-            for listener in self._listeners:
-                try:
-                    listener(transition)
-                except Exception:  # noqa: BLE001 -- nobody who only listens may change the outcome of a call
-                    _log.exception("%s: a listener failed at %s", self.target, transition)
+                while self._told:
+                    self._tell_of(self._told.pop(0))
+            finally:
+                self._telling.release()
+
+    def _tell_of(self, transition: Transition) -> None:
+        for listener in self._listeners:
+            try:
+                listener(transition)
+            except Exception:  # noqa: BLE001 -- nobody who only listens may change the outcome of a call
+                _log.exception("%s: a listener failed at %s", self.target, transition)
 
 
 class Attempt:
