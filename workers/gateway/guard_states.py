@@ -60,11 +60,11 @@ class GuardStates:
         said_at = 0.0
         try:
             while not self._closed:
-                changed, now = region.changed, time.monotonic()
-                fresh = region.state is not None and now - region.looked_at < BEAT
-                if fresh and (region.state != sent or now - said_at >= BEAT):
-                    yield _line(region.state, sent)
-                    sent, said_at = region.state, now
+                changed, state, now = region.changed, region.state, time.monotonic()
+                fresh = now - region.looked_at < BEAT
+                if state is not None and fresh and (state != sent or now - said_at >= BEAT):
+                    yield _line(state, sent)
+                    sent, said_at = state, now
                 with suppress(TimeoutError):
                     async with asyncio.timeout(BEAT / 2):
                         await changed.wait()
