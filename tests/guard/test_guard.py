@@ -59,9 +59,9 @@ def test_what_finds_no_room_is_no_failure_of_the_target(guard: Guard) -> None:
 
 async def test_the_wait_for_a_place_is_no_slowness_of_the_target() -> None:
     limit = LimitSettings(initial=1, least=1, most=1, waiting=20, longest_wait=20)
-    slow = BreakerSettings(trips=Fixed(share=0.1, least=4), slow_after=0.2)
+    slow = BreakerSettings(trips=Fixed(share=0.1, least=4), slow_after=2.0)
     guard = Guard("disk", GuardSettings(breaker=slow, limit=limit))
-    await asyncio.gather(*(guard(asyncio.sleep)(0.03) for _ in range(20)))
+    await asyncio.gather(*(guard(asyncio.sleep)(0.15) for _ in range(20)))
     assert (guard.breaker.state, guard.breaker.counts.bad) == (State.CLOSED, 0)
 
 
