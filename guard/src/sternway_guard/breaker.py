@@ -301,9 +301,9 @@ class Breaker:
             return is_failure(error)
 
     def _bad(self, second: Second) -> None:
-        if second.over:
-            return
         with self._lock:
+            if second.over:
+                return
             if second.overdue > 0:
                 second.overdue -= 1  # it has counted when its time was over
                 return
