@@ -29,9 +29,9 @@ CALLS = 1_000_000
 FALSE_TRIPS = 5.0
 """In as many."""
 
-BEFORE = 5_000
-"""Healthy calls before each outage; ten times as many before the first."""
-OUTAGES = 60
+BEFORE = 15_000
+"""Healthy calls before each outage, so that it is none of the trouble before; ten times as many before the first."""
+OUTAGES = 20
 SHARES = (0.3, 0.6, 1.0)
 """Of the calls, that fail in an outage."""
 OF_COUNTING = 0.6
