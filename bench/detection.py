@@ -1,7 +1,7 @@
 """How often a breaker trips for nothing, and how soon it trips for something, beside two that are in common use.
 
 Calls come at 100 a second of the breakers' own time. A healthy target fails one call in 200 by chance, and in bursts,
-by one of several processes; one of these was looked at by nobody who chose a constant of the breaker. Everything is
+by one of several processes; no constant of the breaker was set by the last of these. Everything is
 measured with each seed by itself, and the worst counts.
 
 The others see the very same calls: resilience4j's default (half of the last hundred) and five failures in a row.
@@ -75,8 +75,8 @@ def of_spells(random: Random) -> Iterator[bool]:
 
 
 def in_busy_times(random: Random) -> Iterator[bool]:
-    """Looked at by nobody: every second call fails, ten times, one such in 800 calls in busy times, and none in others;
-    a busy time has some 20,000 calls, and a quiet one 60,000."""
+    """Chosen before it was run, and no constant was set by it: every second call fails, ten times, one such in 800 calls
+    in busy times, and none in others; a busy time has some 20,000 calls, and a quiet one 60,000."""
     busy = False
     while True:
         busy = random.random() >= 1 / 20_000 if busy else random.random() < 1 / 60_000

@@ -71,8 +71,7 @@ async def test_a_pool_that_is_told_to_stop_three_times_finishes_its_change_and_s
     ended = await service.resolved(incident)
     events = await service.events(f"rollback:{incident}:payments")
     assert failed_tasks(events) == []
-    assert attempts(events, "mesh.change.v1")[0] == 1, "what it had in hand was answered for"
-    # A later change may be handed to a poller that is just closing; then it is tried again, and has its effect once.
+    assert set(attempts(events, "mesh.change.v1")) == {1}
     assert len(effects(ended)) == len(set(effects(ended))) == 4
 
 

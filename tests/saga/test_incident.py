@@ -14,7 +14,7 @@ from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
 from models.incident import Coordination, Milestone, Modules
 from tests.saga.conftest import Rollbacks
-from tests.saga.incidents import SOMEBODY, start, state, until_phase
+from tests.saga.incidents import SOMEBODY, Incident, start, state, until_phase
 from tests.saga.picture import picture
 from tests.waiting import until
 from tests.world.world import Mishap, World
@@ -143,10 +143,8 @@ async def test_an_abort_that_meets_somebody_elses_change_says_so(world: World, r
     assert (await world.workload()).replicas == {"v1": 1, "v2": 2}
 
 
-async def test_a_rollback_that_meets_somebody_elses_change_of_its_traffic_is_planned_anew_from_there(
-    world: World, rollbacks: Rollbacks
-) -> None:
-    """Its own plan can never go on, however often it is tried again, and undoing would undo what is not its own."""
+async def held_by_somebody_elses_change(world: World, rollbacks: Rollbacks) -> Incident:
+    """Its gradual rollback has sent a tenth of the traffic to v1 when somebody else changes the weights."""
     catalog = world.another_catalog("min_requests: 10", "min_requests: 1, strategy: gradual")
     incident = await start(rollbacks, catalog=catalog, modules=Modules(breaker=False))
     rollback = rollbacks.client.get_workflow_handle(f"rollback:{(await state(incident)).incident}:payments")
@@ -157,6 +155,14 @@ async def test_a_rollback_that_meets_somebody_elses_change_of_its_traffic_is_pla
     await world.set_weights("payments", {"weight/v1": 20, "weight/v2": 80})
     await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
     await until_phase(incident, "held")
+    return incident
+
+
+async def test_a_rollback_that_meets_somebody_elses_change_of_its_traffic_is_planned_anew_from_there(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    """Its own plan can never go on, however often it is tried again, and undoing would undo what is not its own."""
+    incident = await held_by_somebody_elses_change(world, rollbacks)
     held = await state(incident)
     assert "The plan was made for what was there before" in (held.hold or "")
     assert "Not taken back: scale v1 from 0 to 1, route 10% to v1, " in (held.hold or "")
@@ -174,16 +180,7 @@ async def test_a_rollback_that_meets_somebody_elses_change_of_its_traffic_is_pla
 async def test_an_abort_names_what_an_earlier_attempt_has_left_whatever_became_of_a_later_one(
     world: World, rollbacks: Rollbacks
 ) -> None:
-    catalog = world.another_catalog("min_requests: 10", "min_requests: 1, strategy: gradual")
-    incident = await start(rollbacks, catalog=catalog, modules=Modules(breaker=False))
-    rollback = rollbacks.client.get_workflow_handle(f"rollback:{(await state(incident)).incident}:payments")
-    await until_phase(incident, "executing")
-    await until(lambda: rollbacks.offered(rollback, COMPARE.name, 1), 30, "the first share is watched")
-    await incident.execute_update(IncidentWorkflow.pause, SOMEBODY)
-    await until(lambda: rollbacks.finished(rollback, COMPARE.name), 30, "the first share has passed")
-    await world.set_weights("payments", {"weight/v1": 20, "weight/v2": 80})
-    await incident.execute_update(IncidentWorkflow.resume, SOMEBODY)
-    await until_phase(incident, "held")
+    incident = await held_by_somebody_elses_change(world, rollbacks)
     first = (await state(incident)).hold or ""
 
     refused = Mishap(step="share-25-weight", action="change", kind="refused")

@@ -188,7 +188,7 @@ def _write_ahead(connection: Any) -> None:
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(0.02)  # in the thread that asked; there is nothing to be told by
 
 
 def _postgresql(url: URL) -> Engine:
