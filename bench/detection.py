@@ -75,8 +75,8 @@ def of_spells(random: Random) -> Iterator[bool]:
 
 
 def in_busy_times(random: Random) -> Iterator[bool]:
-    """Chosen before it was run, and no constant was set by it: every second call fails, ten times, one such in 800 calls
-    in busy times, and none in others; a busy time has some 20,000 calls, and a quiet one 60,000."""
+    """Chosen before it was run, and no constant was set by it: every second call fails, ten times, one such in 800
+    calls in busy times, and none in others; a busy time has some 20,000 calls, and a quiet one 60,000."""
     busy = False
     while True:
         busy = random.random() >= 1 / 20_000 if busy else random.random() < 1 / 60_000
