@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -135,9 +136,14 @@ class Rollbacks:
             await running
 
     async def offered(self, rollback: WorkflowHandle[Any, Any], activity: str, times: int) -> bool:
-        """Whether *activity* has been scheduled so often."""
-        history = await rollback.fetch_history()
-        names = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events]
+        """Whether *activity* has been scheduled so often; never, while the rollback has not yet begun."""
+        try:
+            events = (await rollback.fetch_history()).events
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        names = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
         return names.count(activity) >= times
 
     async def finished(self, rollback: WorkflowHandle[Any, Any], activity: str) -> bool:
