@@ -122,7 +122,58 @@ class FallbackAction(Frozen):
     """Percent of the requests."""
 
 
-Protection = Annotated[LimitAction | WeightAction | FallbackAction, Field(discriminator="action")]
+class RetriesAction(Frozen):
+    """Bound what the proxies try again by themselves, so that a service in trouble is not asked for more than usual."""
+
+    action: Literal["retries"] = "retries"
+    max_percent: Percent
+    """Share of the requests in flight to each release that may be retries. 0: none is tried again."""
+
+
+Protection = Annotated[LimitAction | WeightAction | FallbackAction | RetriesAction, Field(discriminator="action")]
+
+
+class MeshShedding(Frozen):
+    """The proxies bound the requests in flight. They do not know what a request is worth."""
+
+    by: Literal["mesh"] = "mesh"
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+    """In flight at the same time, for each release. Default: learned, as twice what the busiest quarter of a minute of
+    the hour before would have in flight if each request took as long as its latency objective allows."""
+
+
+class GuardShedding(Frozen):
+    """The guards inside the applications turn away what earns least."""
+
+    by: Literal["guards"] = "guards"
+    least_value: Annotated[float, Field(ge=0, le=1e12)]
+    """What is known to earn less is turned away, in the unit in which the applications tell their guards."""
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+    """In flight at all releases together, from which on it is saturated. Default: learned, as for the proxies."""
+
+
+Shedding = Annotated[MeshShedding | GuardShedding, Field(discriminator="by")]
+
+
+class Breakers(Frozen):
+    """What may be done at the breakers before a service, in proxies and in applications, while it is in trouble.
+
+    Each part is a lease like the first protective action. What is left out is not done.
+    """
+
+    retries: Percent | None = None
+    """Once it fails far more often than before: the share of the requests to it that may be retries, at the proxies and
+    at the guards of its callers."""
+    guards: Literal["arm", "open"] | None = None
+    """Once it fails far more often than before, what is done to its callers' guards: *arm* those that only watch, or
+    *open* all, so that every call gets its fallback at once, also those that would show that it is well again."""
+    shed: Shedding | None = None
+    """Once it is saturated. Either the proxies shed or the guards do, so that nothing is shed twice."""
+
+    @property
+    def by_evidence(self) -> bool:
+        """Whether anything is to be done once it fails."""
+        return self.retries is not None or self.guards is not None
 
 
 StrategyName = Literal["immediate", "gradual", "canary-reverse", "blue-green"]
@@ -177,6 +228,8 @@ class Policy(Frozen):
     """The first protective action, approved here in advance. Without it the incident starts unprotected."""
     lease: Annotated[float, Field(ge=5)] = 60
     """Seconds after which the protection lapses unless it is renewed."""
+    breakers: Breakers | None = None
+    """What may be done at the breakers before the service while an incident of it is open. Default: nothing."""
     approval: Literal["never", "always"] = "never"
     """Whether a person must approve the plan before it runs."""
     approval_timeout: Annotated[float, Field(gt=0)] = 900

@@ -42,6 +42,16 @@ class Rendering(Frozen):
     retries: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the calls that may be retries."""
 
+    @property
+    def in_words(self) -> str:
+        """For people; empty where it asks for nothing."""
+        said = {
+            "mode": self.mode,
+            "least value": None if self.least_value is None else f"{self.least_value:g}",
+            "retries": None if self.retries is None else f"{self.retries:.0%}",
+        }
+        return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
+
 
 class IntentRequest(Rendering):
     """One wish. The same id always gets the same intent back."""
@@ -54,6 +64,8 @@ class IntentRequest(Rendering):
     target: str
     because: str
     """For people: one sentence."""
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+    """In flight to each release: what proxies enforce, and guards are not told."""
     seconds: Annotated[float, Field(gt=0, le=3600)]
     """Time to live from now."""
 
@@ -67,6 +79,7 @@ class Intent(Rendering):
     region: str
     target: str
     because: str
+    max_requests: int | None = None
     since: Time
     expires_at: Time
     ended_at: Time | None

@@ -288,6 +288,7 @@ class IntentRow(Row, table=True):
     mode: str | None = None
     least_value: float | None = None
     retries: float | None = None
+    max_requests: int | None = None
     since: datetime = Field(sa_column=_time())
     expires_at: datetime = Field(sa_column=_time())
     ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))

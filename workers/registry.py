@@ -10,6 +10,7 @@ from temporalio.client import Client
 from activities.analytics.activities import AnalyticsActivities
 from activities.analytics.store.engine import Store
 from activities.breaker.activities import BreakerActivities
+from activities.breaker.trips import TripActivities
 from activities.directory import Directory
 from activities.mesh.activities import MeshActivities
 from activities.platform.activities import PlatformActivities
@@ -35,6 +36,7 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
     """What the pool of a region runs, for its own region and, as a peer, for others."""
     analytics = AnalyticsActivities(directory, store)
     breaker = BreakerActivities(directory)
+    trips = TripActivities(directory, store)
     mesh = MeshActivities(directory)
     platform = PlatformActivities(directory)
     rollback = RollbackActivities(directory, store)
@@ -45,6 +47,10 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
         analytics.record,
         breaker.renew,
         breaker.release,
+        trips.watch,
+        trips.trip,
+        trips.hold,
+        trips.restore,
         mesh.change,
         mesh.undo,
         mesh.routed,

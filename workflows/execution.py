@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from temporalio import workflow
@@ -12,7 +12,6 @@ from temporalio.workflow import ParentClosePolicy
 
 from workflows.coordination import startable
 from workflows.journal import Journal
-from workflows.protection import Protection
 from workflows.regions import Regions
 from workflows.rollback import RollbackWorkflow
 from workflows.saga import describe
@@ -42,14 +41,14 @@ class Execution:
         scope: Scope,
         regions: Regions,
         journal: Journal,
-        protection: Protection,
+        lift: Callable[[], Awaitable[None]],
         words: Words,
     ) -> None:
         self._start = start
         self._scope = scope
         self._regions = regions
         self._journal = journal
-        self._protection = protection
+        self._lift = lift
         self._words = words
         self._child: workflow.ChildWorkflowHandle[RollbackWorkflow, RollbackResult] | None = None
         self._attempts = 0
@@ -119,7 +118,7 @@ class Execution:
                     return await self._verify(work)
                 case LiftWork():
                     enter(Phase.LIFTING)
-                    await self._protection.lift()
+                    await self._lift()
                     reach(Milestone.LIFTED)
                     return None
                 case ConfirmWork() as work:

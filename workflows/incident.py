@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows import refusals
 from workflows.alerts import Alerts, named
+from workflows.breakers import Breakers
 from workflows.execution import Execution
 from workflows.journal import Journal
 from workflows.planning import Planning
@@ -54,10 +55,11 @@ class IncidentWorkflow:
         self._journal = Journal(start.incident, self._regions)
         self._saga = Saga(self._journal)
         self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
+        self._breakers = Breakers(self._scope, start.policy, self._regions, self._saga)
         self._words = Words()
-        self._execution = Execution(start, self._scope, self._regions, self._journal, self._protection, self._words)
-        self._standing = Standing(self._journal, self._protection)
-        self._planning = Planning(start, self._scope, self._regions, self._journal, self._protection, self._standing)
+        self._execution = Execution(start, self._scope, self._regions, self._journal, self._lift, self._words)
+        self._standing = Standing(self._journal, self._in_force)
+        self._planning = Planning(start, self._scope, self._regions, self._journal, self._may_lift, self._standing)
         self._alerts = Alerts(start.severity, start.alerts)
 
     @workflow.run
@@ -78,6 +80,8 @@ class IncidentWorkflow:
             self._standing.reach(Milestone.PROTECTED)
         # Not before: the first task has nothing to do but to protect, and whatever else it carried would come first.
         self._journal.open()
+        if protects:
+            self._breakers.watch()
         tag({SERVICE: self._start.service, REGION: self._start.region, SEVERITY: self._alerts.severity})
         ended: tuple[Phase, str] | None = None
         while ended is None:
@@ -140,16 +144,31 @@ class IncidentWorkflow:
         self._standing.wait_for_person(reason)
         if not await self._words.retry(self._start.policy.hold_timeout):
             self._protection.stop_renewing()
+            await self._breakers.let_lapse()
             return Phase.HELD, reason
         self._words.forget_retry()
         self._standing.wait_for_person(None)
         return await self._aborted(self._words.abort) if self._words.abort else None
+
+    def _may_lift(self) -> bool:
+        """Whether there is, or may be, protection for a plan to lift."""
+        return self._protection.active or self._breakers.active
+
+    async def _lift(self) -> None:
+        """All protection, as a part of the plan: what was tripped last first."""
+        await self._breakers.restore()
+        await self._protection.lift()
+
+    def _in_force(self) -> str:
+        """For people."""
+        return "; ".join(filter(None, (self._protection.sentence, self._breakers.sentence)))
 
     async def _on_silence(self, reason: str | None) -> None:
         """Nobody acts for the region, or somebody does again."""
         self._standing.wait_for_region(reason)
 
     async def _aborted(self, asked: Control) -> tuple[Phase, str]:
+        await self._breakers.close()
         troubles = await self._saga.compensate()
         sentence = f"aborted by {asked.by}: {asked.reason or 'no reason given'}"
         if troubles or self._execution.unfinished:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from temporalio import workflow
 
 from workflows.assessment import assess
 from workflows.journal import Journal
-from workflows.protection import Protection
 from workflows.regions import Regions
 from workflows.search import RELEASE, STRATEGY, tag
 from workflows.standing import Standing
@@ -29,14 +30,14 @@ class Planning:
         scope: Scope,
         regions: Regions,
         journal: Journal,
-        protection: Protection,
+        protected: Callable[[], bool],
         standing: Standing,
     ) -> None:
         self._start = start
         self._scope = scope
         self._regions = regions
         self._journal = journal
-        self._protection = protection
+        self._protected = protected
         self._standing = standing
         self._assessment: Assessment | None = None
         self.plan: Plan | None = None
@@ -57,7 +58,7 @@ class Planning:
             **self._scope.model_dump(),
             assessment=self._assessment,
             said=Said(began_at=self._start.received_at, emergency_allowed_by=self.emergency_allowed_by),
-            protected=self._protection.active,
+            protected=self._protected(),
         )
         self.plan = await self._regions.call(rollback.PLAN, request, f"plan the recovery of {self._start.service}")
         self._standing.reach(Milestone.PLANNED)

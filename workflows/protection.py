@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
-
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
+from workflows.leases import Renewal
 from workflows.regions import Regions, retry_policy
 from workflows.saga import Saga, SagaStep, describe, kind_of
 
@@ -32,9 +30,13 @@ class Protection:
             resource=f"mesh/{scope.region}/{scope.service}",
         )
         self._call = breaker.LeaseCall(**scope.model_dump(), lease=breaker.lease_id(scope.incident))
-        self._renewal: asyncio.Task[None] | None = None
+        self._lease = Renewal("the protective lease", self._renew)
         self.sentence = "no protection was taken"
-        self.active = False
+
+    @property
+    def active(self) -> bool:
+        """It is in force, or may be, and is renewed."""
+        return self._lease.active
 
     async def take(self) -> bool:
         """One local activity where the incident started. True once every expected proxy enforces the protection."""
@@ -45,19 +47,14 @@ class Protection:
             if kind_of(failure) == "Refused":
                 self.sentence = f"the protection was refused; going on without it: {describe(failure)}"
             else:
-                self._hold_on(self._lease_seconds)
+                self._lease.start(self._lease_seconds)
             return False
         self.sentence = protected.sentence
         if protected.lease is None:
             self._saga.settle(self._step.id, "nothing-to-undo", protected.sentence)
             return False
-        self._hold_on(protected.seconds)
+        self._lease.start(protected.seconds)
         return not protected.lease.pending
-
-    def _hold_on(self, seconds: float) -> None:
-        """Renew it from now on, and lift it at the end: it is in force, or may be."""
-        self.active = True
-        self._renewal = asyncio.create_task(self._keep(seconds))
 
     async def lift(self) -> None:
         """Release the lease as a part of the plan. Raises FailureError when the mesh refuses that."""
@@ -68,7 +65,7 @@ class Protection:
 
     def stop_renewing(self) -> None:
         """Let the lease lapse by itself, where releasing it is not for us to do."""
-        self.active = False
+        self._lease.stop()
 
     async def _take(self) -> breaker.Protected:
         contract = breaker.PROTECT
@@ -82,25 +79,12 @@ class Protection:
         )
 
     async def _release(self) -> Outcome:
-        self.active = False
+        self._lease.stop()
         try:
             await self._regions.call(breaker.RELEASE, self._call, f"lift the protection of {self._scope.service}")
         except ApplicationError as silent:
             workflow.logger.warning("nobody can release the protective lease; it lapses by itself: %s", silent.message)
         return Outcome.RESTORED
 
-    async def _keep(self, seconds: float) -> None:
-        while self.active:
-            try:
-                await workflow.wait_condition(lambda: not self.active, timeout=timedelta(seconds=seconds / 2))
-            except TimeoutError:
-                await self._renew()
-
-    async def _renew(self) -> None:
-        try:
-            lease = await self._regions.call(breaker.RENEW, self._call, "renew the protection")
-        except FailureError:
-            workflow.logger.warning("the protective lease could not be renewed; it lapses by itself")
-            return
-        if not lease.active:
-            self.active = False
+    async def _renew(self) -> bool:
+        return (await self._regions.call(breaker.RENEW, self._call, "renew the protection")).active

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from temporalio import workflow
 
 from workflows.journal import Journal
-from workflows.protection import Protection
 from workflows.search import PHASE, tag
 
 with workflow.unsafe.imports_passed_through():
@@ -17,9 +17,10 @@ with workflow.unsafe.imports_passed_through():
 class Standing:
     """The phase that is shown, recorded and searched for. A hold that ends leads back to what goes on below it."""
 
-    def __init__(self, journal: Journal, protection: Protection) -> None:
+    def __init__(self, journal: Journal, in_force: Callable[[], str]) -> None:
+        """*in_force*: says what protects the service now."""
         self._journal = journal
-        self._protection = protection
+        self._in_force = in_force
         self._own = (Phase.PROTECTING, "")
         self._shown = self._own
         self._silence: str | None = None
@@ -88,7 +89,7 @@ class Standing:
         phase, detail = self._shown
         self.record()
         tag({PHASE: phase})
-        workflow.set_current_details(f"**{phase}** {detail}\n\n{self._protection.sentence}")
+        workflow.set_current_details(f"**{phase}** {detail}\n\n{self._in_force()}")
 
     def _now(self) -> tuple[Phase, str]:
         if self.over:

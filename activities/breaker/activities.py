@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.breaker import contract
 from activities.directory import Directory
-from models.catalog import FallbackAction, LimitAction, Protection, WeightAction
+from models.catalog import FallbackAction, LimitAction, Protection, RetriesAction, WeightAction
 from models.lease import Lease, LeaseRequest
 from models.scope import Scope
 
@@ -57,3 +57,5 @@ def describe(protection: Protection, service: str) -> str:
             return f"the newest release of {service} gets at most {percent}% of the requests"
         case FallbackAction(share=share):
             return f"{share}% of the requests to {service} go to its fallback"
+        case RetriesAction(max_percent=percent):
+            return f"at most {percent}% of the requests in flight to each release of {service} are retries"

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from activities.contract import Contract, WhenRegionIsSilent
 from models.base import Frozen
+from models.breaker import Trip, Trips
+from models.intent import Tier
 from models.lease import Lease
 from models.scope import Scope
 
@@ -23,6 +25,25 @@ class Protected(Frozen):
 class LeaseCall(Scope):
     lease: str
     """Id of the lease."""
+
+
+class WatchCall(Scope):
+    tripped: tuple[Tier, ...]
+    """Whose breakers need no watching any more."""
+    seconds: float
+    """Without a reason to trip it ends after these."""
+
+
+class TripCall(Scope):
+    trip: Trip
+
+
+class Tripped(Frozen):
+    """How the breakers of one tier stand."""
+
+    active: bool
+    """False: nothing is in force, and nothing is to be renewed."""
+    sentence: str
 
 
 PROTECT = Contract("breaker.protect.v1", Scope, Protected, timeout=timedelta(seconds=1), attempts=3)
@@ -43,6 +64,34 @@ RELEASE = Contract(
     attempts=30,
     when_silent=WhenRegionIsSilent.SKIP,
 )
+WATCH = Contract(
+    "breaker.watch.v1", WatchCall, Trips, timeout=timedelta(minutes=10), when_silent=WhenRegionIsSilent.SKIP
+)
+TRIP = Contract(
+    "breaker.trip.v1", TripCall, Tripped, timeout=timedelta(seconds=12), when_silent=WhenRegionIsSilent.SKIP
+)
+HOLD = Contract(
+    "breaker.hold.v1",
+    TripCall,
+    Tripped,
+    timeout=timedelta(seconds=12),
+    attempts=2,
+    when_silent=WhenRegionIsSilent.SKIP,
+)
+"""Renew it, and see whether anybody stands above it."""
+RESTORE = Contract(
+    "breaker.restore.v1",
+    TripCall,
+    Tripped,
+    timeout=timedelta(seconds=12),
+    attempts=30,
+    when_silent=WhenRegionIsSilent.SKIP,
+)
+
+
+def trip_id(incident: str, tier: Tier) -> str:
+    """Of the lease and of the intent of one tier's breakers; an incident trips those of each tier once."""
+    return f"{incident}-{tier}"
 
 
 def lease_id(incident: str) -> str:

@@ -46,7 +46,7 @@ MISTAKES = {
         "action: limit",
         "action: limmit",
         "action: limmit",
-        'policy "careful", protect: action is "limmit"; it must be "limit", "weight" or "fallback"; '
+        'policy "careful", protect: action is "limmit"; it must be "limit", "weight", "fallback" or "retries"; '
         'did you mean "limit"?',
     ),
     "no action": ("action: limit, ", "", "max_requests: 64", 'policy "careful", protect needs the field "action"'),

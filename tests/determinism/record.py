@@ -1,8 +1,9 @@
 """Record the histories that every change of a workflow must be able to replay.
 
-    python -m tests.determinism.record
+    python -m tests.determinism.record [NAME ...]
 
-plays real incidents in the small real world, with workers in this process, and replaces the files in ``histories/``.
+plays real incidents in the small real world, with workers in this process, and replaces the files in ``histories/``, or
+those of the named ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import sys
 import sysconfig
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from activities.analytics.store import migrate, open_store
 from activities.rollback.contract import lock_id
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
+from models.catalog_file import LoadedCatalog
 from models.identity import correlation_key, new_incident_id
 from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Phase
 from models.queues import WORKFLOWS as NEUTRAL
@@ -90,24 +92,22 @@ class Recorder:
     def __init__(self, world: World, client: Client) -> None:
         self._world, self._client = world, client
 
-    async def record(
-        self,
-        name: str,
-        play: Callable[[World, Incident], Awaitable[None]],
-        level: Level,
-        severity: Severity = Severity.CRITICAL,
-    ) -> None:
+    async def record(self, scenario: Scenario) -> None:
         """One incident from an untouched world; its history and its rollback's."""
+        name, level = scenario.name, scenario.level
         print(f"recording {name}", file=sys.stderr, flush=True)
         self._world.mishaps.pending.clear()
+        await self._world.serve("payments", "v1")
+        await self._world.deploy(("payments", "v2"), fault=scenario.fault)
         await self._world.serve_v2()
+        catalog = self._world.catalog if scenario.fault == "none" else self._world.with_breakers()
         async with self._world.users():
-            incident = await self._start(level, severity)
-            await play(self._world, incident)
+            incident = await self._start(level, scenario.severity, catalog)
+            await scenario.play(self._world, incident)
         await self._keep(name, "incident", incident.handle.id)
         if level is not Level.ADVISE:
             await self._keep(name, "rollback", incident.rollback)
-        if play is done:
+        if scenario.play is done:
             await self._keep(name, "lock", lock_id(REGION, "payments"))
 
     async def record_lock(self, name: str, play: Callable[[Client, Incident, Lock], Awaitable[None]]) -> None:
@@ -115,9 +115,9 @@ class Recorder:
         print(f"recording {name}", file=sys.stderr, flush=True)
         await self._world.serve_v2()
         async with self._world.users():
-            waiter = await self._start(Level.PROTECT, Severity.CRITICAL)
+            waiter = await self._start(Level.PROTECT, Severity.CRITICAL, self._world.catalog)
             await waiter.reaches(lambda state: state.phase is Phase.AWAITING_APPROVAL, "waits for an approval")
-            holder = await self._start(Level.FULL, Severity.CRITICAL)
+            holder = await self._start(Level.FULL, Severity.CRITICAL, self._world.catalog)
             await holder.reaches(lambda state: state.phase is Phase.EXECUTING, "executes its plan")
             await holder.handle.execute_update(IncidentWorkflow.pause, SOMEBODY)
             lock = Lock(self._client.get_workflow_handle(lock_id(REGION, "payments")))
@@ -134,15 +134,15 @@ class Recorder:
             await waiter.handle.result()
         await self._keep(name, "lock", lock_id(REGION, "payments"))
 
-    async def _start(self, level: Level, severity: Severity) -> Incident:
+    async def _start(self, level: Level, severity: Severity, catalog: LoadedCatalog) -> Incident:
         start = IncidentStart(
             incident=new_incident_id(),
             region=REGION,
             service="payments",
             severity=severity,
             level=level,
-            catalog=self._world.catalog.digest,
-            policy=self._world.catalog.catalog.policy_of("payments"),
+            catalog=catalog.digest,
+            policy=catalog.catalog.policy_of("payments"),
             received_at=datetime.now(UTC),
             reason="a history is recorded",
         )
@@ -236,6 +236,15 @@ async def escalated(_world: World, incident: Incident) -> None:
     await incident.ends(Phase.RESOLVED)
 
 
+async def tripped(world: World, incident: Incident) -> None:
+    """The breakers before the failing service trip, are renewed, and are restored when it has gone back."""
+    await incident.handle.execute_update(IncidentWorkflow.pause, SOMEBODY)
+    await incident.reaches(lambda state: "trip-service" in [step.step for step in state.steps], "has tripped breakers")
+    await asyncio.sleep(world.with_breakers().catalog.policy_of("payments").lease)
+    await incident.handle.execute_update(IncidentWorkflow.resume, SOMEBODY)
+    await incident.ends(Phase.RESOLVED)
+
+
 async def contested(_client: Client, holder: Incident, lock: Lock) -> None:
     """The lock sees that its holder still runs, and is released by it."""
     await lock.has(EventType.EVENT_TYPE_MARKER_RECORDED, 1, "looks after its holder")
@@ -249,14 +258,29 @@ async def abandoned(client: Client, holder: Incident, _lock: Lock) -> None:
     await client.get_workflow_handle(holder.rollback).terminate("for the record")
 
 
+@dataclass(frozen=True)
+class Scenario:
+    play: Callable[[World, Incident], Awaitable[None]]
+    level: Level = Level.FULL
+    severity: Severity = Severity.CRITICAL
+    fault: str = "none"
+    """What is wrong with v2; where something is, breakers may trip."""
+
+    @property
+    def name(self) -> str:
+        return self.play.__name__
+
+
 SCENARIOS = (
-    (done, Level.FULL),
-    (approved, Level.PROTECT),
-    (advised, Level.ADVISE),
-    (compensated, Level.FULL),
-    (aborted, Level.FULL),
-    (retried, Level.FULL),
-    (paused, Level.FULL),
+    Scenario(done),
+    Scenario(approved, Level.PROTECT),
+    Scenario(advised, Level.ADVISE),
+    Scenario(compensated),
+    Scenario(aborted),
+    Scenario(retried),
+    Scenario(paused),
+    Scenario(escalated, Level.PROTECT, Severity.WARNING),
+    Scenario(tripped, fault="errors"),
 )
 
 LOCKS = (contested, abandoned)
@@ -283,16 +307,20 @@ async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
         world.stop()
 
 
-async def main() -> None:
+async def main(names: Sequence[str]) -> None:
+    def wanted(name: str) -> bool:
+        return not names or name in names
+
     HISTORIES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         async with recorder(Path(folder)) as recording:
-            for play, level in SCENARIOS:
-                await recording.record(play.__name__, play, level)
-            await recording.record("escalated", escalated, Level.PROTECT, Severity.WARNING)
+            for scenario in SCENARIOS:
+                if wanted(scenario.name):
+                    await recording.record(scenario)
             for contest in LOCKS:
-                await recording.record_lock(contest.__name__, contest)
+                if wanted(contest.__name__):
+                    await recording.record_lock(contest.__name__, contest)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

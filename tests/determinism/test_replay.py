@@ -66,7 +66,7 @@ def with_an_unknown_field(part: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_scenario_was_recorded() -> None:
     names = {file.stem for file in RECORDED}
-    assert {f"{play.__name__}-incident" for play, _ in SCENARIOS} <= names
+    assert {f"{scenario.name}-incident" for scenario in SCENARIOS} <= names
     assert {"done-rollback", "compensated-rollback", "aborted-rollback", "retried-rollback", "done-lock"} <= names
     assert {"escalated-incident", "escalated-rollback", "contested-lock", "abandoned-lock"} <= names
 

@@ -45,14 +45,14 @@ class _Server(ABC):
 
 
 class Replica(_Server):
-    """Answers every request with its release, after *delay* seconds. Killing it resets its connections.
+    """Answers every request with its release, after *delay* seconds, unless it *resets*. Killing it resets, too.
 
     *served* counts the requests by method and host.
     """
 
     def __init__(self, service: str, release: str, region: str) -> None:
         self.service, self.release, self.region = service, release, region
-        self.delay, self.status = 0.0, 200
+        self.delay, self.status, self.resets = 0.0, 200, False
         self.in_flight = 0
         self.served: Counter[str] = Counter()
 
@@ -66,6 +66,9 @@ class Replica(_Server):
         try:
             if self.delay:
                 await asyncio.sleep(self.delay)
+            if self.resets:
+                writer.transport.abort()
+                return
             body = self.release.encode()
             writer.write(b"HTTP/1.1 %d OK\r\ncontent-length: %d\r\n\r\n" % (self.status, len(body)) + body)
             await writer.drain()

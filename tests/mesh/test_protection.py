@@ -12,7 +12,7 @@ from ulid import ULID
 from activities.breaker.drivers.envoy import EnvoyProtector
 from activities.driver import Refused, Unavailable
 from activities.mesh.drivers.envoy import EnvoyMesh
-from models.catalog import FallbackAction, LimitAction, Protection, WeightAction
+from models.catalog import FallbackAction, LimitAction, Protection, RetriesAction, WeightAction
 from models.lease import LeaseRequest
 from tests.mesh.load import Load, ask
 from tests.mesh.stage import OPERATE, PROTECT, Stage
@@ -49,6 +49,18 @@ async def test_a_limit_bounds_the_requests_in_flight_and_is_gone_after_its_relea
     async with Load(stage.port) as free:
         await until(lambda: free.total > 100, 5, "a hundred answers")
     assert free.failed == {}
+
+
+async def test_without_retries_a_request_is_sent_once_and_is_tried_again_after_the_release(stage: Stage) -> None:
+    stage.agent.set(stage.one, stage.far, stage.cache)
+    await stage.settled()
+    lease = await stage.protector.take(request(RetriesAction(max_percent=0)))
+    assert lease.pending == ()
+    stage.one.resets = True
+    # More than two in a row, and its proxy would leave it out.
+    assert {answer[:3] for answer in await answers(stage, 2)} == {"503"}
+    await stage.protector.release(lease.id)
+    assert await answers(stage) == {"200 v1"}, "another region answers"
 
 
 async def test_what_the_fallback_leaves_goes_to_the_releases_by_their_shares(stage: Stage) -> None:

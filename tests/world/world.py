@@ -160,6 +160,10 @@ class World(SmallWorld):
         self.others[other.digest] = other.text
         return other
 
+    def with_breakers(self) -> LoadedCatalog:
+        """Its own, and its policy approves what the breakers may do by their evidence."""
+        return self.another_catalog("lease: 5", "lease: 5\n    breakers: {retries: 5, guards: arm}")
+
     # What there is
 
     async def serves(self, release: str) -> bool:

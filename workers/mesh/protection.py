@@ -41,6 +41,11 @@ def _values(view: ServiceView, terms: Sequence[Term]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if limit := routing.strictest_limit(protections):
         values.update({f"circuit_breakers.{c}.default.max_requests": limit for c in view.clusters})
+    if (percent := routing.strictest_retries(protections)) is not None:
+        budget = {"budget_percent": percent, "min_retry_concurrency": 0}
+        values.update(
+            {f"circuit_breakers.{c}.default.retry_budget.{k}": v for c in view.clusters for k, v in budget.items()}
+        )
     if shares := [p.share for p in protections if isinstance(p, FallbackAction)]:
         values[fallback_key(view.name)] = to_fallback(max(shares))
     if cap := routing.strictest_cap([(term.lease.protection, term.newest) for term in terms if term.lease.protection]):

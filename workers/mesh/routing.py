@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from models.catalog import LimitAction, Protection, Service, WeightAction
+from models.catalog import LimitAction, Protection, RetriesAction, Service, WeightAction
 from models.receipt import Fields
 
 WEIGHT = "weight/"
@@ -63,6 +63,10 @@ def capped(shares: Mapping[str, int], newest: str, percent: int, able: frozenset
 
 def strictest_limit(protections: Iterable[Protection]) -> int | None:
     return min((p.max_requests for p in protections if isinstance(p, LimitAction)), default=None)
+
+
+def strictest_retries(protections: Iterable[Protection]) -> int | None:
+    return min((p.max_percent for p in protections if isinstance(p, RetriesAction)), default=None)
 
 
 def strictest_cap(protections: Iterable[tuple[Protection, str | None]]) -> tuple[str, int] | None:

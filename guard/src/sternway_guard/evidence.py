@@ -60,6 +60,18 @@ class Evidence:
             self._calls[i] += calls
         return max(self._sums)
 
+    def counted(self, good: int, bad: int) -> float:
+        """After calls of which only the numbers are known, not the order; the evidence that there is."""
+        for i, (up, down) in enumerate(zip(self._up, self._down, strict=True)):
+            left = self._sums[i] + bad * up + good * down
+            if left > 0:
+                self._sums[i] = min(left, MOST)
+                self._bad[i] += bad
+                self._calls[i] += good + bad
+            else:
+                self._sums[i], self._bad[i], self._calls[i] = 0.0, 0, 0
+        return max(self._sums)
+
     def exceeds(self, threshold: float, least: int, share: float) -> bool:
         """Whether it is more than *threshold* nats, of *least* bad calls or more that are a *share* of all or more.
 

@@ -54,10 +54,27 @@ class LearnedJudge:
         self._bad += bad
         return self._evidence.exceeds(self.threshold, self._settings.least, self._settings.harm)
 
+    def window(self, good: int, bad: int) -> bool:
+        """The same of calls that somebody else has counted: whether there is reason to trip after them."""
+        left = self._evidence.counted(good, bad)
+        self._settle(left)
+        self._peak = max(self._peak, left)
+        self._calls += good + bad
+        self._bad += bad
+        if self._evidence.exceeds(self.threshold, self._settings.least, self._settings.harm):
+            self._begin()  # nothing of it is normal
+            return True
+        self._learn(left)
+        return False
+
     def tick(self, good: int, seconds: int) -> None:
         self._calls += good
         left = self._evidence.good(good)
         self._settle(left)
+        self._learn(left)
+
+    def _learn(self, left: float) -> None:
+        """Of all since it was last done, unless it is suspect."""
         if left > FLOOR:
             if self._calls < PATIENCE or self._bad >= self._settings.harm * self._calls:
                 return  # suspect: whether this was normal is seen when it is over

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(), nullable=True),
         sa.Column("least_value", sa.Float(), nullable=True),
         sa.Column("retries", sa.Float(), nullable=True),
+        sa.Column("max_requests", sa.Integer(), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
