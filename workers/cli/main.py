@@ -14,6 +14,7 @@ import typer
 
 from models.base import SternwayError
 from workers.cli.agent import agent
+from workers.cli.breakers import app as breakers
 from workers.cli.check import check
 from workers.cli.demo import demo
 from workers.cli.deployments import app as deployments
@@ -48,6 +49,7 @@ app.command("watch")(watch)
 app.add_typer(incidents, name="incidents")
 app.add_typer(points, name="points")
 app.add_typer(holds, name="holds")
+app.add_typer(breakers, name="breakers")
 app.add_typer(deployments, name="deployments")
 app.add_typer(upgrade, name="upgrade")
 app.command("undo")(undo)

@@ -13,6 +13,7 @@ from workers.cli.word import By, Reason
 
 if TYPE_CHECKING:
     from activities.analytics.store import Store
+    from models.catalog import Catalog
     from models.journal import Ended
     from models.settings import Settings
     from workers.recovery.records import Known, Word
@@ -87,6 +88,8 @@ async def _undo(incident: str, word: Word, yes: bool, say: Say) -> Report:
         _ask(_command(incident, word.step))
     # One step is shut out by its own undoing: its key has a receipt, so that a late call of it changes nothing.
     fences = () if word.step else await undoing.fence()
+    if store and not word.step:
+        _let_go(store, catalog, incident)
     changes = [_line(taken, say) async for taken in undoing.take_back()]
     left = await report.left(undoing, changes)
     done = report.Report(
@@ -139,6 +142,19 @@ def _require_over(incident: str, run: Run | str, known: Known, step: str | None)
     if run.rollback_runs and step:
         raise SternwayError(f"of incident {incident}, {run.sentence}, and may rely on any step of it; {whole}")
     return run.sentence
+
+
+def _let_go(store: Store, catalog: Catalog, incident: str) -> None:
+    """Guards need not wait until what the incident wants of them lapses; a store that is away has no say in undoing."""
+    from contextlib import suppress
+    from datetime import UTC, datetime
+
+    from activities.analytics.store import intents
+
+    with suppress(SternwayError):
+        for region in catalog.regions:
+            mine = [one.id for one in intents.holding(store, region) if one.owner == incident]
+            intents.end(store, region, mine, datetime.now(UTC))
 
 
 def _record(store: Store, known: Known, undoing: Undoing, word: Word, left: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, exists, select, update
@@ -55,6 +56,17 @@ def lift(store: Store, request: IntentRequest, now: datetime) -> Intent:
             session.flush()
             _advance(session, request.region)
         return _intent(row)
+
+
+def end(store: Store, region: str, ids: Collection[str], now: datetime) -> int:
+    """End those of a region that hold, by id; how many there were."""
+    with store.write() as connection, Session(connection) as session:
+        _serialise(connection, region)
+        known = (col(IntentRow.region) == region, col(IntentRow.id).in_(ids), col(IntentRow.ended_at).is_(None))
+        ended = connection.execute(update(IntentRow).where(*known).values(ended_at=now)).rowcount
+        if ended:
+            _advance(session, region)
+        return ended
 
 
 def lapse(store: Store, region: str, now: datetime) -> int:
