@@ -6,11 +6,13 @@ import importlib
 import pkgutil
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import activities
+from activities.breaker import contract as breaker
 from activities.contract import Contract
+from models.intent import Tier
 from tests.chaos.fault import AT_BOUNDARIES, FAULTS, Fault, Word
 from tests.chaos.point import Point
 from tests.chaos.subject import PAYMENTS, SUBJECTS, Subject
@@ -45,6 +47,15 @@ ABORTED = Scenario("aborted", "aborted", abort_at="analytics.soak.v1 begins v1")
 COMPENSATED = Scenario("compensated", "aborted", refused="mesh is asked to change payments.drain:do:1", at_hold="abort")
 """A stage fails when all traffic has been moved: every change so far is taken back by itself, and a person ends it."""
 
+OWN = (*(each.name for each in (breaker.WATCH, breaker.TRIP, breaker.HOLD, breaker.RESTORE)), f"lease {Tier.SERVICE}")
+"""What points are called at which breakers are watched, tripped, renewed and restored."""
+
+
+def _of_breakers(fault: Fault) -> Callable[[Point], bool]:
+    """Where the breakers' own activities, or their leases, are under way."""
+    return lambda point: fault.applies(point) and any(own in point.name for own in OWN)
+
+
 BY_STRATEGY = tuple(
     Scenario(each.strategy, "resolved", subject=each, faults=AT_BOUNDARIES)
     for each in SUBJECTS
@@ -52,7 +63,15 @@ BY_STRATEGY = tuple(
 )
 """Each of the other strategies, left alone: what is between the boundaries of its stages is the same code."""
 
-SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED, *BY_STRATEGY)
+TRIPPED = Scenario(
+    "breakers",
+    "resolved",
+    subject=next(each for each in SUBJECTS if each.breakers),
+    faults=tuple(replace(fault, applies=_of_breakers(fault)) for fault in FAULTS),
+)
+"""The breakers before a service trip, are renewed and are restored, while it goes back as any other."""
+
+SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED, *BY_STRATEGY, TRIPPED)
 
 IN_NO_CASE = {
     "rollback.holder-runs.v1": "only where the holder of a lock was terminated; it reads and changes nothing",

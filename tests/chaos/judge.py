@@ -38,6 +38,8 @@ class Seen:
     """The keys of the receipts in the store's journal."""
     leases: int
     """Still active."""
+    wishes: int
+    """What is still wanted of guards."""
     replicas_ready: dict[str, int]
     processes: int
     """Of the service, as the kernel sees them."""
@@ -66,6 +68,8 @@ def wrongs(seen: Seen) -> Iterator[str]:
     yield from _effects_once(seen)
     if seen.leases:
         yield f"{seen.leases} protective leases are still active"
+    if seen.wishes:
+        yield f"guards are still told {seen.wishes} things"
     if seen.running:
         yield f"still running: {', '.join(seen.running)}"
     yield from seen.broken_chains

@@ -159,6 +159,7 @@ class _Run:
             others={part: int(world.meddled is not None and world.meddled.part == part) for part in generations},
             recorded=tuple(receipt.key for step in recorded for receipt in step.receipts),
             leases=len(await world.leases(self.ended.id)),
+            wishes=len(await world.wishes(self.ended.id)),
             replicas_ready=ready,
             processes=processes,
             replicas_wanted=await world.wanted(),
@@ -179,7 +180,8 @@ class _Run:
         while time.monotonic() < deadline:
             wanted, (ready, processes) = await self._world.wanted(), await self._world.replicas()
             quiet = ready == wanted and processes == sum(wanted.values()) and not await self._world.unconfirmed()
-            if quiet and not await self._world.leases(incident) and not await self._running(await self._incidents()):
+            leased = await self._world.leases(incident) or await self._world.wishes(incident)
+            if quiet and not leased and not await self._running(await self._incidents()):
                 return
             await asyncio.sleep(0.1)
 

@@ -26,6 +26,8 @@ class Subject:
     """Seconds between two requests of that user."""
     fails: int = 0
     """How many of ten requests v2 answers with an error."""
+    breakers: bool = False
+    """Whether its breakers may trip."""
 
     @property
     def troubled(self) -> str:
@@ -46,7 +48,7 @@ def subject(strategy: str) -> Subject:
             # Some 550 errors beside its 5% show that the target is better; if all failed, it would be an emergency.
             return Subject(strategy, (strategy,), every=0.002, fails=9)
         case emergency.NAME:
-            return Subject(strategy, (strategy,), fails=10)
+            return Subject(strategy, (strategy,), fails=10, breakers=True)
         case _:
             return Subject(strategy, (strategy,))
 
@@ -88,7 +90,9 @@ def _policy(of: Subject) -> dict[str, Any]:
         chosen = {"emergency": True, "loss_budget": 0.01}
     elif of.strategy == staged.NAME:
         chosen = {"strategy": immediate.NAME}  # of each service in its wave
-    return _policy_with({"action": "limit", "max_requests": 100}, {**limits, "soak_extension": 20, **chosen})
+    protect = {"action": "limit", "max_requests": 100}
+    breakers = {"breakers": {"retries": 0, "guards": "arm"}, "lease": 5} if of.breakers else {}
+    return {**_policy_with(protect, {**limits, "soak_extension": 20, **chosen}), **breakers}
 
 
 def _policy_with(protect: dict[str, Any], rollback: dict[str, Any]) -> dict[str, Any]:

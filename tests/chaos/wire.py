@@ -179,7 +179,8 @@ def _subject(request: httpx.Request, body: bytes) -> str | None:
     """What a call changes: the key of the change or undoing, or what is done to a lease. None: it changes nothing."""
     what = request.url.path.rpartition("/")[2]
     if "/leases/" in request.url.path:
-        return {"PUT": "take a lease", "DELETE": "release a lease"}.get(request.method, "renew a lease")
+        verb = {"PUT": "take", "DELETE": "release"}.get(request.method, "renew")
+        return f"{verb} the lease {request.url.path.removesuffix('/renew').rpartition('-')[2]}"
     if what not in ("changes", "undo"):
         return None
     key: str = json.loads(body)["key"]

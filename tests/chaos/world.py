@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from ulid import ULID
 
-from activities.analytics.store import Store, StoreUnavailable, open_store
+from activities.analytics.store import Store, StoreUnavailable, intents, open_store
 from activities.analytics.store.incidents import StoredIncident, incident
 from activities.fault_points import VARIABLE
 from deploy.demo.fleet.client import Broken, Pool
 from deploy.demo.fleet.releases import HowToRun
+from models.intent import Intent
 from models.lease import Lease
 from models.receipt import Fields, Receipt
 from tests.chaos import clock
@@ -401,6 +403,11 @@ class ChaosWorld(SmallWorld):
         """The active ones that it owns."""
         status = (await self.http.get(f"{self._direct['MESH']}/v1/status")).raise_for_status().json()
         return [lease for lease in map(Lease.model_validate, status["leases"]) if lease.owner == incident]
+
+    async def wishes(self, incident: str) -> list[Intent]:
+        """What it still wants of guards."""
+        found = await asyncio.to_thread(intents.holding, self.journal, REGION)
+        return [one for one in found if one.owner == incident and one.expires_at > datetime.now(UTC)]
 
     async def running(self, workflow: str) -> bool:
         try:
