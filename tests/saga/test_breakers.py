@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from activities.analytics.store import intents
+from activities.analytics.store import intents, migrate, open_store
+from activities.breaker import contract as breaker
+from activities.breaker.trips import TripActivities
+from activities.driver import Refused
+from models.breaker import Trip
 from models.catalog import RetriesAction
 from models.incident import Modules, StepRecord
 from models.intent import IntentRequest, Rendering, Tier
@@ -127,3 +132,43 @@ async def test_nothing_trips_at_a_service_that_is_well(world: World, rollbacks: 
     result = await incident.result()
     assert result.phase == "resolved", result.sentence
     assert "trip-service" not in [s.step for s in result.steps]
+
+
+async def test_a_store_that_is_away_keeps_nothing_from_the_proxies(world: World, tmp_path: Path) -> None:
+    catalog = world.with_breakers()
+    away = open_store(f"postgresql://postgres@/sternway?host={tmp_path}")
+    there = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    migrate(there)
+    scope = world.scope().model_copy(update={"catalog": catalog.digest})
+    call = breaker.TripCall(**scope.model_dump(), trip=Trip(tier=Tier.SERVICE, because="it fails"))
+
+    tripped = await TripActivities(world.directory, away).trip(call)
+
+    assert (tripped.active, "not told yet: the store is away" in tripped.sentence) == (True, True)
+    assert [lease.protection for lease in await world.leases("payments")] == [RetriesAction(max_percent=5)]
+    assert (await TripActivities(world.directory, there).hold(call)).active
+    assert intents.state(there, REGION)[1] == {"payments": Rendering(mode="on", retries=0.05)}, "told by the renewal"
+    restored = await TripActivities(world.directory, away).restore(call)
+    assert "guards hear it within 5 s" in restored.sentence
+    assert await world.leases("payments") == []
+    for store in (away, there):
+        store.close()
+
+
+async def test_what_was_restored_stays_so_whatever_comes_late(world: World, rollbacks: Rollbacks) -> None:
+    scope = world.scope().model_copy(update={"catalog": world.with_breakers().digest})
+    call = breaker.TripCall(**scope.model_dump(), trip=Trip(tier=Tier.SERVICE, because="it fails"))
+    activities = TripActivities(world.directory, rollbacks.store)
+    await activities.restore(call)
+
+    with pytest.raises(Refused, match="released or has lapsed"):
+        await activities.trip(call)
+    assert not (await activities.hold(call)).active
+    assert told(rollbacks) == {}
+
+
+async def test_what_the_policy_does_not_approve_is_refused(world: World, rollbacks: Rollbacks) -> None:
+    call = breaker.TripCall(**world.scope().model_dump(), trip=Trip(tier=Tier.SERVICE, because="somebody says so"))
+    with pytest.raises(Refused, match="approves nothing at the breakers"):
+        await TripActivities(world.directory, rollbacks.store).trip(call)
+    assert await world.leases("payments") == []
