@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 
@@ -25,7 +25,7 @@ def check_count(name: str, value: object, least: int, most: float = inf) -> None
 
 
 def _in_range(value: Any, kinds: type | tuple[type, ...], least: float, most: float, above: bool) -> bool:
-    if not isinstance(value, kinds) or isinstance(value, bool) or not isfinite(value):
+    if not isinstance(value, kinds) or isinstance(value, bool) or not -inf < value < inf:
         return False
     return value <= most and (value > least if above else value >= least)
 
