@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sternway_guard.breaker import Breaker, State, Transition
+    from sternway_guard.breaker import Breaker
     from sternway_guard.control import Control
     from sternway_guard.deadlines import deadline
     from sternway_guard.errors import BreakerOpen, DeadlinePassed, Rejected, Shed
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
         LimitSettings,
         Mode,
     )
+    from sternway_guard.transitions import State, Transition
 
 _HOMES = {
-    "breaker": ("Breaker", "State", "Transition"),
+    "breaker": ("Breaker",),
     "control": ("Control",),
     "deadlines": ("deadline",),
     "errors": ("BreakerOpen", "DeadlinePassed", "Rejected", "Shed"),
@@ -58,6 +59,7 @@ _HOMES = {
     "registry": ("Registry",),
     "retries": ("RetryBudget",),
     "settings": ("BreakerSettings", "ConfigurationError", "Fixed", "GuardSettings", "Learned", "LimitSettings", "Mode"),
+    "transitions": ("State", "Transition"),
 }
 """Each is imported when it is first asked for: who wants a breaker does not wait for HTTP."""
 

@@ -16,10 +16,10 @@ from collections import deque
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from sternway_guard.breaker import Transition
 from sternway_guard.protocol import LARGEST_LINE, VERSION, Garbage, read
 from sternway_guard.registry import Registry
 from sternway_guard.settings import ConfigurationError, check
+from sternway_guard.transitions import Transition
 
 _log = logging.getLogger("sternway_guard")
 

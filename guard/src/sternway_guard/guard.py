@@ -9,11 +9,12 @@ from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from sternway_guard.breaker import Attempt, Breaker, Listener, is_coroutine_function, is_failure, refuse_generators
+from sternway_guard.breaker import Attempt, Breaker, is_coroutine_function, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
 from sternway_guard.protocol import Intent
 from sternway_guard.retries import RetryBudget
 from sternway_guard.settings import GuardSettings
+from sternway_guard.transitions import Listener
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -91,7 +91,7 @@ class Recovery:
         """Whether the target is well in this stage, as far as its probes tell."""
         if now < self._began:  # the clock was set back
             self._began = self._last = now
-        ended = self.probes.bad * self._up + self.probes.ok * self._down
+        ended = self.probes.bad * self._up + self.probes.good * self._down
         if ended >= SURE:
             return False
         # Those that have not ended may never do: the quick ones must not speak for them.

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from math import inf
 from weakref import WeakSet
 
-from sternway_guard.breaker import Listener, is_failure
+from sternway_guard.breaker import is_failure
 from sternway_guard.guard import Guard
 from sternway_guard.protocol import Intent, Update
 from sternway_guard.settings import GuardSettings, check_count
+from sternway_guard.transitions import Listener
 
 _DEFAULT = GuardSettings()
 
