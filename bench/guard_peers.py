@@ -35,7 +35,7 @@ def ours(limit: int) -> Wrap:
     from sternway_guard import Breaker, BreakerSettings, Fixed, Learned
 
     trips = Fixed(share=1.0, least=limit) if limit == NEVER else Learned()
-    return Breaker("bench", BreakerSettings(trips=trips, slow_after=1.0, wait=LONG, longest_wait=LONG))
+    return Breaker("bench", BreakerSettings(trips=trips, slow_after=1.0, open_for=LONG, longest_open=LONG))
 
 
 def circuitbreaker(limit: int) -> Wrap:

@@ -50,7 +50,7 @@ class Target:
 
 @pytest.fixture
 def target() -> Target:
-    return Target(BreakerSettings(trips=FIVE_OF_TEN, slow_after=0.5, wait=4, longest_wait=16, stage=8))
+    return Target(BreakerSettings(trips=FIVE_OF_TEN, slow_after=0.5, open_for=4, longest_open=16, stage=8))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_what_it_does_not_make_says_when_to_come_again(tripped: Target) -> None:
         tripped.call()
     assert refused.value.retry_after == pytest.approx(2.0)  # half of the wait, as the chance is 0
     assert str(refused.value) == "payments: the breaker is open; come again in 2 s"
-    assert tripped.breaker.rejected == 1
+    assert tripped.breaker.not_permitted == 1
 
 
 def test_slow_calls_and_failures_are_one_evidence(target: Target) -> None:
@@ -194,7 +194,7 @@ def test_in_shadow_it_decides_and_says_so_and_makes_every_call(target: Target) -
     target.breaker.mode = Mode.SHADOW
     assert target.calls(30, ValueError()) == ["ValueError"] * 30
     assert [one.after for one in target.heard] == [State.OPEN]
-    assert target.breaker.rejected == 20
+    assert target.breaker.not_permitted == 20
 
 
 def test_forced_open_makes_no_call_and_off_makes_every_one(tripped: Target) -> None:

@@ -27,7 +27,7 @@ class Laws(RuleBasedStateMachine):
     def configured(self, trips: Learned | Fixed, slow_after: float | None) -> None:
         self.breaker = Breaker(
             "payments",
-            BreakerSettings(trips=trips, slow_after=slow_after, wait=2, longest_wait=20, stage=5),
+            BreakerSettings(trips=trips, slow_after=slow_after, open_for=2, longest_open=20, stage=5),
             listeners=(self.transitions.append,),
             clock=lambda: self.now,
             chance=lambda: 0.5,

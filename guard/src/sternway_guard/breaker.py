@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from sternway_guard import deadlines
 from sternway_guard.errors import Rejected
-from sternway_guard.machine import Counts, Machine
+from sternway_guard.machine import CallCounts, Machine
 from sternway_guard.seconds import Second
 from sternway_guard.settings import BreakerSettings, Mode
 from sternway_guard.transitions import Listener, State
@@ -79,14 +79,14 @@ class Breaker:
         return self._machine.state
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> CallCounts:
         """Of the calls that the breaker still looks at."""
         return self._machine.counts
 
     @property
-    def rejected(self) -> int:
-        """Calls that were not made, or in shadow would not have been."""
-        return self._machine.rejected
+    def not_permitted(self) -> int:
+        """Calls that were not made; in shadow, those that would not have been."""
+        return self._machine.not_permitted
 
     @property
     def mode(self) -> Mode:

@@ -24,7 +24,7 @@ RELAPSE = 10.0
 
 
 @dataclass(frozen=True)
-class Counts:
+class CallCounts:
     """Calls of the last second or two, or of the probes of this stage; and all that still run of them."""
 
     running: int
@@ -42,7 +42,7 @@ class Machine:
         "_ignored",
         "_judge",
         "_lock",
-        "_longest_wait",
+        "_longest_open",
         "_mode",
         "_recovery",
         "_refuses",
@@ -51,7 +51,7 @@ class Machine:
         "_target",
         "_telling",
         "_wait_again",
-        "rejected",
+        "not_permitted",
         "second",
         "slow_after",
         "until",
@@ -66,16 +66,16 @@ class Machine:
         chance: Callable[[], float],
     ) -> None:
         self._target, self._settings, self._clock, self._chance = target, settings, clock, chance
-        self.rejected = 0
+        self.not_permitted = 0
         self.slow_after = inf if settings.slow_after is None else settings.slow_after
-        self._longest_wait = settings.longest_wait
+        self._longest_open = settings.longest_open
         """Whoever would wait longer than that goes on: the clock was set back."""
         self._mode = settings.mode
         self._refuses = settings.mode is Mode.ON
         """Whether an open breaker sends calls away."""
         self._judge = judge(settings.trips)
         self._recovery: Recovery | None = None
-        self._wait_again, self._closed_at = settings.wait, -inf
+        self._wait_again, self._closed_at = settings.open_for, -inf
         self._lock, self._telling = threading.Lock(), Telling(listeners)
         self._ignored = Second(0.0)
         self._ignored.over = True
@@ -93,10 +93,10 @@ class Machine:
         return State.HALF_OPEN if recovery.probing else State.OPEN
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> CallCounts:
         with self._lock:
             seconds = tuple(self._seconds) if self._recovery is None else (self._recovery.probes,)
-            return Counts(
+            return CallCounts(
                 running=sum(max(0, second.running) for second in seconds),
                 good=sum(second.good for second in seconds),
                 bad=sum(second.bad for second in seconds),
@@ -116,20 +116,20 @@ class Machine:
     def require(self, now: float) -> None:
         """Raises :class:`BreakerOpen` where a call that begins now would surely not be made: it is open, and waits."""
         recovery = self._recovery
-        if recovery is not None and self._refuses and 0 < (wait := recovery.retry_at - now) <= self._longest_wait:
-            self.rejected += 1
+        if recovery is not None and self._refuses and 0 < (wait := recovery.retry_at - now) <= self._longest_open:
+            self.not_permitted += 1
             raise BreakerOpen(self._target, "the breaker is open", wait)
 
     def turn(self, now: float) -> Second:
         """Where this call is counted. Raises :class:`BreakerOpen` where it must not be made."""
         recovery = self._recovery  # as in `require`, written out: many calls come to an open breaker
-        if recovery is not None and self._refuses and 0 < (wait := recovery.retry_at - now) <= self._longest_wait:
-            self.rejected += 1
+        if recovery is not None and self._refuses and 0 < (wait := recovery.retry_at - now) <= self._longest_open:
+            self.not_permitted += 1
             raise BreakerOpen(self._target, "the breaker is open", wait)
         with self._lock:
             second, refusal = self._place(now)
             if refusal is not None:
-                self.rejected += 1
+                self.not_permitted += 1
                 if self._mode is Mode.SHADOW:
                     refusal = None
         self._telling.tell()
@@ -182,7 +182,7 @@ class Machine:
                 return self.second, None
         if not recovery.probing:
             wait = recovery.retry_at - now
-            if 0 < wait <= self._longest_wait:
+            if 0 < wait <= self._longest_open:
                 return self._ignored, BreakerOpen(self._target, "the breaker is open", wait)
             recovery.advance(now)
             self._note(State.OPEN, State.HALF_OPEN, "it has waited long enough", now)
@@ -208,7 +208,7 @@ class Machine:
     def _trip(self, now: float, because: str) -> None:
         # A target that fails as soon as it is called again is left for longer, as if no probe had been well.
         soon = now - self._closed_at < RELAPSE * self._wait_again
-        wait = self._wait_again if soon else self._settings.wait
+        wait = self._wait_again if soon else self._settings.open_for
         self._recovery = Recovery(self._settings, self._judge.baseline, now, self._chance(), wait)
         self._judge.forget()
         self._seconds.begin_anew(now)

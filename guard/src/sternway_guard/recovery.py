@@ -58,7 +58,7 @@ class Recovery:
     def fail(self, now: float, chance: float) -> None:
         """Wait, twice as long as before; half of it is left to *chance*, so that callers do not come together."""
         self.retry_at = now + self.wait * (0.5 + 0.5 * chance)
-        self.wait = min(2 * self.wait, self._settings.longest_wait)
+        self.wait = min(2 * self.wait, self._settings.longest_open)
         self._stage = -1
 
     @property
