@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial, wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from random import random
+from types import CoroutineType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sternway_guard import deadlines
@@ -99,7 +100,10 @@ class Breaker:
     # Ways in
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Guard a function or a coroutine function; it raises :class:`~sternway_guard.errors.Rejected` instead."""
+        """Guard a function or a coroutine function; it raises :class:`~sternway_guard.errors.Rejected` instead.
+
+        A function that turns out to return a coroutine raises ``TypeError``: its call ends before it has begun.
+        """
         refuse_generators(function)
         if is_coroutine_function(function):
             return cast("Callable[P, R]", self._guard_coroutine(cast("Callable[P, Awaitable[Any]]", function)))
@@ -138,6 +142,8 @@ class Breaker:
                 self._raised(second, clock() - began, error)
                 raise
             second.running -= 1
+            if type(result) is CoroutineType:
+                raise _not_begun(function, cast("CoroutineType[Any, Any, Any]", result))
             if clock() - began > machine.slow_after:
                 machine.bad(second)
             else:
@@ -201,6 +207,15 @@ class Breaker:
         except Exception:  # noqa: BLE001 -- whatever it is, the call has its own outcome
             _log.exception("%s: what counts as a failure could not be said of %r; by default it is", self.target, error)
             return is_failure(error)
+
+
+def _not_begun(function: Callable[..., object], coroutine: CoroutineType[Any, Any, Any]) -> TypeError:
+    """It would count as good before it has done anything."""
+    coroutine.close()
+    return TypeError(
+        f"{function} returns a coroutine and is none that a guard can see: guard the coroutine function itself, under "
+        "what makes a plain function of it, or call it within an `async def` of its own"
+    )
 
 
 class Attempt:

@@ -93,16 +93,15 @@ class Guard:
 
 
 class Call:
-    """Made by :meth:`Guard.call`; entered once."""
+    """Made by :meth:`Guard.call`; entered once. ``RuntimeError`` where it is entered again."""
 
-    __slots__ = ("_entered", "_guard", "_value")
+    __slots__ = ("_begun", "_entered", "_guard", "_value")
 
     def __init__(self, guard: Guard, value: float | None) -> None:
-        self._guard, self._value = guard, value
+        self._guard, self._value, self._begun = guard, value, False
 
     def __enter__(self) -> None:
-        guard = self._guard
-        guard.require()
+        guard = self._begin()
         with ExitStack() as entered:
             if guard.limiter:
                 entered.enter_context(guard.limiter.place(self._value))
@@ -115,8 +114,7 @@ class Call:
         cast("ExitStack", self._entered).__exit__(kind, error, trace)
 
     async def __aenter__(self) -> None:
-        guard = self._guard
-        guard.require()
+        guard = self._begin()
         async with AsyncExitStack() as entered:
             if guard.limiter:
                 await entered.enter_async_context(guard.limiter.place_async(self._value))
@@ -127,6 +125,13 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await cast("AsyncExitStack", self._entered).__aexit__(kind, error, trace)
+
+    def _begin(self) -> Guard:
+        if self._begun:
+            raise RuntimeError(f"{self._guard.target}: a call begins once; ask guard.call() for each")
+        self._begun = True
+        self._guard.require()
+        return self._guard
 
 
 def _ending(attempt: Attempt) -> Callable[[Any, BaseException | None, Any], None]:
