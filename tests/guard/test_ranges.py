@@ -41,6 +41,7 @@ WRONG: list[tuple[Callable[..., object], str, list[object]]] = [
     (RetryBudget, "share", [-1, 1.5]),
     (RetryBudget, "least", [-1]),
     (Registry, "most", [0]),
+    (Registry, "probes", [0, 2.5, inf]),
     (Fallback, "fresh", [-1]),
     (Fallback, "kept", [0]),
 ]

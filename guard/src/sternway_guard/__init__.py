@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SternwayUnavailable,
     )
     from sternway_guard.limiter import Limiter, worth
+    from sternway_guard.probes import ProbeBudget
     from sternway_guard.registry import Registry
     from sternway_guard.retries import RetryBudget
     from sternway_guard.settings import (
@@ -56,6 +57,7 @@ _HOMES = {
         "SternwayUnavailable",
     ),
     "limiter": ("Limiter", "worth"),
+    "probes": ("ProbeBudget",),
     "registry": ("Registry",),
     "retries": ("RetryBudget",),
     "settings": ("BreakerSettings", "ConfigurationError", "Fixed", "GuardSettings", "Learned", "LimitSettings", "Mode"),
@@ -84,6 +86,7 @@ __all__ = [
     "Limiter",
     "Mode",
     "Modules",
+    "ProbeBudget",
     "Registry",
     "Rejected",
     "Report",

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from sternway_guard import deadlines
 from sternway_guard.errors import Rejected
 from sternway_guard.machine import CallCounts, Machine
+from sternway_guard.probes import ProbeBudget
 from sternway_guard.seconds import Second
 from sternway_guard.settings import BreakerSettings, Mode
 from sternway_guard.transitions import Listener, State
@@ -52,7 +53,8 @@ def refuse_generators(function: Callable[..., object]) -> None:
 class Breaker:
     """Of one *target*. Threads and tasks may share it.
 
-    *fails* says which errors count as failures of the target. *clock* is monotonic, in seconds.
+    *fails* says which errors count as failures of the target. *probes* bounds those of all breakers that share it.
+    *clock* is monotonic, in seconds.
     """
 
     __slots__ = ("_clock", "_fails", "_machine", "target")
@@ -64,12 +66,13 @@ class Breaker:
         *,
         fails: Callable[[BaseException], bool] = is_failure,
         listeners: Sequence[Listener] = (),
+        probes: ProbeBudget | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random,
     ) -> None:
         self.target = target
         self._fails, self._clock = fails, clock
-        self._machine = Machine(target, settings, listeners, clock, chance)
+        self._machine = Machine(target, settings, listeners, clock, chance, probes)
 
     def __repr__(self) -> str:
         return f"Breaker({self.target!r}, {self.state.value})"

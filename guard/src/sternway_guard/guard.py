@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from sternway_guard.breaker import Attempt, Breaker, is_coroutine_function, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
+from sternway_guard.probes import ProbeBudget
 from sternway_guard.protocol import Intent
 from sternway_guard.retries import RetryBudget
 from sternway_guard.settings import GuardSettings
@@ -26,7 +27,8 @@ _DEFAULT = GuardSettings()
 class Guard:
     """Of one *target*. Threads and tasks may share it.
 
-    *fails* says which errors count as failures of the target; by default every ``Exception`` does.
+    *fails* says which errors count as failures of the target; by default every ``Exception`` does. *probes* bounds
+    those of all guards that share it.
     """
 
     def __init__(
@@ -36,10 +38,11 @@ class Guard:
         *,
         fails: Callable[[BaseException], bool] = is_failure,
         listeners: Sequence[Listener] = (),
+        probes: ProbeBudget | None = None,
     ) -> None:
         self.target = target
         self._settings = settings
-        self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners)
+        self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners, probes=probes)
         self.limiter = None if settings.limit is None else Limiter(target, settings.limit)
         self.retries = RetryBudget(settings.retries)
 

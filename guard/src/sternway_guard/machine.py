@@ -14,6 +14,7 @@ from math import inf
 
 from sternway_guard.errors import BreakerOpen
 from sternway_guard.judges import judge
+from sternway_guard.probes import ProbeBudget
 from sternway_guard.recovery import Recovery
 from sternway_guard.seconds import Second, Seconds
 from sternway_guard.settings import BreakerSettings, Mode
@@ -44,6 +45,7 @@ class Machine:
         "_lock",
         "_longest_open",
         "_mode",
+        "_probes",
         "_recovery",
         "_refuses",
         "_seconds",
@@ -64,8 +66,10 @@ class Machine:
         listeners: Sequence[Listener],
         clock: Callable[[], float],
         chance: Callable[[], float],
+        probes: ProbeBudget | None,
     ) -> None:
         self._target, self._settings, self._clock, self._chance = target, settings, clock, chance
+        self._probes = probes
         self.not_permitted = 0
         self.slow_after = inf if settings.slow_after is None else settings.slow_after
         self._longest_open = settings.longest_open
@@ -186,9 +190,20 @@ class Machine:
                 return self._ignored, BreakerOpen(self._target, "the breaker is open", wait)
             recovery.advance(now)
             self._note(State.OPEN, State.HALF_OPEN, "it has waited long enough", now)
-        if recovery.admits(now):
+        if not recovery.due(now):
+            refused = f"only {recovery.share:.0%} of the calls go, as probes"
+        elif not self._may_probe(recovery, now):
+            refused = "as many probes of all breakers run as may"
+        else:
+            recovery.sent(now)
             return recovery.probes, None
-        return self._ignored, BreakerOpen(self._target, f"only {recovery.share:.0%} of the calls go, as probes", 1.0)
+        return self._ignored, BreakerOpen(self._target, refused, 1.0)
+
+    def _may_probe(self, recovery: Recovery, now: float) -> bool:
+        """In shadow nothing is held back, so nothing is taken from those that hold back."""
+        if self._probes is None or recovery.last or self._mode is Mode.SHADOW:
+            return True
+        return self._probes.take(recovery.probes, self._settings.stage, now)
 
     def _decide(self, recovery: Recovery, now: float) -> None:
         well = recovery.verdict(now)

@@ -78,14 +78,20 @@ class Recovery:
         self.probes = Second(now)
         return self._stage < len(SHARES)
 
-    def admits(self, now: float) -> bool:
-        """Whether this call may go, one more that was seen."""
+    @property
+    def last(self) -> bool:
+        """Whether all calls are let through: what goes now is no probe beside the traffic, but the traffic."""
+        return self._stage == len(SHARES) - 1
+
+    def due(self, now: float) -> bool:
+        """Whether this call, one more that was seen, may be a probe."""
         self._seen += 1
-        if self._admitted >= self.share * self._seen and now - self._last < PROBE_EVERY:
-            return False
+        return self._admitted < self.share * self._seen or now - self._last >= PROBE_EVERY
+
+    def sent(self, now: float) -> None:
+        """It is one."""
         self._admitted += 1
         self._last = now
-        return True
 
     def verdict(self, now: float) -> bool | None:
         """Whether the target is well in this stage, as far as its probes tell."""
