@@ -9,6 +9,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
+from sternway_guard import forks
 from sternway_guard.breaker import Attempt, Breaker, is_coroutine_function, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
 from sternway_guard.probes import ProbeBudget
@@ -45,6 +46,14 @@ class Guard:
         self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners, probes=probes)
         self.limiter = None if settings.limit is None else Limiter(target, settings.limit)
         self.retries = RetryBudget(settings.retries)
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """A limit of its own: the places that are taken are the parent's, and nobody would give them back."""
+        if self.limiter and self._settings.limit:
+            least_value = self.limiter.least_value
+            self.limiter = Limiter(self.target, self._settings.limit)
+            self.limiter.least_value = least_value
 
     def __repr__(self) -> str:
         return f"Guard({self.target!r}, {self.breaker.state.value})"
@@ -54,14 +63,13 @@ class Guard:
         refuse_generators(function)
         if self.limiter is None:
             return self.breaker(function)
-        limiter = self.limiter
         if is_coroutine_function(function):
             tried = cast("Callable[P, Awaitable[Any]]", self.breaker(function))
 
             @wraps(function)
             async def placed_task(*args: P.args, **kwargs: P.kwargs) -> Any:
                 self.require()
-                async with limiter.place_async():
+                async with cast("Limiter", self.limiter).place_async():
                     return await tried(*args, **kwargs)
 
             return cast("Callable[P, R]", placed_task)
@@ -71,7 +79,7 @@ class Guard:
         @wraps(function)
         def placed(*args: P.args, **kwargs: P.kwargs) -> R:
             self.require()
-            with limiter.place():
+            with cast("Limiter", self.limiter).place():
                 return called(*args, **kwargs)
 
         return placed

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from sternway_guard import forks
 from sternway_guard.errors import BreakerOpen
 from sternway_guard.judges import judge
 from sternway_guard.probes import ProbeBudget
@@ -37,6 +38,7 @@ class Machine:
     """Of one breaker."""
 
     __slots__ = (
+        "__weakref__",
         "_chance",
         "_clock",
         "_closed_at",
@@ -89,6 +91,8 @@ class Machine:
         self.until = self._next_turn()
         """The time from which on a call has to :meth:`turn`: by this one number a closed breaker costs little."""
 
+        forks.remember(self)
+
     @property
     def state(self) -> State:
         recovery = self._recovery
@@ -116,6 +120,15 @@ class Machine:
             self._mode = mode
             self._refuses = mode is Mode.ON
             self.until = self._next_turn()
+
+    def forked(self) -> None:
+        """The child goes on in the state that its parent was in, which the parent tells of."""
+        now = self._clock()
+        self._lock, self._telling = threading.Lock(), self._telling.anew()
+        self._seconds.begin_anew(now)
+        self._begin_second()
+        if self._recovery is not None:
+            self._recovery.begin_stage_anew(now)
 
     def require(self, now: float) -> None:
         """Raises :class:`BreakerOpen` where a call that begins now would surely not be made: it is open, and waits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from sternway_guard import forks
 from sternway_guard.seconds import Second
 from sternway_guard.settings import check_count
 
@@ -15,11 +16,16 @@ class ProbeBudget:
     stage are counted where they end anyway, and looked at here when the next probe wants to go.
     """
 
-    __slots__ = ("_lock", "_most", "_sent")
+    __slots__ = ("__weakref__", "_lock", "_most", "_sent")
 
     def __init__(self, most: int) -> None:
         check_count("most", most, 1)
         self._most = most
+        self.forked()
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """None of its probes runs."""
         self._lock = threading.Lock()
         self._sent: dict[Second, tuple[float, float]] = {}
         """The stages that have probes which run: when the last one went, and how long it may take."""

@@ -73,10 +73,18 @@ class Recovery:
     def advance(self, now: float) -> bool:
         """Begin the next stage; False after the last one: the target has recovered."""
         self._stage += 1
+        self._begin_stage(now)
+        return self._stage < len(SHARES)
+
+    def begin_stage_anew(self, now: float) -> None:
+        """As if no probe of it had been sent."""
+        self.probes.over = True
+        self._begin_stage(now)
+
+    def _begin_stage(self, now: float) -> None:
         self._began, self._last = now, now - PROBE_EVERY
         self._seen = self._admitted = 0
         self.probes = Second(now)
-        return self._stage < len(SHARES)
 
     @property
     def last(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from weakref import WeakSet
 
+from sternway_guard import forks
 from sternway_guard.breaker import is_failure
 from sternway_guard.guard import Guard
 from sternway_guard.probes import ProbeBudget
@@ -65,6 +66,11 @@ class Registry:
         self._epoch = 0
         self._heard: float | None = None
         self._lapses = -inf
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """The same guards, by the same word until it lapses."""
+        self._lock, self._in_use = threading.Lock(), WeakSet(self._in_use)
 
     def guard(self, target: Hashable) -> Guard:
         """The guard of *target*, always the same. Raises ``TypeError`` where it is not hashable."""

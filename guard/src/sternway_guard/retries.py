@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from sternway_guard import forks
 from sternway_guard.settings import check
 
 SECONDS = 10.0
@@ -25,6 +26,11 @@ class RetryBudget:
         self._tokens, self._at = least, clock()
         self._calls = 0.0
         """A moving count of the calls of the last seconds."""
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """What calls have lent is the child's as well."""
+        self._lock = threading.Lock()
 
     def called(self) -> None:
         """A first attempt is made."""

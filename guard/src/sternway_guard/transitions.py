@@ -42,6 +42,10 @@ class Telling:
         self._untold: list[Transition] = []
         self._one_at_a_time = threading.Lock()
 
+    def anew(self) -> Telling:
+        """The same listeners, and nothing that is untold."""
+        return Telling(self._listeners)
+
     def note(self, transition: Transition) -> None:
         """It has happened; :meth:`tell` will say so."""
         self._untold.append(transition)
