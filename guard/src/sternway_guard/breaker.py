@@ -17,7 +17,7 @@ from types import CoroutineType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sternway_guard import deadlines
-from sternway_guard.errors import Rejected
+from sternway_guard.errors import Rejected, TargetFailed
 from sternway_guard.machine import CallCounts, Machine
 from sternway_guard.probes import ProbeBudget
 from sternway_guard.seconds import Second
@@ -205,6 +205,8 @@ class Breaker:
             second.good += 1
 
     def _counts(self, error: BaseException) -> bool:
+        if isinstance(error, TargetFailed):
+            return True
         try:
             return bool(self._fails(error))
         except Exception:  # noqa: BLE001 -- whatever it is, the call has its own outcome
