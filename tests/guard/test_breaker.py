@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from set_clock import Clock
 from sternway_guard import Breaker, BreakerOpen, BreakerSettings, Fixed, Learned, Mode, Shed, State, Transition
+from sternway_guard.breaker import is_failure
 
 FIVE_OF_TEN = Fixed(share=0.5, least=10)
 
@@ -16,12 +17,11 @@ FIVE_OF_TEN = Fixed(share=0.5, least=10)
 class Target:
     """A service under a breaker, in a time of the test's own."""
 
-    def __init__(self, settings: BreakerSettings, fails: Callable[[BaseException], bool] | None = None) -> None:
+    def __init__(self, settings: BreakerSettings, fails: Callable[[BaseException], bool] = is_failure) -> None:
         self.clock = Clock()
         self.heard: list[Transition] = []
-        told = {} if fails is None else {"fails": fails}
         self.breaker = Breaker(
-            "payments", settings, listeners=(self.heard.append,), clock=self.clock, chance=lambda: 0.0, **told
+            "payments", settings, fails=fails, listeners=(self.heard.append,), clock=self.clock, chance=lambda: 0.0
         )
 
     def call(self, error: BaseException | None = None, takes: float = 0.0) -> None:
@@ -162,6 +162,23 @@ def test_probes_that_fail_double_the_wait_up_to_its_longest(tripped: Target) -> 
             tripped.calls(1, ValueError())
         tripped.heard.append(tripped.heard[0])  # so that the next round waits for its own
     assert waits == pytest.approx([2, 4, 8, 8, 8], abs=0.05)
+
+
+@pytest.mark.parametrize(("well", "waits"), [(0, [4, 8, 16]), (7, [4, 8, 16]), (20, [4, 4, 4])])
+def test_who_fails_soon_after_it_is_called_again_is_left_for_longer(
+    target: Target, well: float, waits: list[float]
+) -> None:
+    found: list[float] = []
+    for _ in waits:
+        target.clock.now += well
+        while target.breaker.state is State.CLOSED:
+            target.calls(1, ValueError())
+        with pytest.raises(BreakerOpen) as refused:
+            target.call()
+        found.append(2 * (refused.value.retry_after or 0))  # half of the wait, as the chance is 0
+        while target.breaker.state is not State.CLOSED:
+            target.calls(1)
+    assert found == pytest.approx(waits)
 
 
 def test_probes_that_never_come_back_open_it_again(tripped: Target) -> None:

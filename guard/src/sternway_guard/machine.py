@@ -21,9 +21,6 @@ from sternway_guard.seconds import Second, Seconds
 from sternway_guard.settings import BreakerSettings, Mode
 from sternway_guard.transitions import Listener, State, Telling, Transition
 
-RELAPSE = 10.0
-"""A trip within so many waits of the last recovery is one of the same trouble."""
-
 
 @dataclass(frozen=True)
 class CallCounts:
@@ -234,8 +231,8 @@ class Machine:
             self._note(State.HALF_OPEN, State.CLOSED, "its probes are well", now)
 
     def _trip(self, now: float, because: str) -> None:
-        # A target that fails as soon as it is called again is left for longer, as if no probe had been well.
-        soon = now - self._closed_at < RELAPSE * self._wait_again
+        # Well for less time than it would be left for is as if no probe had been well: it fails once it is called again.
+        soon = now - self._closed_at < self._wait_again
         wait = self._wait_again if soon else self._settings.open_for
         self._recovery = Recovery(self._settings, self._judge.baseline, now, self._chance(), wait)
         self._judge.forget()
