@@ -2,6 +2,9 @@
 
 They are installed for the benchmark alone, so nothing here is imported before it is asked for; and they are asked for
 as little as can be: counting failures, with no window, no slow calls and nothing learned, where they can do without.
+
+Where calls are to fail and no breaker is to trip, ours has a fixed share: one that learns cannot be told never to. So
+the figures of a failure are without the evidence, which is worked out at each bad call of one that learns.
 """
 
 from __future__ import annotations
