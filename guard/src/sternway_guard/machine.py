@@ -231,7 +231,7 @@ class Machine:
             self._note(State.HALF_OPEN, State.CLOSED, "its probes are well", now)
 
     def _trip(self, now: float, because: str) -> None:
-        # Well for less time than it would be left for is as if no probe had been well: it fails once it is called again.
+        # Well for less time than it would be left for is as if no probe had been well: it fails once called again.
         soon = now - self._closed_at < self._wait_again
         wait = self._wait_again if soon else self._settings.open_for
         self._recovery = Recovery(self._settings, self._judge.baseline, now, self._chance(), wait)

@@ -36,9 +36,10 @@ class Standing:
 class Registry:
     """Threads and tasks may share it.
 
-    *settings* hold for every target but those in *settings_of*. *most* targets are kept, those that were asked for
-    last: names that come from outside would otherwise fill the memory. *probes* of all half-open breakers together run
-    at once; those of a last stage, which lets every call through, are not counted.
+    *settings* hold for every target but those in *settings_of*. *fails* says of errors whether they are failures; of
+    what httpx answers or raises, the transport around it does. *most* targets are kept, those that were asked for last:
+    names that come from outside would otherwise fill the memory. *probes* of all half-open breakers together run at
+    once; those of a last stage, which lets every call through, are not counted.
     """
 
     def __init__(
