@@ -1,8 +1,9 @@
 """How often a breaker trips for nothing, and how soon it trips for something, beside two that are in common use.
 
 Calls come at 100 a second of the breakers' own time. A healthy target fails one call in 200 by chance, and in bursts,
-by one of several processes; no constant of the breaker was set by the last of these. Everything is
-measured with each seed by itself, and the worst counts.
+by one of several processes; no constant of the breaker was set by those that are held out. Everything is measured with
+each seed by itself, and the worst counts. An outage begins when the breaker is closed: for how long it was open after
+the one before is another question.
 
 The others see the very same calls: resilience4j's default (half of the last hundred) and five failures in a row.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -31,14 +33,31 @@ FALSE_TRIPS = 5.0
 
 BEFORE = 15_000
 """Healthy calls before each outage, so that it is none of the trouble before; ten times as many before the first."""
-OUTAGES = 20
-SHARES = (0.3, 0.6, 1.0)
-"""Of the calls, that fail in an outage."""
+NUMBER = 20
+"""Of outages of a kind; a quarter as many after an hour of trouble."""
 OF_COUNTING = 0.6
-"""Calls until ours trips, of those that the counting breaker needs, at 60% and 100%."""
+"""Calls until ours trips, of those that the counting breaker needs, from the share on that trips it."""
+BLIND = 0.5
 WITHIN = 100.0
-"""Calls at 30%."""
+"""Calls where that one never trips."""
 GIVE_UP = 2_000
+
+TROUBLE = 0.03
+"""Share of the calls that fail for some other reason than the outage to come, for an hour before it."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    share: float
+    """Of the calls, that fail."""
+    troubled: int = 0
+    """Calls of which :data:`TROUBLE` failed before."""
+
+    def __str__(self) -> str:
+        return f"{self.share:.0%}" + (f" after an hour of {TROUBLE:.0%}" if self.troubled else "")
+
+
+OUTAGES = (Outage(0.3), Outage(0.6), Outage(1.0), Outage(0.6, troubled=360_000))
 
 Bursts = Callable[[Random], Iterator[bool]]
 """For each call whether a burst makes it fail; without an end."""
@@ -88,6 +107,21 @@ def in_busy_times(random: Random) -> Iterator[bool]:
             yield False
 
 
+def in_rolling_restarts(random: Random) -> Iterator[bool]:
+    """Chosen before it was run, and no constant was set by it: once in some 25,000 calls eight instances restart, some
+    300 calls apart, and three to ten calls of each fail, in a row or every third one."""
+    while True:
+        if random.random() >= 1 / 25_000:
+            yield False
+            continue
+        for _ in range(8):
+            apart = random.choice((1, 3))
+            for call in range(apart * random.randint(3, 10)):
+                yield call % apart == 0
+            for _ in range(round(random.expovariate(1 / 300))):
+                yield False
+
+
 def _run(begins: bool, length: int) -> Iterator[bool]:
     if begins:
         for _ in range(length):
@@ -102,11 +136,15 @@ PROCESSES: dict[str, Bursts] = {
     "bursts of two to ten": of_any_length,
     "spells": of_spells,
     "in busy times (held out)": in_busy_times,
+    "in rolling restarts (held out)": in_rolling_restarts,
 }
 
 
 class Judged(Protocol):
     trips: int
+
+    @property
+    def closed(self) -> bool: ...
 
     def call(self, fails: bool) -> None: ...
 
@@ -127,12 +165,18 @@ class Ours:
             return
         attempt.end(_FAILED if fails else None)
 
+    @property
+    def closed(self) -> bool:
+        return self._breaker.state is State.CLOSED
+
     def _note(self, transition: Transition) -> None:
         self.trips += transition.before is State.CLOSED
 
 
 class Counting:
     """Trips where half of the last hundred calls failed; begins anew then."""
+
+    closed = True
 
     def __init__(self) -> None:
         self.trips = 0
@@ -154,6 +198,8 @@ class Counting:
 
 class InARow:
     """Trips at five failures in a row."""
+
+    closed = True
 
     def __init__(self) -> None:
         self.trips = self._failed = 0
@@ -182,19 +228,23 @@ def false_trips(bursts: Bursts, seed: int, calls: int) -> dict[str, int]:
     return {name: breaker.trips for name, breaker in breakers.items()}
 
 
-def delays(make: Callable[[], Judged], bursts: Bursts, share: float, seed: int, outages: int) -> list[int]:
+def delays(make: Callable[[], Judged], bursts: Bursts, outage: Outage, seed: int, number: int) -> list[int]:
     """Calls from the beginning of each outage until the breaker trips."""
     random, breaker = Random(seed), make()
     calm = healthy(bursts, random)
     for _ in range(9 * BEFORE):
         breaker.call(next(calm))
     found: list[int] = []
-    for _ in range(outages):
+    for _ in range(number):
         for _ in range(BEFORE):
+            breaker.call(next(calm))
+        for _ in range(outage.troubled):
+            breaker.call(next(calm) or random.random() < TROUBLE)
+        while not breaker.closed:
             breaker.call(next(calm))
         before, calls = breaker.trips, 0
         while breaker.trips == before and calls < GIVE_UP:
-            breaker.call(random.random() < share)
+            breaker.call(random.random() < outage.share)
             calls += 1
         found.append(calls)
     return found
@@ -212,22 +262,25 @@ async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progre
         results["false trips in a million"][process] = worst
         checks.append(at_most(f"{process}: false trips in a million", worst["ours"], FALSE_TRIPS))
         shown: dict[str, Any] = {}
-        for share in SHARES:
-            progress(f"{process}: outages of {share:.0%}", now=True)
-            rows = {name: _worst(make, bursts, share, arguments) for name, make in BREAKERS.items()}
-            shown[f"{share:.0%}"] = rows
+        for outage in OUTAGES:
+            progress(f"{process}: outages of {outage}", now=True)
+            rows = {name: _worst(make, bursts, outage, arguments) for name, make in BREAKERS.items()}
+            shown[str(outage)] = rows
             ours, counting = rows["ours"]["p50"], rows["half of a hundred"]["p50"]
-            if share == SHARES[0]:
-                checks.append(at_most(f"{process}: calls at {share:.0%}", ours, WITHIN))
+            if outage.share < BLIND:
+                checks.append(at_most(f"{process}: calls at {outage}", ours, WITHIN))
             else:
-                checks.append(at_most(f"{process}: calls at {share:.0%}, of counting", ours / counting, OF_COUNTING))
+                checks.append(at_most(f"{process}: calls at {outage}, of counting", ours / counting, OF_COUNTING))
         results["calls until it trips"][process] = shown
     return Outcome(results, tuple(checks))
 
 
-def _worst(make: Callable[[], Judged], bursts: Bursts, share: float, arguments: argparse.Namespace) -> dict[str, float]:
+def _worst(
+    make: Callable[[], Judged], bursts: Bursts, outage: Outage, arguments: argparse.Namespace
+) -> dict[str, float]:
     """The slowest seed's."""
-    found = [delays(make, bursts, share, seed, arguments.outages) for seed in arguments.seeds]
+    number = -(-arguments.outages // 4) if outage.troubled else arguments.outages
+    found = [delays(make, bursts, outage, seed, number) for seed in arguments.seeds]
     slowest = max(found, key=median)
     return {"p50": median(slowest), "p90": percentile(slowest, 0.9)}
 
@@ -235,7 +288,7 @@ def _worst(make: Callable[[], Judged], bursts: Bursts, share: float, arguments: 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="each is measured by itself")
     parser.add_argument("--calls", type=int, default=CALLS, help="healthy calls for each process and seed")
-    parser.add_argument("--outages", type=int, default=OUTAGES, help="for each process, seed and share of failures")
+    parser.add_argument("--outages", type=int, default=NUMBER, help="for each process, seed and kind of outage")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 They are installed for the benchmark alone, so nothing here is imported before it is asked for; and they are asked for
 as little as can be: counting failures, with no window, no slow calls and nothing learned, where they can do without.
+
+Where calls are to fail and no breaker is to trip, ours has a fixed share: one that learns cannot be told never to. So
+the figures of a failure are without the evidence, which is worked out at each bad call of one that learns.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ def ours(limit: int) -> Wrap:
     from sternway_guard import Breaker, BreakerSettings, Fixed, Learned
 
     trips = Fixed(share=1.0, least=limit) if limit == NEVER else Learned()
-    return Breaker("bench", BreakerSettings(trips=trips, slow_after=1.0, wait=LONG, longest_wait=LONG))
+    return Breaker("bench", BreakerSettings(trips=trips, slow_after=1.0, open_for=LONG, longest_open=LONG))
 
 
 def circuitbreaker(limit: int) -> Wrap:

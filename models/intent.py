@@ -29,6 +29,10 @@ class Tier(StrEnum):
 GuardMode = Literal["on", "shadow", "forced-open", "off"]
 
 
+MOST_VALUE = 1e300
+"""Of a call, either way. A guard that is told of more understands nothing of the line that says so."""
+
+
 STRICTNESS: tuple[GuardMode, ...] = ("forced-open", "on", "shadow", "off")
 """The strictest first."""
 
@@ -37,7 +41,7 @@ class Rendering(Frozen):
     """What guards are told of a target; what is None is as they are configured."""
 
     mode: GuardMode | None = None
-    least_value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    least_value: Annotated[float, Field(ge=-MOST_VALUE, le=MOST_VALUE)] | None = None
     """What earns less is turned away."""
     retries: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the calls that may be retries."""
@@ -61,7 +65,7 @@ class IntentRequest(Rendering):
     """The incident's ULID, or a person."""
     tier: Tier
     region: str
-    target: str
+    target: Annotated[str, Field(min_length=1, max_length=500)]
     because: str
     """For people: one sentence."""
     max_requests: Annotated[int, Field(ge=1)] | None = None

@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from sternway_guard import Control, Guard, GuardSettings, LimitSettings, Mode, Registry
+from sternway_guard.protocol import Garbage, read
 
-from activities.analytics.store import StoreUnavailable, intents
-from models.intent import IntentRequest, Tier
+from activities.analytics.store import Store, StoreUnavailable, intents
+from models.intent import IntentRequest, Rendering, Tier
 from tests.gateway.running_gateway import ALERTS, GUARDS, PEOPLE, Gateway, a_gateway, settings_for
 from tests.waiting import until
 from workers.gateway import guard_states
@@ -108,6 +111,52 @@ async def test_a_word_that_nobody_can_check_is_not_told_again(told: Gateway, mon
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
             await lines(told, 1)
+
+
+async def test_what_cannot_be_understood_of_one_region_is_kept_from_no_other_and_not_for_long(
+    told: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_state, spoilt = intents.state, ["us"]
+
+    def state(store: Store, region: str) -> tuple[int, dict[str, Rendering]]:
+        if region in spoilt:
+            raise ValueError("a row that nobody can read")
+        return read_state(store, region)
+
+    monkeypatch.setattr(intents, "state", state)
+    take(told, wish(mode="shadow"))
+    take(told, wish("there", region="us", mode="off"))
+    us, eu = Registry(), Registry()
+    controls = [listening(told, us, "us"), listening(told, eu)]
+    await until(lambda: eu.guard("payments").breaker.mode is Mode.SHADOW, 5, "the other region is told")
+    assert us.standing.alone
+    spoilt.clear()
+    await until(lambda: us.guard("payments").breaker.mode is Mode.OFF, 5, "it is told once it can be read")
+    for control in controls:
+        control.stop()
+
+
+RANGES = [{"least_value": value} for value in (0, -1e300, 1e300, -1.1e300, 1.1e300, inf, nan)] + [
+    {"retries": share} for share in (0, 1, -0.1, 1.1, nan)
+]
+
+
+@pytest.mark.parametrize("said", RANGES, ids=str)
+def test_what_the_gateway_takes_is_what_guards_understand(said: dict[str, float]) -> None:
+    line = json.dumps({"v": 1, "epoch": 1, "since": 0, "ttl": 30, "intents": {"payments": said}}).encode()
+    try:
+        Rendering.model_validate(said)
+    except ValidationError:
+        with pytest.raises(Garbage):
+            read(line)
+    else:
+        assert read(line).intents
+
+
+@pytest.mark.parametrize("target", ["", "x" * 501])
+def test_a_target_has_a_name_of_some_length(target: str) -> None:
+    with pytest.raises(ValidationError, match="target"):
+        wish(target=target)
 
 
 @pytest.mark.parametrize("token", [ALERTS, PEOPLE, "wrong", None])

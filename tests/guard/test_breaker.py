@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from set_clock import Clock
 from sternway_guard import Breaker, BreakerOpen, BreakerSettings, Fixed, Learned, Mode, Shed, State, Transition
+from sternway_guard.breaker import is_failure
 
 FIVE_OF_TEN = Fixed(share=0.5, least=10)
 
@@ -16,12 +17,11 @@ FIVE_OF_TEN = Fixed(share=0.5, least=10)
 class Target:
     """A service under a breaker, in a time of the test's own."""
 
-    def __init__(self, settings: BreakerSettings, fails: Callable[[BaseException], bool] | None = None) -> None:
+    def __init__(self, settings: BreakerSettings, fails: Callable[[BaseException], bool] = is_failure) -> None:
         self.clock = Clock()
         self.heard: list[Transition] = []
-        told = {} if fails is None else {"fails": fails}
         self.breaker = Breaker(
-            "payments", settings, listeners=(self.heard.append,), clock=self.clock, chance=lambda: 0.0, **told
+            "payments", settings, fails=fails, listeners=(self.heard.append,), clock=self.clock, chance=lambda: 0.0
         )
 
     def call(self, error: BaseException | None = None, takes: float = 0.0) -> None:
@@ -50,7 +50,7 @@ class Target:
 
 @pytest.fixture
 def target() -> Target:
-    return Target(BreakerSettings(trips=FIVE_OF_TEN, slow_after=0.5, wait=4, longest_wait=16, stage=8))
+    return Target(BreakerSettings(trips=FIVE_OF_TEN, slow_after=0.5, open_for=4, longest_open=16, stage=8))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_what_it_does_not_make_says_when_to_come_again(tripped: Target) -> None:
         tripped.call()
     assert refused.value.retry_after == pytest.approx(2.0)  # half of the wait, as the chance is 0
     assert str(refused.value) == "payments: the breaker is open; come again in 2 s"
-    assert tripped.breaker.rejected == 1
+    assert tripped.breaker.not_permitted == 1
 
 
 def test_slow_calls_and_failures_are_one_evidence(target: Target) -> None:
@@ -164,6 +164,23 @@ def test_probes_that_fail_double_the_wait_up_to_its_longest(tripped: Target) -> 
     assert waits == pytest.approx([2, 4, 8, 8, 8], abs=0.05)
 
 
+@pytest.mark.parametrize(("well", "waits"), [(0, [4, 8, 16]), (7, [4, 8, 16]), (20, [4, 4, 4])])
+def test_who_fails_soon_after_it_is_called_again_is_left_for_longer(
+    target: Target, well: float, waits: list[float]
+) -> None:
+    found: list[float] = []
+    for _ in waits:
+        target.clock.now += well
+        while target.breaker.state is State.CLOSED:
+            target.calls(1, ValueError())
+        with pytest.raises(BreakerOpen) as refused:
+            target.call()
+        found.append(2 * (refused.value.retry_after or 0))  # half of the wait, as the chance is 0
+        while target.breaker.state is not State.CLOSED:
+            target.calls(1)
+    assert found == pytest.approx(waits)
+
+
 def test_probes_that_never_come_back_open_it_again(tripped: Target) -> None:
     tripped.clock.now += 2
     tripped.breaker.begin()
@@ -194,7 +211,7 @@ def test_in_shadow_it_decides_and_says_so_and_makes_every_call(target: Target) -
     target.breaker.mode = Mode.SHADOW
     assert target.calls(30, ValueError()) == ["ValueError"] * 30
     assert [one.after for one in target.heard] == [State.OPEN]
-    assert target.breaker.rejected == 20
+    assert target.breaker.not_permitted == 20
 
 
 def test_forced_open_makes_no_call_and_off_makes_every_one(tripped: Target) -> None:

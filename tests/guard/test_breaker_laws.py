@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sternway_guard.breaker import Attempt, Breaker, State, Transition
+from sternway_guard.breaker import Attempt, Breaker
 from sternway_guard.errors import BreakerOpen
 from sternway_guard.settings import BreakerSettings, Fixed, Learned, Mode
+from sternway_guard.transitions import State, Transition
 
 TRIPS = (Learned(), Learned(least=1, harm=0), Fixed(), Fixed(share=0.1, least=1, seconds=1))
 
@@ -26,7 +27,7 @@ class Laws(RuleBasedStateMachine):
     def configured(self, trips: Learned | Fixed, slow_after: float | None) -> None:
         self.breaker = Breaker(
             "payments",
-            BreakerSettings(trips=trips, slow_after=slow_after, wait=2, longest_wait=20, stage=5),
+            BreakerSettings(trips=trips, slow_after=slow_after, open_for=2, longest_open=20, stage=5),
             listeners=(self.transitions.append,),
             clock=lambda: self.now,
             chance=lambda: 0.5,

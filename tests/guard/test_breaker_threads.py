@@ -28,7 +28,7 @@ class Crowd:
 
     def __init__(self, trips: Learned | Fixed) -> None:
         self.clock, self.heard = Clock(), list[Transition]()
-        self.settings = BreakerSettings(trips=trips, slow_after=50, wait=1, longest_wait=4, stage=2)
+        self.settings = BreakerSettings(trips=trips, slow_after=50, open_for=1, longest_open=4, stage=2)
         self.breaker = Breaker("payments", self.settings, listeners=(self.heard.append,), clock=self.clock)
         self.made = self.rejected = 0
         self._lock = threading.Lock()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from plane import Plane
 from sternway_guard import Control, GuardSettings, Mode, Registry, State, control
 from sternway_guard.protocol import LARGEST_LINE
 from sternway_guard.settings import BreakerSettings, Fixed
@@ -24,53 +22,6 @@ SETTINGS = GuardSettings(breaker=BreakerSettings(trips=Fixed(share=0.5, least=4)
 
 def line(epoch: int, since: int = 0, ttl: float = 30, **intents: Any) -> bytes:
     return json.dumps({"v": 1, "epoch": epoch, "since": since, "ttl": ttl, "intents": intents}).encode() + b"\n"
-
-
-@dataclass
-class Plane:
-    """A control plane that says what a test wants: a real server, on a port that it keeps over its own death."""
-
-    says: list[bytes] = field(default_factory=list)
-    """The first words of each stream."""
-    hangs: bool = False
-    """Whether it says nothing after them, and does not go either; otherwise the stream ends."""
-    status: int = 200
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    told: list[dict[str, Any]] = field(default_factory=list)
-    port: int = 0
-    _server: ThreadingHTTPServer | None = None
-
-    def start(self) -> None:
-        plane = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                plane.asked.append((self.path, self.headers["Authorization"]))
-                self.send_response(plane.status)
-                self.end_headers()
-                for said in plane.says:
-                    self.wfile.write(said)
-                self.wfile.flush()
-                while plane.hangs and plane._server is server:
-                    time.sleep(0.01)
-
-            def do_POST(self) -> None:
-                plane.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(202)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server, self.port = server, server.server_port
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def kill(self) -> None:
-        server, self._server = self._server, None
-        if server:
-            server.shutdown()
-            server.server_close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 from sternway_guard import (
@@ -125,6 +126,53 @@ def test_a_generator_is_not_guarded_by_mistake(settings: GuardSettings) -> None:
     for generator in (rows, later_rows):
         with pytest.raises(TypeError, match="guard what it does inside"):
             Guard("disk", settings)(generator)
+
+
+def test_a_block_counts_once_however_often_it_is_entered_and_left(guard: Guard) -> None:
+    call = guard.call()
+    with call:
+        with pytest.raises(RuntimeError, match="disk: a call begins once"):
+            call.__enter__()
+        assert guard.breaker.counts.running == 1
+    call.__exit__(None, None, None)
+    with pytest.raises(RuntimeError, match="a call begins once"), call:
+        pass
+    assert (guard.breaker.counts.running, guard.breaker.counts.good) == (0, 1)
+    assert guard.limiter
+    assert guard.limiter.running == 0
+
+
+async def test_an_async_block_counts_once_as_well(guard: Guard) -> None:
+    call = guard.call()
+    async with call:
+        with pytest.raises(RuntimeError):
+            await call.__aenter__()
+    await call.__aexit__(None, None, None)
+    assert (guard.breaker.counts.running, guard.breaker.counts.good) == (0, 1)
+    assert guard.limiter
+    assert guard.limiter.running == 0
+
+
+@pytest.mark.parametrize("settings", [GuardSettings(), SETTINGS], ids=["without a limit", "with one"])
+async def test_a_function_that_returns_a_coroutine_is_not_taken_for_a_call_that_was_good(
+    settings: GuardSettings,
+) -> None:
+    """As a decorator makes one that knows nothing of coroutines; there is no telling before it is called."""
+    begun: list[int] = []
+
+    async def called() -> None:
+        begun.append(1)
+
+    def plain() -> object:
+        return called()
+
+    guard = Guard("disk", settings)
+    with pytest.raises(TypeError, match="guard the coroutine function itself"):
+        guard(plain)()
+    assert (begun, guard.breaker.counts.good, guard.breaker.counts.running) == ([], 0, 0)
+    assert guard.limiter is None or guard.limiter.running == 0
+    await guard(partial(called))()
+    assert begun == [1]
 
 
 def test_without_a_limit_there_is_only_a_breaker() -> None:

@@ -15,13 +15,17 @@ from sternway_guard import (
     DeadlinePassed,
     Fixed,
     GuardSettings,
+    LimitSettings,
     Registry,
     State,
     deadline,
     deadlines,
+    retries,
 )
 from sternway_guard.asgi import Receive, Scope, Send
-from sternway_guard.httpx import AsyncGuardTransport, GuardTransport
+from sternway_guard.httpx import AsyncGuardTransport, GuardTransport, Outcome
+
+from tests.waiting import until
 
 SETTINGS = GuardSettings(breaker=BreakerSettings(trips=Fixed(share=0.5, least=4)), retries=1.0)
 
@@ -74,6 +78,71 @@ async def test_a_host_that_is_not_there_is_a_failure() -> None:
             await http.get("http://127.0.0.1:1")
 
 
+async def test_a_registry_need_not_know_what_failures_of_httpx_look_like() -> None:
+    registry = Registry(SETTINGS, fails=lambda error: isinstance(error, KeyError))
+    async with served(Server(*[500] * 4)) as url, client(registry) as http:
+        for _ in range(4):
+            await http.get(url)
+        with pytest.raises(BreakerOpen):
+            await http.get(url)
+
+
+async def test_of_errors_the_transport_has_the_word_as_well() -> None:
+    registry = Registry(SETTINGS)
+    async with client(registry, fails=lambda outcome: isinstance(outcome, httpx.Response)) as http:
+        for _ in range(8):
+            with pytest.raises(httpx.ConnectError):
+                await http.get("http://127.0.0.1:1")
+
+
+async def test_a_request_that_cannot_be_made_says_nothing_of_the_host() -> None:
+    registry = Registry(SETTINGS)
+    async with client(registry, attempts=3) as http:
+        for _ in range(8):
+            with pytest.raises(httpx.UnsupportedProtocol):
+                await http.get("gopher://127.0.0.1")
+    assert [guard.breaker.state for guard in registry] == [State.CLOSED]
+
+
+async def test_a_time_out_lowers_the_limit_as_any_other_does() -> None:
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.5)
+
+    registry = Registry(GuardSettings(limit=LimitSettings(initial=10)))
+    async with served(silent) as url, client(registry, target=lambda request: "silent") as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(url, timeout=0.05)
+    limiter = registry.guard("silent").limiter
+    assert limiter
+    assert limiter.limit < 10
+
+
+async def test_an_answer_that_is_made_once_more_leaves_its_connection_to_that() -> None:
+    one = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=1))
+    async with served(Server(503, 503, 200)) as url:
+        transport = AsyncGuardTransport(one, Registry(SETTINGS), attempts=3)
+        async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, pool=0.5)) as http:
+            assert (await http.get(url)).status_code == 200
+
+
+async def test_who_is_cancelled_before_another_attempt_leaves_no_connection_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 1e6)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 1e6)
+    one = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=1))
+    server, registry = Server(503), Registry(SETTINGS)
+    async with served(server) as url:
+        transport = AsyncGuardTransport(one, registry, target=lambda request: "there", attempts=3)
+        async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(5, pool=0.5)) as http:
+            waits = asyncio.create_task(http.get(url))
+            await until(lambda: registry.guard("there").breaker.counts.bad, 5, "it waits for its next attempt")
+            waits.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waits
+            assert (await http.get(url)).status_code == 200
+
+
 async def test_what_may_be_repeated_is_made_once_more_within_the_budget() -> None:
     server, registry = Server(503, 503, 200, 503), Registry(SETTINGS)
     async with served(server) as url, client(registry, attempts=3) as http:
@@ -97,7 +166,7 @@ async def test_a_retry_that_is_not_made_leaves_the_answer_that_there_was() -> No
 
 
 async def test_a_predicate_that_raises_costs_nobody_an_answer(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(response: httpx.Response) -> bool:
+    def broken(outcome: Outcome) -> bool:
         raise KeyError("x-failed")
 
     async with served(Server(200)) as url, client(Registry(SETTINGS), fails=broken) as http:

@@ -29,8 +29,8 @@ WRONG: list[tuple[Callable[..., object], str, list[object]]] = [
     (Fixed, "least", [0]),
     (Fixed, "seconds", [0, 4000, 2.5]),
     (BreakerSettings, "slow_after", [0, -1, nan]),
-    (BreakerSettings, "wait", [0, -1]),
-    (BreakerSettings, "longest_wait", [1]),
+    (BreakerSettings, "open_for", [0, -1]),
+    (BreakerSettings, "longest_open", [1]),
     (BreakerSettings, "stage", [0, inf]),
     (LimitSettings, "initial", [0, 5000]),
     (LimitSettings, "least", [0]),
@@ -41,6 +41,7 @@ WRONG: list[tuple[Callable[..., object], str, list[object]]] = [
     (RetryBudget, "share", [-1, 1.5]),
     (RetryBudget, "least", [-1]),
     (Registry, "most", [0]),
+    (Registry, "probes", [0, 2.5, inf]),
     (Fallback, "fresh", [-1]),
     (Fallback, "kept", [0]),
 ]

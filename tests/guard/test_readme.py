@@ -17,4 +17,4 @@ def test_it_runs(example: str) -> None:
 
 
 def test_there_is_one_for_each_way_in() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9

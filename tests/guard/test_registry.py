@@ -162,6 +162,7 @@ GOOD = {"v": 1, "epoch": 2, "since": 1, "ttl": 30, "intents": {}}
                 {"intents": {"payments": {"mode": "sideways"}}},
                 {"intents": {"payments": {"retries": 7}}},
                 {"intents": {"payments": {"least_value": "much"}}},
+                {"intents": {"payments": {"least_value": 10**400}}},
             )
         ),
         b"[" * 100_000,

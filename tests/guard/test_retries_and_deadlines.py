@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from set_clock import Clock
-from sternway_guard import DeadlinePassed, RetryBudget, deadline, deadlines
+from sternway_guard import DeadlinePassed, RetryBudget, deadline, deadlines, retries
 
 
 def test_retries_are_a_share_of_the_calls() -> None:
@@ -43,6 +43,28 @@ def test_no_burst_of_retries_is_larger_than_what_calls_have_lent(history: list[t
             calls += 1
         retries += sum(budget.spend() for _ in range(wanted))
         assert retries <= 0.2 * calls + 1 * (clock.now - 1000) + 1
+
+
+def test_pauses_grow_and_end_with_the_attempts() -> None:
+    budget = RetryBudget(1.0, least=1e6, chance=lambda: 1.0)
+    assert [budget.pause(made, 5) for made in (1, 2, 3, 4, 5)] == pytest.approx([0.1, 0.2, 0.4, 0.8, None])
+    assert budget.pause(5000, 6000) == retries.LONGEST_PAUSE
+
+
+@given(st.floats(0, 1), st.integers(1, 20))
+def test_a_pause_is_anything_up_to_its_longest(chance: float, made: int) -> None:
+    pause = RetryBudget(1.0, least=1e6, chance=lambda: chance).pause(made, 100)
+    assert pause == pytest.approx(chance * min(0.1 * 2 ** (made - 1), retries.LONGEST_PAUSE))
+
+
+def test_who_could_not_be_answered_in_time_does_not_try_again_and_spends_nothing() -> None:
+    budget = RetryBudget(least=0, clock=Clock(), chance=lambda: 1.0)
+    for _ in range(11):
+        budget.called()
+    with deadline(0.05):
+        assert budget.pause(1) is None
+    with deadline(5):
+        assert [budget.pause(1), budget.pause(1)] == [pytest.approx(0.1), None], "there was a budget for one"
 
 
 def test_who_has_the_earlier_deadline_keeps_it() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from activities.analytics.store import Store, intents
 from models.intent import STRICTNESS, Intent, IntentRequest, Rendering, Tier, strictest
+from tests.waiting import until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -50,6 +55,41 @@ def test_what_nobody_renews_lapses_and_stays_ended(store: Store) -> None:
     assert renewed
     assert renewed.ended_at == later(60)
     assert intents.take(store, wish(), later(62)).ended_at == later(60)
+
+
+async def test_a_renewal_that_meets_the_lapse_says_that_it_has_ended(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever renews would otherwise believe for as long again that the guards do what they do no more."""
+    intents.take(store, wish(), NOW)
+    ends, may_commit = threading.Event(), threading.Event()
+
+    def after(advance: Callable[..., None]) -> Callable[..., None]:
+        def advances(*arguments: Any) -> None:
+            advance(*arguments)
+            ends.set()
+            assert may_commit.wait(10)
+
+        return advances
+
+    monkeypatch.setattr(intents, "_advance", after(intents._advance))
+    with ThreadPoolExecutor(2) as threads:
+        lapsing = threads.submit(intents.lapse, store, "eu", later(60))
+        assert ends.wait(10)
+        renewing = threads.submit(intents.renew, store, "01A-shed", 60, later(59))
+        if not store.sqlite:  # there a write waits for the one before as soon as it begins
+            await until(lambda: waits_for_a_lock(store), 10, "the renewal waits for the lapse")
+        may_commit.set()
+        assert lapsing.result(10) == 1
+        renewed = renewing.result(10)
+    assert renewed
+    assert renewed.ended_at == later(60)
+    assert renewed.expires_at == later(60)
+
+
+def waits_for_a_lock(store: Store) -> bool:
+    with store.read() as connection:
+        return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
 
 def test_what_is_lifted_is_ended_once_also_before_it_was_taken(store: Store) -> None:

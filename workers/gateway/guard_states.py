@@ -78,6 +78,9 @@ class GuardStates:
         except StoreUnavailable as error:
             _log.warning("guards hear nothing while the store is away", region=region.name, error=str(error))
             return
+        except Exception:  # noqa: BLE001 -- a row that cannot be read must not keep other regions from being told
+            _log.exception("guards hear nothing: what is wanted of them cannot be understood", region=region.name)
+            return
         region.looked_at = time.monotonic()
         if state != region.state:
             region.state = state

@@ -36,6 +36,8 @@ def renew(store: Store, id: str, seconds: float, now: datetime) -> Intent | None
         row = session.get(IntentRow, id)
         if row is None:
             return None
+        _serialise(connection, row.region)
+        session.refresh(row)  # as it is now that nothing can end it meanwhile
         if row.ended_at is None and row.expires_at > now:
             row.expires_at = now + timedelta(seconds=seconds)
             session.add(row)

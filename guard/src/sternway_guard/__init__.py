@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sternway_guard.breaker import Breaker, State, Transition
+    from sternway_guard.breaker import Breaker
     from sternway_guard.control import Control
     from sternway_guard.deadlines import deadline
     from sternway_guard.errors import BreakerOpen, DeadlinePassed, Rejected, Shed
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SternwayUnavailable,
     )
     from sternway_guard.limiter import Limiter, worth
+    from sternway_guard.probes import ProbeBudget
     from sternway_guard.registry import Registry
     from sternway_guard.retries import RetryBudget
     from sternway_guard.settings import (
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
         LimitSettings,
         Mode,
     )
+    from sternway_guard.transitions import State, Transition
 
 _HOMES = {
-    "breaker": ("Breaker", "State", "Transition"),
+    "breaker": ("Breaker",),
     "control": ("Control",),
     "deadlines": ("deadline",),
     "errors": ("BreakerOpen", "DeadlinePassed", "Rejected", "Shed"),
@@ -55,9 +57,11 @@ _HOMES = {
         "SternwayUnavailable",
     ),
     "limiter": ("Limiter", "worth"),
+    "probes": ("ProbeBudget",),
     "registry": ("Registry",),
     "retries": ("RetryBudget",),
     "settings": ("BreakerSettings", "ConfigurationError", "Fixed", "GuardSettings", "Learned", "LimitSettings", "Mode"),
+    "transitions": ("State", "Transition"),
 }
 """Each is imported when it is first asked for: who wants a breaker does not wait for HTTP."""
 
@@ -82,6 +86,7 @@ __all__ = [
     "Limiter",
     "Mode",
     "Modules",
+    "ProbeBudget",
     "Registry",
     "Rejected",
     "Report",

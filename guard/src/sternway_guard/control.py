@@ -6,6 +6,7 @@ lapses, and then by what they are configured to; :attr:`~sternway_guard.registry
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import json
 import logging
@@ -16,12 +17,14 @@ from collections import deque
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from sternway_guard.breaker import Transition
 from sternway_guard.protocol import LARGEST_LINE, VERSION, Garbage, read
 from sternway_guard.registry import Registry
 from sternway_guard.settings import ConfigurationError, check
+from sternway_guard.transitions import Transition
 
 _log = logging.getLogger("sternway_guard")
+
+codecs.lookup("idna")  # in which hosts are looked up: a fork while a thread imports it would leave the child without
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before it is asked again, doubled while it does not answer, and half of it at random."""
@@ -63,7 +66,8 @@ class Control:
         self._words = 0
         """That were understood."""
         registry.listen(self._untold.append)
-        os.register_at_fork(after_in_child=self._restart)
+        if hasattr(os, "register_at_fork"):  # after those of `forks`, so that the registry can be used
+            os.register_at_fork(after_in_child=self._restart)
 
     def start(self) -> None:
         """Begin to listen. Again it does nothing."""
@@ -76,7 +80,8 @@ class Control:
         self._stopped.set()
 
     def _restart(self) -> None:
-        """In a forked process, which has the registry and none of the threads."""
+        """In a forked process, which has the registry and none of the threads. What has happened its parent tells."""
+        self._untold.clear()
         if self._started and not self._stopped.is_set():
             self._stopped = threading.Event()
             self._run()

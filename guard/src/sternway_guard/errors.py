@@ -28,3 +28,7 @@ class Shed(Rejected):
 
 class DeadlinePassed(Rejected):
     """Nobody waits for the answer any more."""
+
+
+class TargetFailed(Exception):
+    """The other way round: raised within a guard by what knows it. It counts, whatever ``fails`` says of errors."""

@@ -12,6 +12,7 @@ from functools import wraps
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
+from sternway_guard import forks
 from sternway_guard.errors import Rejected
 from sternway_guard.settings import check, check_count
 
@@ -42,6 +43,11 @@ class _Answers:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.by_key: OrderedDict[Hashable, tuple[Any, float]] = OrderedDict()
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """The same answers."""
+        self.lock = threading.Lock()
 
 
 class Fallback:

@@ -9,11 +9,14 @@ from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from sternway_guard.breaker import Attempt, Breaker, Listener, is_coroutine_function, is_failure, refuse_generators
+from sternway_guard import forks
+from sternway_guard.breaker import Attempt, Breaker, is_coroutine_function, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
+from sternway_guard.probes import ProbeBudget
 from sternway_guard.protocol import Intent
 from sternway_guard.retries import RetryBudget
 from sternway_guard.settings import GuardSettings
+from sternway_guard.transitions import Listener
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,7 +28,8 @@ _DEFAULT = GuardSettings()
 class Guard:
     """Of one *target*. Threads and tasks may share it.
 
-    *fails* says which errors count as failures of the target; by default every ``Exception`` does.
+    *fails* says which errors count as failures of the target; by default every ``Exception`` does. *probes* bounds
+    those of all guards that share it.
     """
 
     def __init__(
@@ -35,12 +39,21 @@ class Guard:
         *,
         fails: Callable[[BaseException], bool] = is_failure,
         listeners: Sequence[Listener] = (),
+        probes: ProbeBudget | None = None,
     ) -> None:
         self.target = target
         self._settings = settings
-        self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners)
+        self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners, probes=probes)
         self.limiter = None if settings.limit is None else Limiter(target, settings.limit)
         self.retries = RetryBudget(settings.retries)
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """A limit of its own: the places that are taken are the parent's, and nobody would give them back."""
+        if self.limiter and self._settings.limit:
+            least_value = self.limiter.least_value
+            self.limiter = Limiter(self.target, self._settings.limit)
+            self.limiter.least_value = least_value
 
     def __repr__(self) -> str:
         return f"Guard({self.target!r}, {self.breaker.state.value})"
@@ -50,14 +63,13 @@ class Guard:
         refuse_generators(function)
         if self.limiter is None:
             return self.breaker(function)
-        limiter = self.limiter
         if is_coroutine_function(function):
             tried = cast("Callable[P, Awaitable[Any]]", self.breaker(function))
 
             @wraps(function)
             async def placed_task(*args: P.args, **kwargs: P.kwargs) -> Any:
                 self.require()
-                async with limiter.place_async():
+                async with cast("Limiter", self.limiter).place_async():
                     return await tried(*args, **kwargs)
 
             return cast("Callable[P, R]", placed_task)
@@ -67,7 +79,7 @@ class Guard:
         @wraps(function)
         def placed(*args: P.args, **kwargs: P.kwargs) -> R:
             self.require()
-            with limiter.place():
+            with cast("Limiter", self.limiter).place():
                 return called(*args, **kwargs)
 
         return placed
@@ -92,16 +104,15 @@ class Guard:
 
 
 class Call:
-    """Made by :meth:`Guard.call`; entered once."""
+    """Made by :meth:`Guard.call`; entered once. ``RuntimeError`` where it is entered again."""
 
-    __slots__ = ("_entered", "_guard", "_value")
+    __slots__ = ("_begun", "_entered", "_guard", "_value")
 
     def __init__(self, guard: Guard, value: float | None) -> None:
-        self._guard, self._value = guard, value
+        self._guard, self._value, self._begun = guard, value, False
 
     def __enter__(self) -> None:
-        guard = self._guard
-        guard.require()
+        guard = self._begin()
         with ExitStack() as entered:
             if guard.limiter:
                 entered.enter_context(guard.limiter.place(self._value))
@@ -114,8 +125,7 @@ class Call:
         cast("ExitStack", self._entered).__exit__(kind, error, trace)
 
     async def __aenter__(self) -> None:
-        guard = self._guard
-        guard.require()
+        guard = self._begin()
         async with AsyncExitStack() as entered:
             if guard.limiter:
                 await entered.enter_async_context(guard.limiter.place_async(self._value))
@@ -126,6 +136,13 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await cast("AsyncExitStack", self._entered).__aexit__(kind, error, trace)
+
+    def _begin(self) -> Guard:
+        if self._begun:
+            raise RuntimeError(f"{self._guard.target}: a call begins once; ask guard.call() for each")
+        self._begun = True
+        self._guard.require()
+        return self._guard
 
 
 def _ending(attempt: Attempt) -> Callable[[Any, BaseException | None, Any], None]:

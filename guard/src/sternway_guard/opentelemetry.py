@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry import metrics, trace
 
-from sternway_guard.breaker import Listener, Transition
+from sternway_guard.transitions import Listener, Transition
 
 
 def listener() -> Listener:

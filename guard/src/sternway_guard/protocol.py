@@ -28,6 +28,9 @@ VERSION = 1
 LARGEST_LINE = 1 << 20
 """Bytes."""
 
+MOST_VALUE = 1e300
+"""Of a call, either way."""
+
 
 class Garbage(Exception):
     """What came is nothing that a control plane of this version says."""
@@ -45,7 +48,7 @@ class Intent:
 
     def __post_init__(self) -> None:
         if self.least_value is not None:
-            check("least_value", self.least_value, -1e300, 1e300)
+            check("least_value", self.least_value, -MOST_VALUE, MOST_VALUE)
         if self.retries is not None:
             check("retries", self.retries, 0, 1)
 

@@ -58,7 +58,7 @@ class Recovery:
     def fail(self, now: float, chance: float) -> None:
         """Wait, twice as long as before; half of it is left to *chance*, so that callers do not come together."""
         self.retry_at = now + self.wait * (0.5 + 0.5 * chance)
-        self.wait = min(2 * self.wait, self._settings.longest_wait)
+        self.wait = min(2 * self.wait, self._settings.longest_open)
         self._stage = -1
 
     @property
@@ -73,25 +73,39 @@ class Recovery:
     def advance(self, now: float) -> bool:
         """Begin the next stage; False after the last one: the target has recovered."""
         self._stage += 1
+        self._begin_stage(now)
+        return self._stage < len(SHARES)
+
+    def begin_stage_anew(self, now: float) -> None:
+        """As if no probe of it had been sent."""
+        self.probes.over = True
+        self._begin_stage(now)
+
+    def _begin_stage(self, now: float) -> None:
         self._began, self._last = now, now - PROBE_EVERY
         self._seen = self._admitted = 0
         self.probes = Second(now)
-        return self._stage < len(SHARES)
 
-    def admits(self, now: float) -> bool:
-        """Whether this call may go, one more that was seen."""
+    @property
+    def last(self) -> bool:
+        """Whether all calls are let through: what goes now is no probe beside the traffic, but the traffic."""
+        return self._stage == len(SHARES) - 1
+
+    def due(self, now: float) -> bool:
+        """Whether this call, one more that was seen, may be a probe."""
         self._seen += 1
-        if self._admitted >= self.share * self._seen and now - self._last < PROBE_EVERY:
-            return False
+        return self._admitted < self.share * self._seen or now - self._last >= PROBE_EVERY
+
+    def sent(self, now: float) -> None:
+        """It is one."""
         self._admitted += 1
         self._last = now
-        return True
 
     def verdict(self, now: float) -> bool | None:
         """Whether the target is well in this stage, as far as its probes tell."""
         if now < self._began:  # the clock was set back
             self._began = self._last = now
-        ended = self.probes.bad * self._up + self.probes.ok * self._down
+        ended = self.probes.bad * self._up + self.probes.good * self._down
         if ended >= SURE:
             return False
         # Those that have not ended may never do: the quick ones must not speak for them.

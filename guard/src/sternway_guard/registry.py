@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from math import inf
 from weakref import WeakSet
 
-from sternway_guard.breaker import Listener, is_failure
+from sternway_guard import forks
+from sternway_guard.breaker import is_failure
 from sternway_guard.guard import Guard
+from sternway_guard.probes import ProbeBudget
 from sternway_guard.protocol import Intent, Update
 from sternway_guard.settings import GuardSettings, check_count
+from sternway_guard.transitions import Listener
 
 _DEFAULT = GuardSettings()
 
@@ -33,8 +36,10 @@ class Standing:
 class Registry:
     """Threads and tasks may share it.
 
-    *settings* hold for every target but those in *settings_of*. *most* targets are kept, those that were asked for
-    last: names that come from outside would otherwise fill the memory.
+    *settings* hold for every target but those in *settings_of*. *fails* says of errors whether they are failures; of
+    what httpx answers or raises, the transport around it does. *most* targets are kept, those that were asked for last:
+    names that come from outside would otherwise fill the memory. *probes* of all half-open breakers together run at
+    once; those of a last stage, which lets every call through, are not counted.
     """
 
     def __init__(
@@ -45,11 +50,14 @@ class Registry:
         fails: Callable[[BaseException], bool] = is_failure,
         listeners: tuple[Listener, ...] = (),
         most: int = 10_000,
+        probes: int = 10,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_count("most", most, 1)
+        check_count("probes", probes, 1)
         self._settings, self._settings_of = settings, dict(settings_of or {})
         self._fails, self._listeners, self._most, self._clock = fails, list(listeners), most, clock
+        self._probes = ProbeBudget(probes)
         self._lock = threading.Lock()
         self._guards: OrderedDict[Hashable, Guard] = OrderedDict()
         """The one that was asked for last is the last."""
@@ -59,6 +67,11 @@ class Registry:
         self._epoch = 0
         self._heard: float | None = None
         self._lapses = -inf
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """The same guards, by the same word until it lapses."""
+        self._lock, self._in_use = threading.Lock(), WeakSet(self._in_use)
 
     def guard(self, target: Hashable) -> Guard:
         """The guard of *target*, always the same. Raises ``TypeError`` where it is not hashable."""
@@ -109,7 +122,7 @@ class Registry:
 
     def _make(self, target: Hashable) -> None:
         settings = self._settings_of.get(target, self._settings)
-        made = Guard(target, settings, fails=self._fails, listeners=self._listeners)
+        made = Guard(target, settings, fails=self._fails, listeners=self._listeners, probes=self._probes)
         if intent := self._intents.get(str(target)):
             made.intend(intent)
         self._guards[target] = made

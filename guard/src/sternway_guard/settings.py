@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 
@@ -25,7 +25,7 @@ def check_count(name: str, value: object, least: int, most: float = inf) -> None
 
 
 def _in_range(value: Any, kinds: type | tuple[type, ...], least: float, most: float, above: bool) -> bool:
-    if not isinstance(value, kinds) or isinstance(value, bool) or not isfinite(value):
+    if not isinstance(value, kinds) or isinstance(value, bool) or not -inf < value < inf:
         return False
     return value <= most and (value > least if above else value >= least)
 
@@ -90,17 +90,17 @@ class BreakerSettings:
     """Begin with ``Mode.SHADOW`` to see first what it would do."""
     slow_after: float | None = None
     """A call that takes longer is bad, and counts before it ends. None: no call is slow."""
-    wait: float = 5.0
-    """Before the first probe of an open breaker; twice as long each time that probes fail, half of it at random."""
-    longest_wait: float = 300.0
+    open_for: float = 5.0
+    """Before the first probe; twice as long each time that probes fail, half of it at random."""
+    longest_open: float = 300.0
     stage: float = 30.0
     """In which each stage of a half-open breaker must be decided, by what there is if it must be."""
 
     def __post_init__(self) -> None:
         if self.slow_after is not None:
             check("slow_after", self.slow_after, 0, above=True)
-        check("wait", self.wait, 0, above=True)
-        check("longest_wait", self.longest_wait, self.wait)
+        check("open_for", self.open_for, 0, above=True)
+        check("longest_open", self.longest_open, self.open_for)
         check("stage", self.stage, 0, above=True)
 
 
