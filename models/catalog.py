@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.base import Frozen, Name, Percent, Release
+from models.intent import Tier
 
 
 class Level(StrEnum):
@@ -103,7 +104,7 @@ class LimitAction(Frozen):
 
     action: Literal["limit"] = "limit"
     max_requests: Annotated[int, Field(ge=1)]
-    """In flight at the same time, for each release."""
+    """In flight at the same time, from each proxy to each release."""
 
 
 class WeightAction(Frozen):
@@ -137,9 +138,11 @@ class MeshShedding(Frozen):
     """The proxies bound the requests in flight. They do not know what a request is worth."""
 
     by: Literal["mesh"] = "mesh"
-    max_requests: Annotated[int, Field(ge=1)] | None = None
-    """In flight at the same time, for each release. Default: learned, as twice what the busiest quarter of a minute of
-    the hour before would have in flight if each request took as long as its latency objective allows."""
+    max_requests: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """In flight at the service, from which on it is saturated; each proxy then lets its part of them through to each
+    release. Default: learned, as twice what the busiest quarter of a minute of the hour before would have in flight if
+    each request took as long as its latency objective allows. Without a history, or without a latency objective, nobody
+    knows."""
 
 
 class GuardShedding(Frozen):
@@ -148,32 +151,35 @@ class GuardShedding(Frozen):
     by: Literal["guards"] = "guards"
     least_value: Annotated[float, Field(ge=0, le=1e12)]
     """What is known to earn less is turned away, in the unit in which the applications tell their guards."""
-    max_requests: Annotated[int, Field(ge=1)] | None = None
-    """In flight at all releases together, from which on it is saturated. Default: learned, as for the proxies."""
+    max_requests: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """In flight at the service, from which on it is saturated. Default: learned, as for the proxies."""
 
 
 Shedding = Annotated[MeshShedding | GuardShedding, Field(discriminator="by")]
 
 
-class Breakers(Frozen):
+class BreakerPolicy(Frozen):
     """What may be done at the breakers before a service, in proxies and in applications, while it is in trouble.
 
-    Each part is a lease like the first protective action. What is left out is not done.
+    Each part is a lease like the first protective action. What is left out is not done, and nothing at level *advise*.
     """
 
     retries: Percent | None = None
-    """Once it fails far more often than before: the share of the requests to it that may be retries, at the proxies and
-    at the guards of its callers."""
+    """Once it fails far more often than before: percent of the requests to it that may be retries, at the proxies and
+    at the guards of its callers, where they do not allow fewer anyway. Above 0, a proxy may always make one at a
+    time."""
     guards: Literal["arm", "open"] | None = None
     """Once it fails far more often than before, what is done to its callers' guards: *arm* those that only watch, or
-    *open* all, so that every call gets its fallback at once, also those that would show that it is well again."""
+    *open* them, so that every call gets its fallback at once, also those that would show that it is well again."""
     shed: Shedding | None = None
     """Once it is saturated. Either the proxies shed or the guards do, so that nothing is shed twice."""
 
     @property
-    def by_evidence(self) -> bool:
-        """Whether anything is to be done once it fails."""
-        return self.retries is not None or self.guards is not None
+    def tiers(self) -> frozenset[Tier]:
+        """Those whose breakers have anything to do when they trip; each has a lease of its own."""
+        fails = self.retries is not None or self.guards is not None
+        found = {Tier.SERVICE: fails, Tier.SYSTEM: self.shed is not None}
+        return frozenset(tier for tier, asked in found.items() if asked)
 
 
 StrategyName = Literal["immediate", "gradual", "canary-reverse", "blue-green"]
@@ -228,7 +234,7 @@ class Policy(Frozen):
     """The first protective action, approved here in advance. Without it the incident starts unprotected."""
     lease: Annotated[float, Field(ge=5)] = 60
     """Seconds after which the protection lapses unless it is renewed."""
-    breakers: Breakers | None = None
+    breakers: BreakerPolicy | None = None
     """What may be done at the breakers before the service while an incident of it is open. Default: nothing."""
     approval: Literal["never", "always"] = "never"
     """Whether a person must approve the plan before it runs."""

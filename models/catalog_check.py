@@ -25,7 +25,8 @@ DRIVER_KINDS: Final[Mapping[Module, tuple[str, ...]]] = MappingProxyType(
 TIERS: Final = (1, 2, 3, 4)
 
 LONGEST_WAIT: Final = 1500
-"""Times the lease: each renewal takes eleven events of the incident's history, and Temporal ends one at 51,200."""
+"""Times the lease, if it is the only one: each renewal takes eleven events of the incident's history, and Temporal ends
+one at 51,200."""
 
 
 @dataclass(frozen=True)
@@ -178,15 +179,20 @@ def _holds(draft: Draft) -> Iterator[Problem]:
         if policy is None:
             continue
         approvals = 1 + len(set(policy.rollback.approve_before))
-        waits, longest = approvals * policy.approval_timeout + policy.hold_timeout, LONGEST_WAIT * policy.lease
+        leases = 1 + len(policy.breakers.tiers if policy.breakers else ())
+        waits, longest = approvals * policy.approval_timeout + policy.hold_timeout, LONGEST_WAIT * policy.lease / leases
         if waits > longest:
             field = "hold_timeout" if policy.hold_timeout >= policy.approval_timeout else "approval_timeout"
             times = "an approval" if approvals == 1 else f"each of {approvals} approvals"
             what = (
                 f'policy "{name}" waits {policy.approval_timeout:g} s for {times} and is then held for '
-                f"{policy.hold_timeout:g} s; its lease of {policy.lease:g} s can be"
+                f"{policy.hold_timeout:g} s; {_leases(leases)} of {policy.lease:g} s can be"
             )
             yield Problem(("policies", name, field), f"{what} renewed for {longest:g} s at most")
+
+
+def _leases(number: int) -> str:
+    return "its lease" if number == 1 else f"its {number} leases, with those of its breakers,"
 
 
 def _policy(draft: Draft, name: str, service: Service) -> Iterator[Problem]:

@@ -28,6 +28,7 @@ class Tier(StrEnum):
 
 GuardMode = Literal["on", "shadow", "forced-open", "off"]
 
+MOST_REQUESTS = 1_000_000
 
 MOST_VALUE = 1e300
 """Of a call, either way. A guard that is told of more understands nothing of the line that says so."""
@@ -68,7 +69,7 @@ class IntentRequest(Rendering):
     target: Annotated[str, Field(min_length=1, max_length=500)]
     because: str
     """For people: one sentence."""
-    max_requests: Annotated[int, Field(ge=1)] | None = None
+    max_requests: Annotated[int, Field(ge=1, le=MOST_REQUESTS)] | None = None
     """In flight to each release: what proxies enforce, and guards are not told."""
     seconds: Annotated[float, Field(gt=0, le=3600)]
     """Time to live from now."""
@@ -90,17 +91,20 @@ class Intent(Rendering):
     """When it was lifted, or had lapsed; None while it holds."""
 
 
-def strictest(intents: Iterable[Intent]) -> Rendering:
-    """What one target's guards are told: a person's word, the newest first; otherwise the strictest of each."""
+class Told(Rendering):
+    """What the guards of a target are told."""
+
+    override: bool = False
+    """A person's word holds as it is; anything else can only make a guard stricter than it is configured."""
+
+
+def strictest(intents: Iterable[Intent]) -> Told:
+    """What one target's guards are told: the last word of a person as it is, otherwise the strictest of each."""
     wishes = sorted(intents, key=lambda intent: intent.since, reverse=True)
-    if persons := [intent for intent in wishes if intent.tier is Tier.PERSON]:
-        wishes = persons
+    if word := next((intent for intent in wishes if intent.tier is Tier.PERSON), None):
+        return Told(mode=word.mode, least_value=word.least_value, retries=word.retries, override=True)
     modes: list[GuardMode] = [intent.mode for intent in wishes if intent.mode is not None]
     values = [intent.least_value for intent in wishes if intent.least_value is not None]
     retries = [intent.retries for intent in wishes if intent.retries is not None]
-    if persons:
-        return Rendering(
-            mode=next(iter(modes), None), least_value=next(iter(values), None), retries=next(iter(retries), None)
-        )
     mode = min(modes, key=STRICTNESS.index, default=None)
-    return Rendering(mode=mode, least_value=max(values, default=None), retries=min(retries, default=None))
+    return Told(mode=mode, least_value=max(values, default=None), retries=min(retries, default=None))

@@ -12,11 +12,13 @@ class LeaseRequest(Frozen):
     id: str
     """Minted from the incident; once released or lapsed it is spent and cannot be taken again."""
     owner: str
-    """The incident's ULID."""
+    """The incident's ULID, or a person."""
     service: str
     protection: Protection
     seconds: float
     """Time to live from now."""
+    override: bool = False
+    """A person's word: of its kind, nothing else counts for the service, be it stricter or not."""
 
 
 class Lease(Frozen):
@@ -29,6 +31,8 @@ class Lease(Frozen):
     protection: Protection | None
     """None where the lease was released before it was ever taken."""
     expires_at: Time
+    override: bool = False
+    """As it was asked for."""
     active: bool
     """False once released or lapsed."""
     pending: tuple[str, ...] = ()

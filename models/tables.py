@@ -292,6 +292,7 @@ class IntentRow(Row, table=True):
     since: datetime = Field(sa_column=_time())
     expires_at: datetime = Field(sa_column=_time())
     ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    lifted: bool = False
 
 
 class IntentEpochRow(Row, table=True):

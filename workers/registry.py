@@ -49,7 +49,6 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
         breaker.release,
         trips.watch,
         trips.trip,
-        trips.hold,
         trips.restore,
         mesh.change,
         mesh.undo,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -12,13 +12,12 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.leases import Renewal
 from workflows.regions import Regions
-from workflows.saga import Saga, SagaStep, describe, kind_of
+from workflows.saga import Saga, SagaStep, describe
 
 with workflow.unsafe.imports_passed_through():
     from activities.breaker import contract as breaker
     from models.breaker import Trip, Trips
-    from models.catalog import Breakers as Approved
-    from models.catalog import Policy
+    from models.incident import IncidentStart
     from models.intent import Tier
     from models.receipt import Outcome
     from models.scope import Scope
@@ -30,13 +29,18 @@ WATCHED_AT_A_TIME = 300.0
 class Breakers:
     """One step of the saga for each tier that trips. Recovery waits for no watch, and no trip fails it."""
 
-    def __init__(self, scope: Scope, policy: Policy, regions: Regions, saga: Saga) -> None:
+    def __init__(
+        self, scope: Scope, start: IncidentStart, regions: Regions, saga: Saga, on_news: Callable[[], None]
+    ) -> None:
+        """*on_news*: called whenever :attr:`sentence` has changed."""
         self._scope = scope
-        self._policy = policy
+        self._policy = start.policy
+        self._began_at = start.received_at
+        self._on_news = on_news
         self._regions = regions
         self._saga = saga
         self._open = False
-        self._tiers = _tiers(policy.breakers)
+        self._tiers = start.policy.breakers.tiers if start.policy.breakers else frozenset[Tier]()
         self._looking: asyncio.Task[Trips] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -90,7 +94,9 @@ class Breakers:
     async def _look(self, left: frozenset[Tier]) -> Sequence[Trip]:
         """Until the breakers of a tier are to trip; nothing where that is not known."""
         tripped = tuple(sorted(self._tiers - left))
-        call = breaker.WatchCall(**self._scope.model_dump(), tripped=tripped, seconds=WATCHED_AT_A_TIME)
+        call = breaker.WatchCall(
+            **self._scope.model_dump(), began_at=self._began_at, tripped=tripped, seconds=WATCHED_AT_A_TIME
+        )
         ask = self._regions.call(breaker.WATCH, call, f"is there reason to trip the breakers of {self._scope.service}?")
         self._looking = asyncio.create_task(ask)
         try:
@@ -107,48 +113,52 @@ class Breakers:
             await workflow.wait_condition(lambda: not self._open, timeout=pause)
 
     async def _trip(self, trip: Trip) -> None:
-        step, call = self._step(trip), self._call(trip)
+        step = self._step(trip)
         self._tripped |= {trip.tier}
-        self._said[step] = trip.because
-        summary = f"{step.title}: {trip.because}"
-        renewal = Renewal(f"the breakers of {self._scope.service}", lambda: self._hold(trip))
+        self._say(step, trip.because)
+        renewal = Renewal(f"the breakers of {self._scope.service}", lambda: self._renew(step, trip))
         self._held[step] = trip, renewal
         try:
             tripped = await self._saga.run(
-                step, lambda: self._regions.call(breaker.TRIP, call, summary), lambda: self._restore(step, trip)
+                step, lambda: self._enforce(trip), lambda: self._restore(step, trip), trip.because
             )
         except FailureError as failure:
-            if kind_of(failure) == "Refused":
-                self._said[step] = f"the breakers were not tripped: {describe(failure)}"
-            else:
-                self._said[step] = f"whether the breakers were tripped is not known: {describe(failure)}"
-                renewal.start(self._policy.lease)
+            self._say(step, f"whether the breakers were tripped is not known: {describe(failure)}")
+            renewal.start(self._policy.lease)
             return
-        self._said[step] = tripped.sentence
+        self._say(step, tripped.sentence)
         if tripped.active:
             renewal.start(self._policy.lease)
         else:
             del self._held[step]
             self._saga.settle(step.id, "nothing-to-undo", tripped.sentence)
 
-    async def _hold(self, trip: Trip) -> bool:
-        held = await self._regions.call(breaker.HOLD, self._call(trip), "renew the breakers")
-        self._said[self._step(trip)] = held.sentence
-        return held.active
+    async def _enforce(self, trip: Trip) -> breaker.Tripped:
+        call = breaker.TripCall(**self._scope.model_dump(), trip=trip)
+        return await self._regions.call(breaker.TRIP, call, f"{trip.tier}: {trip.because}")
+
+    async def _renew(self, step: SagaStep, trip: Trip) -> bool:
+        tripped = await self._enforce(trip)
+        held = self._held.get(step)
+        if held and held[1].active:  # it was not restored meanwhile
+            self._say(step, tripped.sentence)
+        return tripped.active
 
     async def _restore(self, step: SagaStep, trip: Trip) -> Outcome:
         self._held[step][1].stop()
+        call = breaker.TripCall(**self._scope.model_dump(), trip=trip)
         try:
-            restored = await self._regions.call(breaker.RESTORE, self._call(trip), f"{trip.tier}: as it was")
+            restored = await self._regions.call(breaker.RESTORE, call, f"{trip.tier}: as it was")
         except ApplicationError as silent:
-            self._said[step] = f"nobody can restore the breakers; they lapse by themselves: {silent.message}"
+            self._say(step, f"nobody can restore the breakers; they lapse by themselves: {silent.message}")
         else:
-            self._said[step] = restored.sentence
+            self._say(step, restored.sentence)
         del self._held[step]
         return Outcome.RESTORED
 
-    def _call(self, trip: Trip) -> breaker.TripCall:
-        return breaker.TripCall(**self._scope.model_dump(), trip=trip)
+    def _say(self, step: SagaStep, sentence: str) -> None:
+        self._said[step] = sentence
+        self._on_news()
 
     def _step(self, trip: Trip) -> SagaStep:
         return SagaStep(
@@ -157,11 +167,3 @@ class Breakers:
             module="breaker",
             resource=f"mesh/{self._scope.region}/{self._scope.service}",
         )
-
-
-def _tiers(approved: Approved | None) -> frozenset[Tier]:
-    """Those for which the policy says what to do."""
-    if approved is None:
-        return frozenset()
-    service = {Tier.SERVICE} if approved.by_evidence else set[Tier]()
-    return frozenset(service | ({Tier.SYSTEM} if approved.shed else set[Tier]()))

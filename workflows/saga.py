@@ -54,20 +54,21 @@ class Saga:
         """Titles of the steps that have changed something, or may have, in the order in which they were registered."""
         return tuple(step.title for step, _ in self._compensations.values())
 
-    async def run(self, step: SagaStep, do: Callable[[], Awaitable[Result]], undo: Undo) -> Result:
-        """Register *undo*, then *do*. A failure, a time-out and a cancellation leave it registered: they are ambiguous.
+    async def run(self, step: SagaStep, do: Callable[[], Awaitable[Result]], undo: Undo, why: str = "") -> Result:
+        """Register *undo*, then *do*; *why* is recorded with it. A failure, a time-out and a cancellation leave it
+        registered: they are ambiguous.
 
         Running a step of the same id again keeps the first registration: its key, and so its receipt, is the same.
         """
         self._compensations.setdefault(step.id, (step, undo))
-        self._note(step, "registered")
+        self._note(step, "registered", why)
         try:
             result = await do()
         except BaseException as error:
             if is_cancelled_exception(error) or isinstance(error, FailureError):
                 self._note(step, "failed", describe(error))
             raise
-        self._note(step, "done")
+        self._note(step, "done", why)
         return result
 
     def settle(self, step_id: str, status: Literal["undone", "nothing-to-undo"], detail: str) -> None:

@@ -86,9 +86,13 @@ class Standing:
         before, self._shown = self._shown, self._now()
         if self._shown == before:
             return
-        phase, detail = self._shown
         self.record()
-        tag({PHASE: phase})
+        tag({PHASE: self._shown[0]})
+        self.show_details()
+
+    def show_details(self) -> None:
+        """In Temporal's interface, anew: the phase, and what is in force."""
+        phase, detail = self._shown
         workflow.set_current_details(f"**{phase}** {detail}\n\n{self._in_force()}")
 
     def _now(self) -> tuple[Phase, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from activities.contract import Contract, WhenRegionIsSilent
-from models.base import Frozen
+from models.base import Frozen, Time
 from models.breaker import Trip, Trips
 from models.intent import Tier
 from models.lease import Lease
@@ -28,6 +28,8 @@ class LeaseCall(Scope):
 
 
 class WatchCall(Scope):
+    began_at: Time
+    """When the trouble was first told of: what was before shows what is normal."""
     tripped: tuple[Tier, ...]
     """Whose breakers need no watching any more."""
     seconds: float
@@ -68,22 +70,19 @@ WATCH = Contract(
     "breaker.watch.v1", WatchCall, Trips, timeout=timedelta(minutes=10), when_silent=WhenRegionIsSilent.SKIP
 )
 TRIP = Contract(
-    "breaker.trip.v1", TripCall, Tripped, timeout=timedelta(seconds=12), when_silent=WhenRegionIsSilent.SKIP
-)
-HOLD = Contract(
-    "breaker.hold.v1",
+    "breaker.trip.v1",
     TripCall,
     Tripped,
-    timeout=timedelta(seconds=12),
+    timeout=timedelta(seconds=10),
     attempts=2,
     when_silent=WhenRegionIsSilent.SKIP,
 )
-"""Renew it, and see whether anybody stands above it."""
+"""Said again, it renews them. So what has not come to anything is made good by the next renewal."""
 RESTORE = Contract(
     "breaker.restore.v1",
     TripCall,
     Tripped,
-    timeout=timedelta(seconds=12),
+    timeout=timedelta(seconds=10),
     attempts=30,
     when_silent=WhenRegionIsSilent.SKIP,
 )

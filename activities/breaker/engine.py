@@ -1,7 +1,8 @@
 """Whether the breakers before a service are to trip: by its own evidence, and by its saturation. Pure.
 
 The evidence is that of the library inside applications (:mod:`sternway_guard.judges`), with the same budget of false
-trips and the same floor of harm, on windows of counts in place of calls. The hour before shows what is normal.
+trips, on windows of counts in place of calls: once for requests that fail and once for those that are slow. The hour
+before shows what is normal. What the objectives allow is no harm, whatever was normal.
 
 A service is saturated while it has more requests in flight than it could have if it were well: twice what the busiest
 window of the hour would have in flight if each request took as long as the latency objective allows (Little's law).
@@ -10,20 +11,23 @@ window of the hour would have in flight if each request took as long as the late
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Final
 
 from sternway_guard import Learned
 from sternway_guard.judges import LearnedJudge
 
+from activities.analytics.objectives import Objective, objectives
 from models.breaker import Trip
-from models.catalog import Breakers, Slos
+from models.catalog import BreakerPolicy, Slos
 from models.intent import Tier
-from models.telemetry import USERS, Count, NoData, Window, WindowReading
+from models.telemetry import HISTORY_WINDOW_SECONDS, USERS, Count, NoData, Window, WindowReading
 
-LEARNED: Final = Learned()
-WITHOUT_HISTORY: Final = Learned(tolerated=LEARNED.harm)
-"""Where nobody knows what was normal, everything below the floor of harm is taken for it."""
+USUAL: Final = Learned()
+
+KNOWN: Final = 1000
+"""Requests of a history below which nobody knows what was normal: then everything that is no harm is taken for it."""
 
 ROOM: Final = 2.0
 """Requests in flight, in multiples of the most that a healthy service has."""
@@ -38,68 +42,129 @@ LOOKS_CROWDED: Final = 3
 class Watch:
     """Of one service, look by look. The releases are judged, and not what users saw of a fallback."""
 
-    def __init__(self, service: str, breakers: Breakers, slos: Slos, history: Sequence[WindowReading]) -> None:
-        """*history*: the windows before the first look, the oldest first; empty where nobody keeps them."""
+    def __init__(self, service: str, policy: BreakerPolicy, slos: Slos, history: Sequence[WindowReading]) -> None:
+        """*history*: windows of :data:`~models.telemetry.HISTORY_WINDOW_SECONDS` from before the trouble, the oldest
+        first; empty where nobody keeps them."""
         self._service = service
-        self._breakers = breakers
+        self._slos = slos
+        self._evidence: dict[str, _Evidence] = {}
         counts = [count for reading in history if (count := _count(reading)).requests]
-        self._judge = LearnedJudge(LEARNED if counts else WITHOUT_HISTORY)
-        self._last = Count(requests=0, errors=0, slow=0)
-        self._failing = False
+        known = sum(count.requests for count in counts) >= KNOWN
+        for objective in objectives(Count(requests=0, errors=0, slow=0), slos):
+            self._evidence[objective.metric] = _Evidence(objective, known)
         for count in counts:
-            self._judged(count)
-        self._limit = _limit(breakers, slos, history)
+            for objective in objectives(count, slos):
+                self._evidence[objective.metric].learn(objective)
+        self._limit = self._limit_of(policy, history)
         self._crowded: list[int] = []
+
+    @property
+    def limit(self) -> int | None:
+        """Requests in flight from which on it is saturated; none where the policy does not ask, or nobody knows."""
+        return self._limit
 
     def look(self, window: WindowReading, in_flight: int | NoData) -> tuple[Trip, ...]:
         """Which tiers' breakers are to trip now. *window* begins where that of the look before ended. *in_flight*: at
-        all releases together."""
-        self._judged(_count(window))
-        crowded = isinstance(in_flight, int) and self._limit is not None and in_flight >= self._limit
-        self._crowded = [*self._crowded, in_flight] if crowded and isinstance(in_flight, int) else []
-        return tuple(trip for trip in (self._by_evidence(), self._by_saturation()) if trip)
+        all releases together. A look at which the source had nothing new says nothing."""
+        if isinstance(window, NoData):
+            return ()
+        return tuple(trip for trip in (self._by_evidence(window), self._by_saturation(in_flight)) if trip)
 
-    def _judged(self, count: Count) -> None:
-        if count.requests:
-            bad = _bad(count)
-            # What has gone on for long is remembered for long: it must also go on now.
-            self._failing = self._judge.window(count.requests - bad, bad) and not _healthy(count)
-            self._last = count
+    def _by_evidence(self, window: Window) -> Trip | None:
+        said = [
+            because
+            for objective in objectives(_count(window), self._slos)
+            if (because := self._evidence[objective.metric].look(objective, window.seconds))
+        ]
+        return Trip(tier=Tier.SERVICE, because=f"{self._service}: {'; '.join(said)}") if said else None
 
-    def _by_evidence(self) -> Trip | None:
-        if not self._failing:
+    def _by_saturation(self, in_flight: int | NoData) -> Trip | None:
+        if self._limit is None or isinstance(in_flight, NoData) or in_flight < self._limit:
+            self._crowded = []
+            return None
+        self._crowded.append(in_flight)
+        if len(self._crowded) < LOOKS_CROWDED:
             return None
         because = (
-            f"{_bad(self._last):,} of the last {self._last.requests:,} requests to {self._service} were bad; "
-            f"up to {self._judge.baseline:.2%} are normal"
-        )
-        return Trip(tier=Tier.SERVICE, because=because)
-
-    def _by_saturation(self) -> Trip | None:
-        if self._limit is None or len(self._crowded) < LOOKS_CROWDED:
-            return None
-        because = (
-            f"{self._service} had {min(self._crowded):,} requests in flight or more at {len(self._crowded)} looks; "
+            f"{self._service}: {min(self._crowded):,} requests in flight or more at {len(self._crowded)} looks; "
             f"a healthy one has less than {self._limit:,}"
         )
         return Trip(tier=Tier.SYSTEM, because=because, max_requests=self._limit)
 
+    def _limit_of(self, policy: BreakerPolicy, history: Sequence[WindowReading]) -> int | None:
+        if policy.shed is None:
+            return None
+        if policy.shed.max_requests is not None:
+            return policy.shed.max_requests
+        busiest = max(self._healthy_rates(history), default=None)
+        if busiest is None or self._slos.latency is None:
+            return None
+        return max(FEWEST_IN_FLIGHT, math.ceil(ROOM * busiest * self._slos.latency.threshold_ms / 1000))
 
-def _limit(breakers: Breakers, slos: Slos, history: Sequence[WindowReading]) -> int | None:
-    """Requests in flight from which on it is saturated; none where the policy does not ask, or nobody knows."""
-    if breakers.shed is None:
-        return None
-    if breakers.shed.max_requests is not None:
-        return breakers.shed.max_requests
-    windows = (reading for reading in history if isinstance(reading, Window) and _healthy(_count(reading)))
-    rates = [_count(window).requests / window.seconds for window in windows]
-    if not rates or slos.latency is None:
-        return None
-    return max(FEWEST_IN_FLIGHT, math.ceil(ROOM * max(rates) * slos.latency.threshold_ms / 1000))
+    def _healthy_rates(self, history: Sequence[WindowReading]) -> Iterator[float]:
+        """Requests a second. A window after some in which the source did not look has the requests of all of them."""
+        since: float | None = None
+        """Seconds since the source last looked; none: not known."""
+        for reading in history:
+            count = _count(reading)
+            if isinstance(reading, NoData):
+                since = None
+            elif not count.requests:
+                since = None if since is None else since + reading.seconds
+            else:
+                if since is not None and not any(
+                    self._evidence[o.metric].harms(o) for o in objectives(count, self._slos)
+                ):
+                    yield count.requests / (since + reading.seconds)
+                since = 0.0
 
 
-def _healthy(count: Count) -> bool:
-    return count.requests > 0 and _bad(count) < LEARNED.harm * count.requests
+class _Evidence:
+    """On one metric of the service's objectives.
+
+    History comes in windows of a quarter of a minute, in which a burst is one among many. So looks are gathered to as
+    much before they are believed. Until then each is judged as if only good requests were still to come, at the rate of
+    now: an outage need not wait.
+    """
+
+    def __init__(self, objective: Objective, known: bool) -> None:
+        """*known*: whether there is a history to learn from."""
+        self._harm = min(1.0, max(USUAL.harm, objective.budget + USUAL.harm))
+        tolerated = min(0.9, max(self._harm, USUAL.tolerated if known else 0.0))
+        self._judge = LearnedJudge(Learned(harm=self._harm, tolerated=tolerated))
+        self._known = known
+        self._bad = self._total = 0
+        self._seconds = 0.0
+
+    def harms(self, objective: Objective) -> bool:
+        """Whether as many are bad as no objective allows."""
+        return objective.bad >= self._harm * objective.total
+
+    def learn(self, objective: Objective) -> None:
+        self._judge.window(objective.total - objective.bad, objective.bad)
+
+    def look(self, objective: Objective, seconds: float) -> str | None:
+        """Why its breakers are to trip; none where there is no reason."""
+        self._bad += objective.bad
+        self._total += objective.total
+        self._seconds += seconds
+        whole = self._seconds >= HISTORY_WINDOW_SECONDS
+        judge = self._judge if whole else deepcopy(self._judge)
+        expected = self._total if whole else round(self._total * HISTORY_WINDOW_SECONDS / self._seconds)
+        trips = self._total > 0 and judge.window(expected - self._bad, self._bad)
+        because = self._sentence(objective) if trips and self._bad >= self._harm * self._total else None
+        if whole:
+            self._bad, self._total, self._seconds = 0, 0, 0.0
+        return because
+
+    def _sentence(self, objective: Objective) -> str:
+        usual = max(self._judge.baseline, objective.budget)
+        normal = f"up to {usual:.2%} is normal" if self._known else f"{self._harm:.0%} would be harm"
+        return f"{self._bad:,} of the last {self._total:,} requests {_did(objective)}, and {normal}"
+
+
+def _did(objective: Objective) -> str:
+    return objective.words if objective.metric == "availability" else f"were {objective.words}"
 
 
 def _count(reading: WindowReading) -> Count:
@@ -110,8 +175,3 @@ def _count(reading: WindowReading) -> Count:
         errors=sum(count.errors for count in arms),
         slow=sum(count.slow for count in arms),
     )
-
-
-def _bad(count: Count) -> int:
-    """Failed or slow. Those that were both are counted twice, but never as more than there were."""
-    return min(count.requests, count.errors + count.slow)

@@ -13,26 +13,28 @@ others, and there is nothing to trip.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from models.breaker import Trip
-from models.catalog import Breakers, GuardShedding, LimitAction, MeshShedding, Protection, RetriesAction
+from models.catalog import BreakerPolicy, GuardShedding, LimitAction, MeshShedding, Protection, RetriesAction
 from models.intent import GuardMode, Rendering, Tier
 
 MODES: Mapping[str, GuardMode] = {"arm": "on", "open": "forced-open"}
 """What the catalog calls them; YAML takes an *on* for a yes."""
 
 
-def at_proxies(breakers: Breakers, trip: Trip) -> Protection | None:
-    """What the proxies enforce, as far as the policy approves it; none: nothing."""
+def at_proxies(breakers: BreakerPolicy, trip: Trip, proxies: int) -> Protection | None:
+    """What each of so many proxies enforces, as far as the policy approves it; none: nothing."""
     if trip.tier is Tier.SERVICE and breakers.retries is not None:
         return RetriesAction(max_percent=breakers.retries)
     if trip.tier is Tier.SYSTEM and isinstance(breakers.shed, MeshShedding) and trip.max_requests:
-        return LimitAction(max_requests=breakers.shed.max_requests or trip.max_requests)
+        limit = breakers.shed.max_requests or trip.max_requests
+        return LimitAction(max_requests=math.ceil(limit / proxies))
     return None
 
 
-def at_guards(breakers: Breakers, trip: Trip) -> Rendering:
+def at_guards(breakers: BreakerPolicy, trip: Trip) -> Rendering:
     """What the guards are told."""
     if trip.tier is Tier.SERVICE:
         share = None if breakers.retries is None else breakers.retries / 100

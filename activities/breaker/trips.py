@@ -1,33 +1,37 @@
-"""The breaker module's activities after the first action: watch, trip, hold and restore, at proxies and at guards.
+"""The breaker module's activities after the first action: watch, trip and restore, at proxies and at guards.
 
 What was tripped is a lease at the region's control plane, which its proxies enforce, and an intent in the store, which
-the gateway tells to the guards. Both have the same id and the same time to live, and each call may be made again.
-
-A store that is away delays what guards hear, and never what proxies enforce: the next renewal tells them.
+the gateway tells to the guards. Both have the same id and the same time to live, and each call may be made again: that
+is how they are renewed. A store that is away delays what guards hear, and never what proxies enforce: the next renewal
+tells them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 
 from temporalio import activity
 
+from activities.analytics.overdispersion import undisturbed_until
 from activities.analytics.sampling import slow_threshold
-from activities.analytics.store import Store, StoreUnavailable, intents
+from activities.analytics.store import Store, intents
 from activities.analytics.telemetry import Telemetry
 from activities.breaker import contract, engine, rendering
 from activities.breaker.activities import describe
+from activities.breaker.driver import Protector
 from activities.directory import Directory
 from activities.driver import Refused
 from activities.polling import hand_over_if_stopping
+from models.base import SternwayError
 from models.breaker import Trips
-from models.catalog import Breakers, LimitAction, Policy
-from models.intent import Intent, IntentRequest, Tier
-from models.lease import LeaseRequest
-from models.scope import Scope
+from models.catalog import BreakerPolicy, LimitAction, Policy, Protection
+from models.intent import Intent, IntentRequest, Rendering, Tier
+from models.lease import Lease, LeaseRequest
 from models.telemetry import USERS, NoData, Totals, WindowReading, between
 
 HISTORY_SECONDS = 3.0
@@ -35,6 +39,12 @@ HISTORY_SECONDS = 3.0
 
 INTERVAL = 1.0
 """Seconds between two looks."""
+
+STORE_SECONDS = 2.0
+"""That one question to the store may take."""
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
 
 
 class TripActivities:
@@ -46,17 +56,18 @@ class TripActivities:
     async def watch(self, call: contract.WatchCall) -> Trips:
         """Look until the breakers of a tier are to trip. Told to stop, or killed, it begins anew elsewhere."""
         catalog = await self._directory.catalog(call)
-        breakers = _approved(catalog.policy_of(call.service))
+        approved = _approved(catalog.policy_of(call.service))
         telemetry = await self._directory.telemetry(call)
         slow_ms, ends = slow_threshold(catalog, call.service), time.monotonic() + call.seconds
         history = await _history(telemetry, call, slow_ms)
-        watch = engine.Watch(call.service, breakers, catalog.service(call.service).slos, history)
+        watch = engine.Watch(call.service, approved, catalog.service(call.service).slos, history)
         before = await telemetry.totals(call.service, slow_ms)
         while time.monotonic() < ends:
             hand_over_if_stopping()
             await asyncio.sleep(INTERVAL)
             now = await telemetry.totals(call.service, slow_ms)
-            found = watch.look(between(before, now), await _in_flight(telemetry, now))
+            crowd = await _in_flight(telemetry, now) if watch.limit else 0
+            found = watch.look(between(before, now), crowd)
             if trips := tuple(trip for trip in found if trip.tier not in call.tripped):
                 return Trips(trips=trips)
             before = before if isinstance(now, NoData) else now
@@ -64,120 +75,143 @@ class TripActivities:
 
     @activity.defn(name=contract.TRIP.name)
     async def trip(self, call: contract.TripCall) -> contract.Tripped:
-        """What is done about it, the policy says, and never the caller: whoever starts incidents cannot widen it."""
-        policy = (await self._directory.catalog(call)).policy_of(call.service)
-        breakers = _approved(policy)
-        if word := await self._persons_word(call):
-            return contract.Tripped(active=False, sentence=_overridden(word))
-        pending: tuple[str, ...] = ()
-        if protection := rendering.at_proxies(breakers, call.trip):
-            request = LeaseRequest(
-                id=contract.trip_id(call.incident, call.trip.tier),
-                owner=call.incident,
-                service=call.service,
-                protection=protection,
-                seconds=policy.lease,
-            )
-            pending = (await (await self._directory.protector(call)).take(request)).pending
-        told = await self._tell(_intent(call, breakers, policy.lease))
-        return contract.Tripped(active=True, sentence=_sentence(call, breakers, pending, told))
+        """Let them be tripped for the lease's time from now: the first time, and each time that they are renewed.
 
-    @activity.defn(name=contract.HOLD.name)
-    async def hold(self, call: contract.TripCall) -> contract.Tripped:
-        policy = (await self._directory.catalog(call)).policy_of(call.service)
-        breakers = _approved(policy)
-        if word := await self._persons_word(call):
-            await self._end(call, breakers)
-            return contract.Tripped(active=False, sentence=_overridden(word))
-        if rendering.at_proxies(breakers, call.trip):
-            protector = await self._directory.protector(call)
-            lease = await protector.renew(contract.trip_id(call.incident, call.trip.tier), policy.lease)
-            if not lease.active:
-                await self._end(call, breakers)
-                return contract.Tripped(active=False, sentence=f"the lease on {call.service} is over")
-        told = await self._tell(_intent(call, breakers, policy.lease))
-        return contract.Tripped(active=True, sentence=_sentence(call, breakers, (), told))
+        What is done, the policy says, and never the caller: whoever starts incidents cannot widen it. The proxies come
+        first, and wait for no store.
+        """
+        found = await self._found(call)
+        pending: tuple[str, ...] = ()
+        try:
+            if lease := found.lease:
+                await found.protector.take(lease)
+                pending = _in_force(await found.protector.renew(lease.id, lease.seconds)).pending
+            if word := await self._persons_word(call):
+                raise Refused(
+                    f"{word.owner} has said what the breakers of {word.target} do until "
+                    f"{word.expires_at:%H:%M:%S} UTC: {word.because}"
+                )
+            told = await _of_store(intents.take, self._store, found.intent, datetime.now(UTC))
+            if told and told.ended_at:
+                raise Refused(f"what guards were told of {call.service} was lifted at {told.ended_at:%H:%M:%S} UTC")
+        except Refused as no:
+            await self._restore(found)
+            return contract.Tripped(active=False, sentence=str(no))
+        return contract.Tripped(active=True, sentence=found.in_force(pending, told is not None))
 
     @activity.defn(name=contract.RESTORE.name)
     async def restore(self, call: contract.TripCall) -> contract.Tripped:
         """As it was before. What was not tripped yet cannot be any more after this, by a call that comes late."""
-        policy = (await self._directory.catalog(call)).policy_of(call.service)
-        heard = await self._end(call, _approved(policy))
-        later = "" if heard else f"; the store is away, so guards hear it within {policy.lease:g} s"
+        found = await self._found(call)
+        heard = await self._restore(found)
+        later = "" if heard else f"; the store is away, so guards hear it within {found.intent.seconds:g} s"
         return contract.Tripped(active=False, sentence=f"the breakers of {call.service} are as they were{later}")
 
+    async def _found(self, call: contract.TripCall) -> _Found:
+        catalog = await self._directory.catalog(call)
+        policy = catalog.policy_of(call.service)
+        approved = _approved(policy)
+        proxies = len(catalog.driver("mesh", call.region, call.service).proxies) or 1
+        return _Found(
+            call=call,
+            seconds=policy.lease,
+            protection=rendering.at_proxies(approved, call.trip, proxies),
+            wished=rendering.at_guards(approved, call.trip),
+            protector=await self._directory.protector(call),
+        )
+
     async def _persons_word(self, call: contract.TripCall) -> Intent | None:
-        """What a person has said about the same breakers, which stands above all."""
-        try:
-            found = await asyncio.to_thread(intents.holding, self._store, call.region)
-        except StoreUnavailable:
-            return None
+        """What a person has said about the same breakers, which stands above all; none where nobody can be asked."""
+        found = await _of_store(intents.holding, self._store, call.region) or []
         now = datetime.now(UTC)
         words = (one for one in found if one.tier is Tier.PERSON and one.target == call.service)
         return next((one for one in words if one.expires_at > now), None)
 
-    async def _tell(self, request: IntentRequest) -> bool:
-        """Let the guards hear it, from now or for longer; whether the store has it."""
-        now = datetime.now(UTC)
-        try:
-            await asyncio.to_thread(intents.take, self._store, request, now)
-            await asyncio.to_thread(intents.renew, self._store, request.id, request.seconds, now)
-        except StoreUnavailable:
-            return False
-        return True
-
-    async def _end(self, call: contract.TripCall, breakers: Breakers) -> bool:
+    async def _restore(self, found: _Found) -> bool:
         """Whether the guards hear it at once: what the store cannot be told lapses."""
-        if rendering.at_proxies(breakers, call.trip):
-            protector = await self._directory.protector(call)
-            await protector.release(contract.trip_id(call.incident, call.trip.tier))
-        try:
-            await asyncio.to_thread(intents.lift, self._store, _intent(call, breakers, 1), datetime.now(UTC))
-        except StoreUnavailable:
-            return False
-        return True
+        if found.lease:
+            await found.protector.release(found.lease.id)
+        return await _of_store(intents.lift, self._store, found.intent, datetime.now(UTC)) is not None
 
 
-def _approved(policy: Policy) -> Breakers:
+@dataclass(frozen=True)
+class _Found:
+    """What a trip is, by the policy."""
+
+    call: contract.TripCall
+    seconds: float
+    protection: Protection | None
+    wished: Rendering
+    protector: Protector
+
+    @property
+    def lease(self) -> LeaseRequest | None:
+        """None where the proxies have nothing to do."""
+        if self.protection is None:
+            return None
+        call = self.call
+        return LeaseRequest(
+            id=contract.trip_id(call.incident, call.trip.tier),
+            owner=call.incident,
+            service=call.service,
+            protection=self.protection,
+            seconds=self.seconds,
+        )
+
+    @property
+    def intent(self) -> IntentRequest:
+        call = self.call
+        return IntentRequest(
+            **self.wished.model_dump(),
+            id=contract.trip_id(call.incident, call.trip.tier),
+            owner=call.incident,
+            tier=call.trip.tier,
+            region=call.region,
+            target=call.service,
+            because=call.trip.because,
+            max_requests=self.protection.max_requests if isinstance(self.protection, LimitAction) else None,
+            seconds=self.seconds,
+        )
+
+    def in_force(self, pending: Sequence[str], told: bool) -> str:
+        """For people."""
+        parts: list[str] = []
+        if self.protection:
+            missing = f", but {', '.join(pending)} did not acknowledge it" if pending else ""
+            parts.append(f"{describe(self.protection, self.call.service)}{missing}")
+        if wished := self.wished.in_words:
+            parts.append(
+                f"guards of {self.call.service}: {wished}{'' if told else ' (not told yet: the store is away)'}"
+            )
+        return "; ".join(parts)
+
+
+def _in_force(lease: Lease) -> Lease:
+    if not lease.active:
+        raise Refused(f"the lease {lease.id} is over")
+    return lease
+
+
+def _approved(policy: Policy) -> BreakerPolicy:
     if policy.breakers is None:
         raise Refused("the policy approves nothing at the breakers; see `breakers` in the catalog's reference")
     return policy.breakers
 
 
-def _intent(call: contract.TripCall, breakers: Breakers, seconds: float) -> IntentRequest:
-    protection = rendering.at_proxies(breakers, call.trip)
-    return IntentRequest(
-        **rendering.at_guards(breakers, call.trip).model_dump(),
-        id=contract.trip_id(call.incident, call.trip.tier),
-        owner=call.incident,
-        tier=call.trip.tier,
-        region=call.region,
-        target=call.service,
-        because=call.trip.because,
-        max_requests=protection.max_requests if isinstance(protection, LimitAction) else None,
-        seconds=seconds,
-    )
+async def _of_store(ask: Callable[P, Answer], *arguments: P.args, **more: P.kwargs) -> Answer | None:
+    """None where the store does not answer in time, or cannot be used: it delays nothing."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            return await asyncio.to_thread(ask, *arguments, **more)
+    except (SternwayError, TimeoutError) as away:
+        activity.logger.warning("breakers go on without the store: %s", away or "it does not answer")
+        return None
 
 
-def _sentence(call: contract.TripCall, breakers: Breakers, pending: Sequence[str], told: bool) -> str:
-    """What is in force, for people."""
-    parts: list[str] = []
-    if protection := rendering.at_proxies(breakers, call.trip):
-        missing = f", but {', '.join(pending)} did not acknowledge it" if pending else ""
-        parts.append(f"{describe(protection, call.service)}{missing}")
-    if wished := rendering.at_guards(breakers, call.trip).in_words:
-        parts.append(f"guards of {call.service}: {wished}{'' if told else ' (not told yet: the store is away)'}")
-    return "; ".join(parts)
-
-
-def _overridden(word: Intent) -> str:
-    return f"{word.owner} has said what the breakers of {word.target} do until {word.expires_at:%H:%M:%S} UTC"
-
-
-async def _history(telemetry: Telemetry, scope: Scope, slow_ms: float | None) -> Sequence[WindowReading]:
+async def _history(telemetry: Telemetry, call: contract.WatchCall, slow_ms: float | None) -> Sequence[WindowReading]:
     try:
         async with asyncio.timeout(HISTORY_SECONDS):
-            found = await telemetry.history(scope.service, slow_ms, datetime.now(UTC))
+            found = await telemetry.history(call.service, slow_ms, undisturbed_until(call.began_at, None))
     except TimeoutError:
         return ()
     return () if isinstance(found, NoData) else found

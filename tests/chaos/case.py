@@ -47,7 +47,7 @@ ABORTED = Scenario("aborted", "aborted", abort_at="analytics.soak.v1 begins v1")
 COMPENSATED = Scenario("compensated", "aborted", refused="mesh is asked to change payments.drain:do:1", at_hold="abort")
 """A stage fails when all traffic has been moved: every change so far is taken back by itself, and a person ends it."""
 
-OWN = (*(each.name for each in (breaker.WATCH, breaker.TRIP, breaker.HOLD, breaker.RESTORE)), f"lease {Tier.SERVICE}")
+OWN = (*(each.name for each in (breaker.WATCH, breaker.TRIP, breaker.RESTORE)), f"lease {Tier.SERVICE}")
 """What points are called at which breakers are watched, tripped, renewed and restored."""
 
 

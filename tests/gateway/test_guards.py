@@ -17,7 +17,7 @@ from sternway_guard import Control, Guard, GuardSettings, LimitSettings, Mode, R
 from sternway_guard.protocol import Garbage, read
 
 from activities.analytics.store import Store, StoreUnavailable, intents
-from models.intent import IntentRequest, Rendering, Tier
+from models.intent import IntentRequest, Tier, Told
 from tests.gateway.running_gateway import ALERTS, GUARDS, PEOPLE, Gateway, a_gateway, settings_for
 from tests.waiting import until
 from workers.gateway import guard_states
@@ -118,14 +118,14 @@ async def test_what_cannot_be_understood_of_one_region_is_kept_from_no_other_and
 ) -> None:
     read_state, spoilt = intents.state, ["us"]
 
-    def state(store: Store, region: str) -> tuple[int, dict[str, Rendering]]:
+    def state(store: Store, region: str) -> tuple[int, dict[str, Told]]:
         if region in spoilt:
             raise ValueError("a row that nobody can read")
         return read_state(store, region)
 
     monkeypatch.setattr(intents, "state", state)
-    take(told, wish(mode="shadow"))
-    take(told, wish("there", region="us", mode="off"))
+    take(told, wish(mode="shadow", tier=Tier.PERSON))
+    take(told, wish("there", region="us", mode="off", tier=Tier.PERSON))
     us, eu = Registry(), Registry()
     controls = [listening(told, us, "us"), listening(told, eu)]
     await until(lambda: eu.guard("payments").breaker.mode is Mode.SHADOW, 5, "the other region is told")
@@ -145,7 +145,7 @@ RANGES = [{"least_value": value} for value in (0, -1e300, 1e300, -1.1e300, 1.1e3
 def test_what_the_gateway_takes_is_what_guards_understand(said: dict[str, float]) -> None:
     line = json.dumps({"v": 1, "epoch": 1, "since": 0, "ttl": 30, "intents": {"payments": said}}).encode()
     try:
-        Rendering.model_validate(said)
+        Told.model_validate(said)
     except ValidationError:
         with pytest.raises(Garbage):
             read(line)

@@ -9,7 +9,7 @@ import pytest
 
 from activities.analytics.store import intents
 from models.catalog import LimitAction, Protection, RetriesAction
-from models.intent import IntentRequest, Rendering, Tier
+from models.intent import IntentRequest, Tier, Told
 from models.lease import LeaseRequest
 from tests.points.conftest import Kept
 from tests.points.test_commands import sternway
@@ -17,10 +17,12 @@ from workers.local.world import REGION
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SET = ("breakers", "set", "payments", "eu", "--by", "somebody", "--reason", "to see")
+WHO = ("--by", "somebody", "--reason", "to see")
+SET = ("breakers", "set", "payments", "eu", *WHO)
+LIFT = ("breakers", "lift", "payments", "eu", *WHO)
 
 
-def told(kept: Kept) -> dict[str, Rendering]:
+def told(kept: Kept) -> dict[str, Told]:
     return intents.state(kept.store, REGION)[1]
 
 
@@ -30,8 +32,8 @@ async def enforced(kept: Kept) -> list[Protection | None]:
 
 async def test_a_word_is_with_the_proxies_and_the_guards_until_it_is_lifted(kept: Kept) -> None:
     said = await sternway(kept, *SET, "--retries", "0", "--max-requests", "40", "--mode", "shadow")
-    assert (said.status, "for 30 minutes" in said.out) == (0, True), said.err
-    assert told(kept) == {"payments": Rendering(mode="shadow", retries=0)}
+    assert (said.status, "are overridden until" in said.out) == (0, True), said.err
+    assert told(kept) == {"payments": Told(mode="shadow", retries=0, override=True)}
     assert await enforced(kept) == [LimitAction(max_requests=40), RetriesAction(max_percent=0)]
     listed = await sternway(kept, "breakers", "list")
     assert "mode shadow, retries 0%, 40 requests in flight" in listed.out
@@ -40,14 +42,14 @@ async def test_a_word_is_with_the_proxies_and_the_guards_until_it_is_lifted(kept
     assert (as_json["target"], as_json["tier"], as_json["because"]) == ("payments", "person", "to see")
 
     assert (await sternway(kept, *SET, "--mode", "off")).status == 0
-    assert told(kept) == {"payments": Rendering(mode="off")}, "the second word is in the place of the first"
+    assert told(kept) == {"payments": Told(mode="off", override=True)}, "the second word is in the place of the first"
     assert await enforced(kept) == []
 
-    assert (await sternway(kept, "breakers", "lift", "payments", "eu")).status == 0
+    assert (await sternway(kept, *LIFT)).status == 0
     assert told(kept) == {}
-    assert (await sternway(kept, "breakers", "list")).out.strip() == "nothing is tripped, and nobody has said anything"
-    again = await sternway(kept, "breakers", "lift", "payments", "eu")
-    assert (again.status, "nobody has said anything about payments" in again.err) == (2, True)
+    assert (await sternway(kept, "breakers", "list")).out.strip() == "no breakers are tripped or overridden"
+    again = await sternway(kept, *LIFT)
+    assert (again.status, "nobody overrides the breakers of payments" in again.err) == (2, True)
 
 
 async def test_what_an_incident_has_tripped_ends_with_a_person_s_word(kept: Kept) -> None:
@@ -61,16 +63,17 @@ async def test_what_an_incident_has_tripped_ends_with_a_person_s_word(kept: Kept
 
     assert (await sternway(kept, *SET, "--mode", "on")).status == 0
 
-    assert told(kept) == {"payments": Rendering(mode="on")}
+    assert told(kept) == {"payments": Told(mode="on", override=True)}
     assert await enforced(kept) == []
-    assert (await sternway(kept, "breakers", "lift", "payments", "eu")).status == 0
+    assert (await sternway(kept, *LIFT)).status == 0
 
 
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         (SET, "say what they are to do: --mode"),
-        ((*SET, "--mode", "open"), "it is one of on, shadow, forced-open, off"),
+        ((*SET, "--mode", "open"), "it is one of on, shadow, forced-open, off; did you mean forced-open?"),
+        (("breakers", "list", "--region", "nowhere"), "the catalog has no region nowhere; it has eu"),
         (("breakers", "set", "nobody", *SET[3:], "--mode", "on"), "nobody is not in the catalog"),
         (("breakers", "set", "payments", "us", *SET[4:], "--mode", "on"), "payments runs in eu"),
     ],

@@ -16,7 +16,7 @@ from activities.driver import Refused
 from models.breaker import Trip
 from models.catalog import RetriesAction
 from models.incident import Modules, StepRecord
-from models.intent import IntentRequest, Rendering, Tier
+from models.intent import IntentRequest, Tier, Told
 from tests.saga.conftest import Rollbacks
 from tests.saga.incidents import SOMEBODY, Incident, start, state, until_phase
 from tests.waiting import until
@@ -50,7 +50,7 @@ async def tripped(incident: Incident) -> StepRecord | None:
     return found if found and found.status != "registered" else None
 
 
-def told(rollbacks: Rollbacks) -> dict[str, Rendering]:
+def told(rollbacks: Rollbacks) -> dict[str, Told]:
     return intents.state(rollbacks.store, REGION)[1]
 
 
@@ -63,7 +63,7 @@ async def test_a_service_that_fails_trips_its_breakers_until_the_incident_is_abo
     protections = [lease.protection for lease in await failing.leases("payments")]
     assert RetriesAction(max_percent=5) in protections, "and the first action stays as it was"
     assert len(protections) == 2
-    assert told(rollbacks) == {"payments": Rendering(mode="on", retries=0.05)}
+    assert told(rollbacks) == {"payments": Told(mode="on", retries=0.05)}
     (intent,) = intents.holding(rollbacks.store, REGION)
     assert "were bad" in intent.because
 
@@ -120,11 +120,11 @@ async def test_a_person_s_word_stands_above_what_has_tripped_and_is_never_overwr
         return RetriesAction(max_percent=5) not in [lease.protection for lease in leases]
 
     await until(only_the_first_action, 10, "the proxies enforce it no more")
-    assert told(rollbacks) == {"payments": Rendering(mode="off")}
+    assert told(rollbacks) == {"payments": Told(mode="off", override=True)}
     await until_phase(incident, "held")
     await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
     assert (await incident.result()).phase == "aborted"
-    assert told(rollbacks) == {"payments": Rendering(mode="off")}
+    assert told(rollbacks) == {"payments": Told(mode="off", override=True)}
 
 
 async def test_nothing_trips_at_a_service_that_is_well(world: World, rollbacks: Rollbacks) -> None:
@@ -146,8 +146,8 @@ async def test_a_store_that_is_away_keeps_nothing_from_the_proxies(world: World,
 
     assert (tripped.active, "not told yet: the store is away" in tripped.sentence) == (True, True)
     assert [lease.protection for lease in await world.leases("payments")] == [RetriesAction(max_percent=5)]
-    assert (await TripActivities(world.directory, there).hold(call)).active
-    assert intents.state(there, REGION)[1] == {"payments": Rendering(mode="on", retries=0.05)}, "told by the renewal"
+    assert (await TripActivities(world.directory, there).trip(call)).active
+    assert intents.state(there, REGION)[1] == {"payments": Told(mode="on", retries=0.05)}, "told by the renewal"
     restored = await TripActivities(world.directory, away).restore(call)
     assert "guards hear it within 5 s" in restored.sentence
     assert await world.leases("payments") == []
@@ -163,7 +163,7 @@ async def test_what_was_restored_stays_so_whatever_comes_late(world: World, roll
 
     with pytest.raises(Refused, match="released or has lapsed"):
         await activities.trip(call)
-    assert not (await activities.hold(call)).active
+    assert not (await activities.trip(call)).active
     assert told(rollbacks) == {}
 
 

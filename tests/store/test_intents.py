@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from activities.analytics.store import Store, intents
-from models.intent import STRICTNESS, Intent, IntentRequest, Rendering, Tier, strictest
+from models.intent import STRICTNESS, Intent, IntentRequest, Tier, Told, strictest
 from tests.waiting import until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,36 +32,50 @@ def later(seconds: float) -> datetime:
 def test_a_wish_holds_from_when_it_is_taken_and_however_often(store: Store) -> None:
     first = intents.take(store, wish(least_value=5), NOW)
     assert (first.least_value, first.expires_at, first.ended_at) == (5, later(60), None)
-    assert intents.take(store, wish(least_value=7), later(10)) == first
-    assert intents.state(store, "eu") == (1, {"payments": Rendering(least_value=5)})
+    again = intents.take(store, wish(least_value=7), later(10))
+    assert again == first.model_copy(update={"expires_at": later(70)}), "it wants what it wanted, for longer"
+    assert intents.state(store, "eu") == (1, {"payments": Told(least_value=5)})
     assert intents.state(store, "us") == (0, {})
 
 
-def test_renewing_lets_it_live_and_is_no_change(store: Store) -> None:
+def test_what_is_taken_again_lives_on_and_that_is_no_change(store: Store) -> None:
     intents.take(store, wish(), NOW)
-    renewed = intents.renew(store, "01A-shed", 60, later(30))
-    assert renewed
-    assert renewed.expires_at == later(90)
+    assert intents.take(store, wish(), later(30)).expires_at == later(90)
     assert intents.lapse(store, "eu", later(89)) == 0
     assert intents.state(store, "eu")[0] == 1
-    assert intents.renew(store, "unknown", 60, NOW) is None
 
 
-def test_what_nobody_renews_lapses_and_stays_ended(store: Store) -> None:
-    intents.take(store, wish(), NOW)
+def test_what_lapses_because_nobody_could_be_told_is_there_again_when_somebody_is(store: Store) -> None:
+    intents.take(store, wish(retries=0), NOW)
     assert [intents.lapse(store, "eu", later(60)), intents.lapse(store, "eu", later(60))] == [1, 0]
     assert intents.state(store, "eu") == (2, {})
-    renewed = intents.renew(store, "01A-shed", 60, later(61))
-    assert renewed
-    assert renewed.ended_at == later(60)
-    assert intents.take(store, wish(), later(62)).ended_at == later(60)
+    assert intents.take(store, wish(retries=0), later(61)).ended_at is None
+    assert intents.state(store, "eu") == (3, {"payments": Told(retries=0)})
 
 
-async def test_a_renewal_that_meets_the_lapse_says_that_it_has_ended(
+def test_what_is_lifted_after_it_had_lapsed_stays_so(store: Store) -> None:
+    intents.take(store, wish(), NOW)
+    intents.lapse(store, "eu", later(60))
+    assert intents.lift(store, wish(), later(70)).ended_at == later(60)
+    assert intents.take(store, wish(), later(71)).ended_at == later(60)
+
+
+def test_those_that_are_named_are_lifted_at_once(store: Store) -> None:
+    for id in ("one", "two", "three"):
+        intents.take(store, wish(id), NOW)
+    assert intents.lift_those(store, "eu", ["one", "two", "unknown"], later(1)) == 2
+    assert intents.lift_those(store, "eu", ["one"], later(2)) == 0
+    assert intents.lift_those(store, "eu", [], later(2)) == 0
+    assert [one.id for one in intents.holding(store, "eu")] == ["three"]
+    assert intents.state(store, "eu")[0] == 4
+    assert intents.take(store, wish("one"), later(3)).ended_at == later(1)
+
+
+async def test_one_that_is_taken_again_while_it_lapses_is_there_in_the_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever renews would otherwise believe for as long again that the guards do what they do no more."""
-    intents.take(store, wish(), NOW)
+    """Whoever takes it would otherwise believe for as long again that the guards do what they do no more."""
+    intents.take(store, wish(retries=0), NOW)
     ends, may_commit = threading.Event(), threading.Event()
 
     def after(advance: Callable[..., None]) -> Callable[..., None]:
@@ -76,15 +90,13 @@ async def test_a_renewal_that_meets_the_lapse_says_that_it_has_ended(
     with ThreadPoolExecutor(2) as threads:
         lapsing = threads.submit(intents.lapse, store, "eu", later(60))
         assert ends.wait(10)
-        renewing = threads.submit(intents.renew, store, "01A-shed", 60, later(59))
+        taking = threads.submit(intents.take, store, wish(retries=0), later(59))
         if not store.sqlite:  # there a write waits for the one before as soon as it begins
             await until(lambda: waits_for_a_lock(store), 10, "the renewal waits for the lapse")
         may_commit.set()
         assert lapsing.result(10) == 1
-        renewed = renewing.result(10)
-    assert renewed
-    assert renewed.ended_at == later(60)
-    assert renewed.expires_at == later(60)
+        assert taking.result(10).ended_at is None
+    assert intents.state(store, "eu")[1] == {"payments": Told(retries=0)}
 
 
 def waits_for_a_lock(store: Store) -> bool:
@@ -114,23 +126,23 @@ def held(tier: Tier = Tier.SERVICE, at: float = 0, **said: Any) -> Intent:
 @pytest.mark.parametrize(
     ("wishes", "told"),
     [
-        ([], Rendering()),
-        ([held(least_value=3), held(least_value=5), held(retries=0.1)], Rendering(least_value=5, retries=0.1)),
-        ([held(mode="shadow"), held(Tier.SYSTEM, mode="forced-open")], Rendering(mode="forced-open")),
-        ([held(mode="forced-open"), held(Tier.PERSON, mode="on")], Rendering(mode="on")),
-        ([held(Tier.PERSON, 1, mode="off"), held(Tier.PERSON, 2, mode="shadow")], Rendering(mode="shadow")),
-        ([held(least_value=9, mode="forced-open"), held(Tier.PERSON, retries=0)], Rendering(retries=0)),
+        ([], Told()),
+        ([held(least_value=3), held(least_value=5), held(retries=0.1)], Told(least_value=5, retries=0.1)),
+        ([held(mode="shadow"), held(Tier.SYSTEM, mode="forced-open")], Told(mode="forced-open")),
+        ([held(mode="forced-open"), held(Tier.PERSON, mode="on")], Told(mode="on", override=True)),
+        ([held(Tier.PERSON, 1, mode="off"), held(Tier.PERSON, 2, retries=0)], Told(retries=0, override=True)),
+        ([held(least_value=9, mode="forced-open"), held(Tier.PERSON, retries=0)], Told(retries=0, override=True)),
     ],
     ids=[
         "none",
         "the strictest of each",
         "open is strictest",
         "a person",
-        "the newest person",
+        "the last word, whole",
         "a person is above all",
     ],
 )
-def test_the_strictest_wins_and_a_person_stands_above_all(wishes: list[Intent], told: Rendering) -> None:
+def test_the_strictest_wins_and_a_person_stands_above_all(wishes: list[Intent], told: Told) -> None:
     assert strictest(wishes) == told
 
 

@@ -1,4 +1,4 @@
-"""``sternway breakers``: what is wanted of the breakers before a service, and a person's word about it."""
+"""``sternway breakers``: what is wanted of the breakers before a service, and a person's override of it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="See what is wanted of the breakers before services, at proxies and in applications, and decide it yourself.",
+    help="See what is wanted of the breakers before services, at proxies and in applications, and override it.",
 )
 
 LONGEST = 60
-"""Minutes that a word holds."""
+"""Minutes that an override holds."""
 
 MODES = ("on", "shadow", "forced-open", "off")
 
@@ -40,7 +40,9 @@ def list_breakers(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """List what is in force: what incidents have tripped, and what people have said.
+    """List what is wanted of breakers now: what incidents have tripped, and what people have set.
+
+    The first protective action of an incident is not among them; `sternway incidents show` has it.
 
     Example: [bold]sternway breakers list[/bold]
     """
@@ -48,11 +50,15 @@ def list_breakers(
 
     from activities.analytics.store import intents, open_store
     from models.settings import Settings
+    from workers.overrides import asked_for
 
     settings, now = Settings(), datetime.now(UTC)
+    known = list(_catalog(settings).catalog.regions)
+    if region and region not in known:
+        raise SternwayError(f"the catalog has no region {region}; it has {', '.join(known)}")
     store = open_store(url or settings.store_url)
     try:
-        regions = [region] if region else list(_catalog(settings).catalog.regions)
+        regions = [region] if region else known
         found = [one for name in regions for one in intents.holding(store, name) if one.expires_at > now]
     finally:
         store.close()
@@ -61,11 +67,9 @@ def list_breakers(
         return
     table = table_of("service", "region", "tier", "wanted", "since", "ends", "owner", "because")
     for one in found:
-        limit = [f"{one.max_requests} requests in flight"] if one.max_requests else []
-        wanted = ", ".join(filter(None, [one.in_words, *limit])) or "as configured"
-        ends = f"in {(one.expires_at - now).total_seconds():.0f} s"
-        table.add_row(one.target, one.region, one.tier, wanted, ago(one.since), ends, one.owner, one.because)
-    show_parts(table if found else "nothing is tripped, and nobody has said anything")
+        ends = f"{one.expires_at:%H:%M:%S} UTC"
+        table.add_row(one.target, one.region, one.tier, asked_for(one), ago(one.since), ends, one.owner, one.because)
+    show_parts(table if found else "no breakers are tripped or overridden")
 
 
 @app.command("set")
@@ -76,30 +80,39 @@ def set_breakers(
     reason: Why,
     mode: Annotated[str | None, typer.Option(help=f"Of the guards of callers: {', '.join(MODES)}.")] = None,
     retries: Annotated[int | None, typer.Option(help="Percent that may be retries.", min=0, max=100)] = None,
-    max_requests: Annotated[int | None, typer.Option(help="In flight to each release, at the proxies.", min=1)] = None,
-    least_value: Annotated[float | None, typer.Option(help="What earns less, guards turn away.", min=0)] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(help="In flight from each proxy to each release.", min=1, max=1_000_000)
+    ] = None,
+    least_value: Annotated[
+        float | None,
+        typer.Option(help="What earns less, guards turn away; in the applications' own unit.", min=0, max=1e12),
+    ] = None,
     minutes: Annotated[int, typer.Option(help="How long it holds.", min=1, max=LONGEST)] = 30,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Say what the breakers before a service do, for a while. It stands above all that Sternway decides.
+    """Override the breakers before a service, for a while. It stands above all that Sternway decides.
 
-    What you leave out is as configured. What was tripped or said of them before ends; an incident that is open trips
-    nothing there while this holds. The first protective action of an incident is another thing: its abort ends that.
+    What you leave out is as configured. What was tripped or set before ends, and what has tripped once in an incident
+    does not trip in it again. A limit or a share of retries is in the place of that of an incident's first protective
+    action as well.
 
-    Needs STERNWAY_PROTECT_TOKEN, as proxies are told as well.
+    Needs STERNWAY_PROTECT_TOKEN, as proxies are told as well, and the store. Recorded in the incidents of the service
+    that are open.
 
     Examples:
       [bold]sternway breakers set payments eu --mode off --reason "a false alarm"[/bold]
       [bold]sternway breakers set payments eu --retries 0 --max-requests 40 --reason "the database is slow"[/bold]
     """
     import asyncio
+    from datetime import UTC, datetime, timedelta
 
     from models.intent import IntentRequest, Tier
 
     said = {"mode": mode, "retries": retries, "max_requests": max_requests, "least_value": least_value}
     if mode is not None and mode not in MODES:
-        raise SternwayError(f"--mode is {mode!r}; it is one of {', '.join(MODES)}")
+        meant = "; did you mean forced-open?" if mode in ("open", "force-open") else ""
+        raise SternwayError(f"--mode is {mode!r}; it is one of {', '.join(MODES)}{meant}")
     if not any(value is not None for value in said.values()):
         raise SternwayError("say what they are to do: --mode, --retries, --max-requests or --least-value")
     word = IntentRequest.model_validate(
@@ -120,30 +133,31 @@ def set_breakers(
         print(json.dumps({"service": service, "region": region, "minutes": minutes, "pending": list(pending)}))
         return
     missing = f"; not acknowledged by {', '.join(pending)}" if pending else ""
-    print(f"so it is with the breakers of {service} in {region} for {minutes} minutes{missing}")
+    until = datetime.now(UTC) + timedelta(minutes=minutes)
+    print(f"the breakers of {service} in {region} are overridden until {until:%H:%M} UTC{missing}")
 
 
 @app.command()
-def lift(service: Service, region: Region, url: Url = None, as_json: Json = False) -> None:
-    """Take a person's word back, so that the evidence decides again.
+def lift(service: Service, region: Region, by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
+    """End an override before its time. Incidents that begin from now on trip breakers again.
 
-    Example: [bold]sternway breakers lift payments eu[/bold]
+    Example: [bold]sternway breakers lift payments eu --reason "the database is well again"[/bold]
     """
     import asyncio
 
-    words = asyncio.run(_lift(service, region, url))
+    words = asyncio.run(_lift(service, region, by, reason, url))
     if not words:
-        raise SternwayError(f"nobody has said anything about {service} in {region}; see `sternway breakers list`")
+        raise SternwayError(f"nobody overrides the breakers of {service} in {region}; see `sternway breakers list`")
     if as_json:
         print(json.dumps({"service": service, "region": region, "lifted": words}))
     else:
-        print(f"the breakers of {service} in {region} follow the evidence again")
+        print(f"the breakers of {service} in {region} are not overridden any more")
 
 
 def _new_id() -> str:
     from ulid import ULID
 
-    return f"word-{ULID()}"
+    return f"override-{ULID()}"
 
 
 async def _say(word: IntentRequest, url: str | None) -> tuple[str, ...]:
@@ -158,13 +172,13 @@ async def _say(word: IntentRequest, url: str | None) -> tuple[str, ...]:
         store.close()
 
 
-async def _lift(service: str, region: str, url: str | None) -> int:
+async def _lift(service: str, region: str, by: str, reason: str, url: str | None) -> int:
     from models.settings import Settings
     from workers.overrides import Overrides
 
     store, protector = await _reach(Settings(), service, region, url)
     try:
-        return await Overrides(store, protector).lift(region, service)
+        return await Overrides(store, protector).lift(region, service, by, reason)
     finally:
         store.close()
 

@@ -13,9 +13,9 @@ from workers.cli.word import By, Reason
 
 if TYPE_CHECKING:
     from activities.analytics.store import Store
-    from models.catalog import Catalog
     from models.journal import Ended
     from models.settings import Settings
+    from workers.recovery.planes import Place
     from workers.recovery.records import Known, Word
     from workers.recovery.report import Report, UndoneChange
     from workers.recovery.runs import Run
@@ -88,8 +88,8 @@ async def _undo(incident: str, word: Word, yes: bool, say: Say) -> Report:
         _ask(_command(incident, word.step))
     # One step is shut out by its own undoing: its key has a receipt, so that a late call of it changes nothing.
     fences = () if word.step else await undoing.fence()
-    if store and not word.step:
-        _let_go(store, catalog, incident)
+    if store and place and not word.step:
+        _let_go(store, incident, place)
     changes = [_line(taken, say) async for taken in undoing.take_back()]
     left = await report.left(undoing, changes)
     done = report.Report(
@@ -144,17 +144,27 @@ def _require_over(incident: str, run: Run | str, known: Known, step: str | None)
     return run.sentence
 
 
-def _let_go(store: Store, catalog: Catalog, incident: str) -> None:
-    """Guards need not wait until what the incident wants of them lapses; a store that is away has no say in undoing."""
+def _let_go(store: Store, incident: str, place: Place) -> None:
+    """Guards are told nothing more in its name. A store that is away has no say in undoing, and what it has lapses."""
     from contextlib import suppress
     from datetime import UTC, datetime
 
     from activities.analytics.store import intents
+    from activities.breaker.contract import trip_id
+    from models.intent import IntentRequest, Tier
 
     with suppress(SternwayError):
-        for region in catalog.regions:
-            mine = [one.id for one in intents.holding(store, region) if one.owner == incident]
-            intents.end(store, region, mine, datetime.now(UTC))
+        for tier in (Tier.SERVICE, Tier.SYSTEM):
+            wish = IntentRequest(
+                id=trip_id(incident, tier),
+                owner=incident,
+                tier=tier,
+                region=place.region,
+                target=place.service,
+                because="undone",
+                seconds=1,
+            )
+            intents.lift(store, wish, datetime.now(UTC))
 
 
 def _record(store: Store, known: Known, undoing: Undoing, word: Word, left: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from sternway_guard.protocol import VERSION
 
 from activities.analytics.store import Store, StoreUnavailable, intents
-from models.intent import Rendering
+from models.intent import Told
 from workers.observability.logs import logger
 
 TTL = 30.0
@@ -56,7 +56,7 @@ class GuardStates:
         """Lines for one guard, from all that holds on."""
         region = self._regions.setdefault(name, _Region(name))
         region.listeners += 1
-        sent: tuple[int, dict[str, Rendering]] | None = None
+        sent: tuple[int, dict[str, Told]] | None = None
         said_at = 0.0
         try:
             while not self._closed:
@@ -92,18 +92,18 @@ class _Region:
     def __init__(self, name: str) -> None:
         self.name = name
         self.listeners = 0
-        self.state: tuple[int, dict[str, Rendering]] | None = None
+        self.state: tuple[int, dict[str, Told]] | None = None
         """Its epoch, and what is told of each target."""
         self.looked_at = 0.0
         self.changed = asyncio.Event()
         """Replaced with each change."""
 
 
-def _line(state: tuple[int, dict[str, Rendering]], sent: tuple[int, dict[str, Rendering]] | None) -> bytes:
+def _line(state: tuple[int, dict[str, Told]], sent: tuple[int, dict[str, Told]] | None) -> bytes:
     epoch, now = state
     since, before = sent or (0, {})
     changed = {target: one for target, one in now.items() if before.get(target) != one}
-    told = {target: one.model_dump(mode="json", exclude_none=True) for target, one in changed.items()}
+    told = {target: one.model_dump(mode="json", exclude_defaults=True) for target, one in changed.items()}
     said = {
         "v": VERSION,
         "epoch": epoch,

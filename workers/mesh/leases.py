@@ -52,7 +52,7 @@ class Leases:
         if lease is None:
             self._plane.ledger.require_unfenced(request.owner)
             lease = Lease(
-                **request.model_dump(include={"id", "owner", "service"}),
+                **request.model_dump(include={"id", "owner", "service", "override"}),
                 protection=request.protection,
                 expires_at=_after(request.seconds),
                 active=True,

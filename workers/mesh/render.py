@@ -19,6 +19,8 @@ from workers.mesh.view import ServiceView
 _EXTENSION = "type.googleapis.com/envoy.extensions."
 _ADS: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
 _REMEMBERED = 8192
+RETRY_PERCENT, FEWEST_RETRIES = 25, 50
+"""Of the requests in flight to a release, that may be retries, and how many always may."""
 _BUFFER = 262144
 """Bytes that one connection may buffer; a request with a larger body is not retried."""
 
@@ -70,7 +72,10 @@ def _cluster(name: str) -> Resource:
                     "max_pending_requests": 8192,
                     "max_requests": 8192,
                     # A fixed number of retries runs out exactly when a replica dies with many requests in flight.
-                    "retry_budget": {"budget_percent": {"value": 25}, "min_retry_concurrency": 50},
+                    "retry_budget": {
+                        "budget_percent": {"value": RETRY_PERCENT},
+                        "min_retry_concurrency": FEWEST_RETRIES,
+                    },
                 }
             ]
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from models.catalog import LimitAction, Protection, RetriesAction, Service, WeightAction
+from models.catalog import Service
 from models.receipt import Fields
 
 WEIGHT = "weight/"
@@ -59,17 +59,3 @@ def capped(shares: Mapping[str, int], newest: str, percent: int, able: frozenset
     for release in by_remainder[: rest - sum(split.values())]:
         split[release] += 1
     return {release: percent if release == newest else split.get(release, 0) for release in shares}
-
-
-def strictest_limit(protections: Iterable[Protection]) -> int | None:
-    return min((p.max_requests for p in protections if isinstance(p, LimitAction)), default=None)
-
-
-def strictest_retries(protections: Iterable[Protection]) -> int | None:
-    return min((p.max_percent for p in protections if isinstance(p, RetriesAction)), default=None)
-
-
-def strictest_cap(protections: Iterable[tuple[Protection, str | None]]) -> tuple[str, int] | None:
-    """The newest release and its largest share; each protection comes with the release that it was taken against."""
-    caps = [(newest, p.max_percent) for p, newest in protections if isinstance(p, WeightAction) and newest]
-    return min(caps, key=lambda cap: cap[1], default=None)

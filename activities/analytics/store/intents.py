@@ -9,39 +9,29 @@ from sqlalchemy import Connection, delete, exists, select, update
 from sqlmodel import Session, col
 
 from activities.analytics.store.engine import Store, serialise
-from models.intent import Intent, IntentRequest, Rendering, strictest
+from models.intent import Intent, IntentRequest, Told, strictest
 from models.tables import IntentEpochRow, IntentRow
 
-KEPT = timedelta(days=1)
-"""For which an intent that has ended is kept, so that a late call of it finds that it has."""
+KEPT = timedelta(days=30)
+"""For which one that has ended is kept: a late call finds that it has, and people find who has said what."""
 
 
 def take(store: Store, request: IntentRequest, now: datetime) -> Intent:
-    """Let it hold from *now* on; the same id gets the same intent back, whatever has become of it."""
+    """Let it live so long from *now*, also where it had lapsed: nobody could be told in time. One that was lifted stays
+    so. What is wanted is as it was taken first."""
     with store.write() as connection, Session(connection) as session:
         _serialise(connection, request.region)
-        if (row := session.get(IntentRow, request.id)) is not None:
+        row = session.get(IntentRow, request.id)
+        if row is not None and row.lifted:
             return _intent(row)
-        row = _row(request, now, now + timedelta(seconds=request.seconds))
+        holds = row is not None and row.ended_at is None
+        row = row or _row(request, now)
+        row.expires_at, row.ended_at = now + timedelta(seconds=request.seconds), None
         session.add(row)
         session.flush()
-        connection.execute(delete(IntentRow).where(col(IntentRow.ended_at) < now - KEPT))
-        _advance(session, request.region)
-        return _intent(row)
-
-
-def renew(store: Store, id: str, seconds: float, now: datetime) -> Intent | None:
-    """Let it live so long from *now*. One that has ended stays so; none that was never taken."""
-    with store.write() as connection, Session(connection) as session:
-        row = session.get(IntentRow, id)
-        if row is None:
-            return None
-        _serialise(connection, row.region)
-        session.refresh(row)  # as it is now that nothing can end it meanwhile
-        if row.ended_at is None and row.expires_at > now:
-            row.expires_at = now + timedelta(seconds=seconds)
-            session.add(row)
-            session.flush()
+        if not holds:
+            connection.execute(delete(IntentRow).where(col(IntentRow.ended_at) < now - KEPT))
+            _advance(session, request.region)
         return _intent(row)
 
 
@@ -49,23 +39,22 @@ def lift(store: Store, request: IntentRequest, now: datetime) -> Intent:
     """End it. One that was never taken is ended by this, so that a late :func:`take` finds it so."""
     with store.write() as connection, Session(connection) as session:
         _serialise(connection, request.region)
-        row = session.get(IntentRow, request.id)
-        if row is None:
-            row = _row(request, now, now)
-        if row.ended_at is None:
-            row.ended_at = now
-            session.add(row)
-            session.flush()
+        row = session.get(IntentRow, request.id) or _row(request, now)
+        held = not row.lifted and row.ended_at is None
+        row.lifted, row.ended_at = True, row.ended_at or now
+        session.add(row)
+        session.flush()
+        if held:
             _advance(session, request.region)
         return _intent(row)
 
 
-def end(store: Store, region: str, ids: Collection[str], now: datetime) -> int:
+def lift_those(store: Store, region: str, ids: Collection[str], now: datetime) -> int:
     """End those of a region that hold, by id; how many there were."""
     with store.write() as connection, Session(connection) as session:
         _serialise(connection, region)
         known = (col(IntentRow.region) == region, col(IntentRow.id).in_(ids), col(IntentRow.ended_at).is_(None))
-        ended = connection.execute(update(IntentRow).where(*known).values(ended_at=now)).rowcount
+        ended = connection.execute(update(IntentRow).where(*known).values(ended_at=now, lifted=True)).rowcount
         if ended:
             _advance(session, region)
         return ended
@@ -91,7 +80,7 @@ def holding(store: Store, region: str) -> list[Intent]:
         return _holding(session, region)
 
 
-def state(store: Store, region: str) -> tuple[int, dict[str, Rendering]]:
+def state(store: Store, region: str) -> tuple[int, dict[str, Told]]:
     """The region's epoch, and what the guards of each target are told."""
     with store.read() as connection, Session(connection) as session:
         row = session.get(IntentEpochRow, region)
@@ -117,8 +106,8 @@ def _advance(session: Session, region: str) -> None:
     session.flush()
 
 
-def _row(request: IntentRequest, since: datetime, expires_at: datetime) -> IntentRow:
-    return IntentRow(**request.model_dump(exclude={"seconds"}), since=since, expires_at=expires_at)
+def _row(request: IntentRequest, now: datetime) -> IntentRow:
+    return IntentRow(**request.model_dump(exclude={"seconds"}), since=now, expires_at=now)
 
 
 def _intent(row: IntentRow) -> Intent:

@@ -15,7 +15,7 @@ from sternway_guard.limiter import Limiter
 from sternway_guard.probes import ProbeBudget
 from sternway_guard.protocol import Intent
 from sternway_guard.retries import RetryBudget
-from sternway_guard.settings import GuardSettings
+from sternway_guard.settings import GuardSettings, Mode
 from sternway_guard.transitions import Listener
 
 P = ParamSpec("P")
@@ -93,8 +93,12 @@ class Guard:
 
     def intend(self, intent: Intent) -> None:
         """What a control plane wants beyond the settings; what it does not say is as they have it."""
-        self.breaker.mode = intent.mode or self._settings.breaker.mode
-        self.retries.share = self._settings.retries if intent.retries is None else intent.retries
+        mode, retries = self._settings.breaker.mode, self._settings.retries
+        if intent.mode and (intent.override or _stricter(intent.mode, mode)):
+            mode = intent.mode
+        if intent.retries is not None:
+            retries = intent.retries if intent.override else min(intent.retries, retries)
+        self.breaker.mode, self.retries.share = mode, retries
         if self.limiter:
             self.limiter.least_value = -inf if intent.least_value is None else intent.least_value
 
@@ -143,6 +147,12 @@ class Call:
         self._begun = True
         self._guard.require()
         return self._guard
+
+
+def _stricter(wanted: Mode, configured: Mode) -> bool:
+    """What is switched off was switched off by somebody who knows why."""
+    strictness = (Mode.SHADOW, Mode.ON, Mode.FORCED_OPEN)
+    return configured in strictness and wanted in strictness[strictness.index(configured) + 1 :]
 
 
 def _ending(attempt: Attempt) -> Callable[[Any, BaseException | None, Any], None]:

@@ -2,14 +2,15 @@
 
 A guard asks ``GET /v1/guards?region=…`` and is answered a stream of lines, each one JSON object::
 
-    {"v": 1, "epoch": 57, "since": 0,  "ttl": 30, "intents": {"payments": {"mode": "shadow"}}}
+    {"v": 1, "epoch": 57, "since": 0,  "ttl": 30, "intents": {"payments": {"mode": "on", "retries": 0.05}}}
     {"v": 1, "epoch": 58, "since": 57, "ttl": 30, "intents": {"payments": null, "search": {"least_value": 5}}}
     {"v": 1, "epoch": 58, "since": 58, "ttl": 30, "intents": {}}
 
 *epoch* numbers the states of a region, and only rises. *since* is the epoch that the line adds to: 0 means that the
 intents are all that there are; another one than the guard has means that it has missed something, and it asks again.
-An intent of ``null`` is lifted. Every line lets all intents live for another *ttl* seconds; without one they lapse, and
-the guard decides alone, as it was configured.
+An intent with ``"override": true`` is a person's word, and holds as it is. Any other can only make a guard stricter
+than it is configured, and leaves alone one that is switched off. An intent of ``null`` is lifted. Every line lets all
+intents live for another *ttl* seconds; without one they lapse, and the guard decides alone, as it was configured.
 
 It tells its transitions with ``POST /v1/guards/transitions``.
 """
@@ -45,6 +46,8 @@ class Intent:
     """What earns less is turned away."""
     retries: float | None = None
     """Share of the calls that may be retries."""
+    override: bool = False
+    """A person's word: it may loosen as well."""
 
     def __post_init__(self) -> None:
         if self.least_value is not None:
@@ -82,4 +85,5 @@ def _intent(said: Any) -> Intent | None:
     if said is None:
         return None
     mode = said.get("mode")
-    return Intent(None if mode is None else Mode(mode), said.get("least_value"), said.get("retries"))
+    override = said.get("override", False) is True
+    return Intent(None if mode is None else Mode(mode), said.get("least_value"), said.get("retries"), override)
