@@ -14,6 +14,7 @@ import argparse
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import pi, sin
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -33,8 +34,8 @@ FALSE_TRIPS = 5.0
 
 BEFORE = 15_000
 """Healthy calls before each outage, so that it is none of the trouble before; ten times as many before the first."""
-NUMBER = 20
-"""Of outages of a kind; a quarter as many after an hour of trouble."""
+NUMBER = 60
+"""Of outages of a kind; a tenth as many after an hour of trouble."""
 OF_COUNTING = 0.6
 """Calls until ours trips, of those that the counting breaker needs, from the share on that trips it."""
 BLIND = 0.5
@@ -122,6 +123,23 @@ def in_rolling_restarts(random: Random) -> Iterator[bool]:
                 yield False
 
 
+def in_waves(random: Random) -> Iterator[bool]:
+    """Chosen before it was run, and no constant was set by it: bursts in which every fourth call or so fails until four
+    to ten have, and which come between never and once in 750 calls, in waves of 50,000 calls."""
+    call = 0
+    while True:
+        call += 1
+        if random.random() >= (1 + sin(2 * pi * call / 50_000)) / 1500:
+            yield False
+            continue
+        for _ in range(random.randint(4, 10)):
+            while random.random() >= 0.25:
+                call += 1
+                yield False
+            call += 1
+            yield True
+
+
 def _run(begins: bool, length: int) -> Iterator[bool]:
     if begins:
         for _ in range(length):
@@ -137,6 +155,7 @@ PROCESSES: dict[str, Bursts] = {
     "spells": of_spells,
     "in busy times (held out)": in_busy_times,
     "in rolling restarts (held out)": in_rolling_restarts,
+    "in waves (held out)": in_waves,
 }
 
 
@@ -279,7 +298,7 @@ def _worst(
     make: Callable[[], Judged], bursts: Bursts, outage: Outage, arguments: argparse.Namespace
 ) -> dict[str, float]:
     """The slowest seed's."""
-    number = -(-arguments.outages // 4) if outage.troubled else arguments.outages
+    number = -(-arguments.outages // 10) if outage.troubled else arguments.outages
     found = [delays(make, bursts, outage, seed, number) for seed in arguments.seeds]
     slowest = max(found, key=median)
     return {"p50": median(slowest), "p90": percentile(slowest, 0.9)}

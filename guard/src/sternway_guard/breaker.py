@@ -1,7 +1,7 @@
 """A circuit breaker around calls: the ways in, and how calls end.
 
-The path of a good call is a comparison of times and three counts, without a lock. It is written out where it runs, for
-functions and for coroutines: a call more would cost it a quarter. Everything else happens in
+The path of a good call is a comparison of times and three counts, without a lock. It is written out for functions and
+for coroutines: what both could share would cost each call nearly half as much again. Everything else happens in
 :class:`~sternway_guard.machine.Machine`.
 """
 

@@ -122,7 +122,7 @@ class GuardTransport(httpx.BaseTransport):
         while True:
             try:
                 with exchange.guard.call():
-                    if exchange.answer:  # until there is another attempt, it is what there is
+                    if exchange.answer is not None:  # until there is another attempt, it is what there is
                         exchange.answer.close()
                     exchange.ended(self._outcome(exchange.prepared()))
                 pause = None
@@ -168,7 +168,7 @@ class AsyncGuardTransport(httpx.AsyncBaseTransport):
         while True:
             try:
                 async with exchange.guard.call():
-                    if exchange.answer:  # until there is another attempt, it is what there is
+                    if exchange.answer is not None:  # until there is another attempt, it is what there is
                         await exchange.answer.aclose()
                     exchange.ended(await self._outcome(exchange.prepared()))
                 pause = None
@@ -183,7 +183,7 @@ class AsyncGuardTransport(httpx.AsyncBaseTransport):
             try:
                 await asyncio.sleep(pause)
             except asyncio.CancelledError:
-                if exchange.answer:  # nobody else would give its connection back
+                if exchange.answer is not None:  # nobody else would give its connection back
                     await exchange.answer.aclose()
                 raise
 
