@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
 from served import served
-from sternway_guard import Limiter, LimitSettings, deadlines
+from sternway_guard import ConfigurationError, Limiter, LimitSettings, deadlines
 from sternway_guard.asgi import GuardMiddleware, Message, Receive, Scope, Send
 
 from tests.waiting import until
@@ -99,6 +100,20 @@ async def test_a_value_that_cannot_be_said_costs_nobody_an_answer(caplog: pytest
     async with served(GuardMiddleware(Application(), Limiter("shop"), broken)) as url, httpx.AsyncClient() as client:
         assert (await client.get(url)).status_code == 200
     assert "it is served as the usual" in caplog.text
+
+
+async def test_health_probes_go_through_though_there_is_no_room() -> None:
+    application, limiter = Application(), Limiter("shop", replace(ONE, waiting=0))
+    guarded = GuardMiddleware(application, limiter, exempt={"/ready"})
+    async with served(guarded) as url, httpx.AsyncClient() as client, limiter.place_async():
+        assert (await client.get(f"{url}/ready")).status_code == 200
+        assert (await client.get(f"{url}/ready/not")).status_code == 503
+        assert (limiter.running, application.begun) == (1, 1)
+
+
+def test_one_path_is_no_collection_of_paths() -> None:
+    with pytest.raises(ConfigurationError, match="exempt must be a collection of paths, not one"):
+        GuardMiddleware(Application(), Limiter("shop"), exempt="/ready")
 
 
 async def test_what_is_no_request_goes_through() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from sternway_guard import deadlines
 from sternway_guard.errors import DeadlinePassed, Rejected
 from sternway_guard.limiter import Limiter, worth
+from sternway_guard.settings import ConfigurationError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,14 +30,26 @@ class GuardMiddleware:
 
     *value* says what a request earns (see :class:`~sternway_guard.limiter.Limiter`); it must not believe a header that
     strangers can set. One that is turned away is answered 503 with ``Retry-After``, or 504 where its deadline has
-    passed. What is no HTTP request goes through.
+    passed.
+
+    What is no HTTP request goes through, and so do requests for the paths in *exempt*: a health probe that is turned
+    away would have a service restarted because it is busy.
     """
 
-    def __init__(self, app: Application, limiter: Limiter, value: Callable[[Scope], float] | None = None) -> None:
-        self._app, self._limiter, self._value = app, limiter, value
+    def __init__(
+        self,
+        app: Application,
+        limiter: Limiter,
+        value: Callable[[Scope], float] | None = None,
+        *,
+        exempt: Collection[str] = (),
+    ) -> None:
+        if isinstance(exempt, str):
+            raise ConfigurationError(f"exempt must be a collection of paths, not one: {{{exempt!r}}} is")
+        self._app, self._limiter, self._value, self._exempt = app, limiter, value, frozenset(exempt)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._exempt:
             await self._app(scope, receive, send)
             return
         async with AsyncExitStack() as entered:
