@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sternway_guard import Limiter, LimitSettings, Shed, deadline, worth
+from set_clock import Clock
+from sternway_guard import DeadlinePassed, Limiter, LimitSettings, Shed, deadline, deadlines, worth
 
 from tests.waiting import until
 
@@ -80,6 +82,46 @@ async def test_nobody_waits_beyond_the_longest_wait_nor_beyond_the_deadline() ->
             async with patient.place_async():
                 pass
     assert (limiter.waiting, patient.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize(("takes", "left"), [(0.2, 0.2), (10, 0.25)])
+async def test_who_waits_keeps_what_a_call_takes_of_its_time_or_half_of_it(takes: float, left: float) -> None:
+    clock = Clock()
+    limiter = Limiter("disk", ONE, clock=clock)
+    for _ in range(40):
+        with limiter.place():
+            clock.now += takes
+    async with limiter.place_async():
+        with deadline(0.5):
+            with pytest.raises(Shed, match="its turn did not come in time"):
+                async with limiter.place_async():
+                    pass
+            assert 0 < (deadlines.left() or 0) < left + 0.01
+
+
+async def test_what_nobody_waits_for_takes_the_place_of_nobody_who_waits() -> None:
+    limiter, served, shed = Limiter("disk", replace(ONE, waiting=1)), list[float](), list[float]()
+    async with limiter.place_async():
+        tasks = await started(limiter, [1], served, shed)
+        with pytest.raises(DeadlinePassed), deadline(0):
+            async with limiter.place_async(5):
+                pass
+    await asyncio.gather(*tasks)
+    assert (served, shed) == ([1], [])
+
+
+async def test_a_turn_that_comes_after_the_deadline_is_handed_on() -> None:
+    limiter, served = Limiter("disk", ONE), list[float]()
+    async with limiter.place_async():
+        tasks = await started(limiter, [1], served, [])
+        with deadline(0.05):
+            (late,) = await started(limiter, [2], served, [])
+            while (deadlines.left() or 0) > 0:
+                pass  # the loop is held up, so that nothing ends the wait before its turn comes
+    with pytest.raises(DeadlinePassed):
+        await late
+    await asyncio.gather(*tasks)
+    assert (served, limiter.running, limiter.waiting) == ([1], 0, 0)
 
 
 async def test_a_task_that_is_cancelled_while_it_waits_keeps_no_place() -> None:
