@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
 from served import served
-from sternway_guard import Limiter, LimitSettings, deadlines
+from sternway_guard import ConfigurationError, Limiter, LimitSettings, deadlines
 from sternway_guard.asgi import GuardMiddleware, Message, Receive, Scope, Send
 
 from tests.waiting import until
@@ -87,9 +88,28 @@ async def test_a_caller_that_goes_away_while_it_waits_gives_its_turn_back() -> N
         await until(lambda: application.begun == 1, 5, "it is so far")
         with pytest.raises(httpx.ReadTimeout):
             await client.get(url, timeout=0.05)
+        await until(lambda: limiter.waiting == 0, 5, "it is so far")
         application.may_answer.set()
         assert (await first).status_code == 200
-        await until(lambda: (limiter.running, limiter.waiting) == (0, 0), 5, "it is so far")
+    assert (limiter.running, application.begun) == (0, 1)
+
+
+@pytest.mark.parametrize("size", [0, 100, 1_000_000])
+async def test_what_a_request_sends_while_it_waits_is_kept_for_the_application(size: int) -> None:
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    limiter, sent = Limiter("shop", ONE), bytes(number % 251 for number in range(size))
+    async with served(GuardMiddleware(echo, limiter)) as url, httpx.AsyncClient() as client:
+        async with limiter.place_async():
+            waits = asyncio.create_task(client.post(url, content=sent))
+            await until(lambda: limiter.waiting == 1, 5, "it is so far")
+        assert (await waits).content == sent
 
 
 async def test_a_value_that_cannot_be_said_costs_nobody_an_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -99,6 +119,20 @@ async def test_a_value_that_cannot_be_said_costs_nobody_an_answer(caplog: pytest
     async with served(GuardMiddleware(Application(), Limiter("shop"), broken)) as url, httpx.AsyncClient() as client:
         assert (await client.get(url)).status_code == 200
     assert "it is served as the usual" in caplog.text
+
+
+async def test_health_probes_go_through_though_there_is_no_room() -> None:
+    application, limiter = Application(), Limiter("shop", replace(ONE, waiting=0))
+    guarded = GuardMiddleware(application, limiter, exempt={"/ready"})
+    async with served(guarded) as url, httpx.AsyncClient() as client, limiter.place_async():
+        assert (await client.get(f"{url}/ready")).status_code == 200
+        assert (await client.get(f"{url}/ready/not")).status_code == 503
+        assert (limiter.running, application.begun) == (1, 1)
+
+
+def test_one_path_is_no_collection_of_paths() -> None:
+    with pytest.raises(ConfigurationError, match="exempt must be a collection of paths, not one"):
+        GuardMiddleware(Application(), Limiter("shop"), exempt="/ready")
 
 
 async def test_what_is_no_request_goes_through() -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sternway_guard.breaker import Breaker
     from sternway_guard.control import Control
     from sternway_guard.deadlines import deadline
+    from sternway_guard.earnings import worth
     from sternway_guard.errors import BreakerOpen, DeadlinePassed, Rejected, Shed
     from sternway_guard.fallback import Answer, Fallback
     from sternway_guard.guard import Guard
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         SternwayRefused,
         SternwayUnavailable,
     )
-    from sternway_guard.limiter import Limiter, worth
+    from sternway_guard.limiter import Limiter
     from sternway_guard.probes import ProbeBudget
     from sternway_guard.registry import Registry
     from sternway_guard.retries import RetryBudget
@@ -44,6 +45,7 @@ _HOMES = {
     "breaker": ("Breaker",),
     "control": ("Control",),
     "deadlines": ("deadline",),
+    "earnings": ("worth",),
     "errors": ("BreakerOpen", "DeadlinePassed", "Rejected", "Shed"),
     "fallback": ("Answer", "Fallback"),
     "guard": ("Guard",),
@@ -56,7 +58,7 @@ _HOMES = {
         "SternwayRefused",
         "SternwayUnavailable",
     ),
-    "limiter": ("Limiter", "worth"),
+    "limiter": ("Limiter",),
     "probes": ("ProbeBudget",),
     "registry": ("Registry",),
     "retries": ("RetryBudget",),

@@ -8,7 +8,10 @@ calls are of very different length is not slow because of it.
 While fewer calls run than may, what they take *is* the baseline. Under a load that lasts nothing shows it, and what
 calls take would become the baseline bit by bit, and the limit grow with it. So from time to time the limit is halved
 for one window: if calls are shorter then, some had waited before, and the shorter time is the baseline. It is asked
-again sooner while that finds something, and ever more seldom while it does not.
+again sooner while that finds something, and ever more seldom while it does not; and at once where the limit has fallen
+far below what it was then, for perhaps nothing waits, and the target has become slower.
+
+It also says how much time is enough for a call, so that none begins whose caller will have gone when it ends.
 """
 
 from __future__ import annotations
@@ -24,10 +27,17 @@ BINDS = 0.7
 """Share of the limit that must have been reached, or what calls take says nothing about it."""
 
 SMOOTHING = 0.3
-"""Share of each window in the mean under load, and in the baseline where few calls ran."""
+"""Share of each window in the mean under load, in the baseline where few calls ran, and in what is enough."""
+
+DEVIATIONS = 2.0
+"""Above the mean, for nearly every call to have ended: 98% of a normal distribution, 95% of an exponential one."""
 
 CLEARLY = 0.1
-"""By which calls must be shorter, or longer, at half of the limit for that to be the baseline."""
+"""By which calls must be shorter, or longer, at half of the limit for that to be the baseline; shorter by the standard
+error of their mean besides, because a limit that is too low costs answers, and one that is too high only time."""
+
+FALLEN = 0.7
+"""Share of the limit when it was last halved, below which it is halved at once."""
 
 SOON, SELDOM = 3, 200
 """Windows before the limit is halved again: after a find, and at most."""
@@ -40,14 +50,17 @@ class Limit:
         "_before",
         "_calls",
         "_ends",
+        "_halved",
         "_highest",
         "_mean",
         "_pass_over",
         "_settings",
+        "_squares",
         "_sum",
         "_until_probe",
         "_wait",
         "baseline",
+        "enough",
         "value",
     )
 
@@ -56,11 +69,14 @@ class Limit:
         self.value = float(settings.initial)
         self.baseline = inf
         """What a call takes on average where none waits at the target; infinite before the first window."""
+        self.enough = 0.0
+        """What nearly every call takes at most now, any wait at the target included; 0 before the first window."""
         self._mean: float | None = None
-        self._before: float | None = None
-        """The limit as it was, while it is halved."""
+        self._halved = False
+        self._before = 0.0
+        """The limit as it was when it was last halved."""
         self._pass_over = 0
-        """Calls that had begun before it was."""
+        """Calls that had begun before it was halved, or raised again."""
         self._relax()
         self._begin(-inf)
 
@@ -71,11 +87,15 @@ class Limit:
             return
         self._calls += 1
         self._sum += seconds
+        self._squares += seconds * seconds
         self._highest = max(self._highest, running)
         if self._calls == 1:
             self._ends = now + min(seconds, 1.0)
         if self._calls >= FEWEST and now >= self._ends:
-            self._window(self._sum / self._calls, running)
+            mean = self._sum / self._calls
+            deviation = sqrt(max(0.0, self._squares / self._calls - mean * mean))
+            self._learn_enough(mean + DEVIATIONS * deviation)
+            self._window(mean, deviation / sqrt(self._calls), running)
             self._begin(now)
 
     def overloaded(self) -> None:
@@ -83,11 +103,15 @@ class Limit:
         self.value = self._within(self.value * 0.9)
 
     def _begin(self, now: float) -> None:
-        self._calls, self._sum, self._highest, self._ends = 0, 0.0, 0, now
+        self._calls, self._sum, self._squares, self._highest, self._ends = 0, 0.0, 0.0, 0, now
 
-    def _window(self, mean: float, running: int) -> None:
-        if self._before is not None:
-            self._decide(mean, self._before)
+    def _learn_enough(self, enough: float) -> None:
+        self.enough = self.enough + SMOOTHING * (enough - self.enough) if self.enough else enough
+
+    def _window(self, mean: float, error: float, running: int) -> None:
+        if self._halved:
+            self._decide(mean, error)
+            self._pass_over = running
         elif self._highest < BINDS * self.value:
             self.baseline = mean if self.baseline == inf else self.baseline + SMOOTHING * (mean - self.baseline)
             self._mean = None
@@ -95,8 +119,8 @@ class Limit:
         else:
             self._follow(mean)
             self._until_probe -= 1
-            if self._until_probe <= 0:
-                self._before, self._pass_over = self.value, running
+            if self._until_probe <= 0 or self.value < FALLEN * self._before:
+                self._halved, self._before, self._pass_over = True, self.value, running
                 self.value = max(1.0, self.value / 2)
 
     def _follow(self, mean: float) -> None:
@@ -109,14 +133,14 @@ class Limit:
         elif waiting > 2 * step:
             self.value = self._within(self.value - step / 2)
 
-    def _decide(self, mean: float, before: float) -> None:
-        """What calls take at half of the limit."""
-        shorter = mean < (1 - CLEARLY) * self.baseline
+    def _decide(self, mean: float, error: float) -> None:
+        """What calls take at half of the limit, with the standard error of that."""
+        shorter = mean + error < (1 - CLEARLY) * self.baseline
         if shorter or mean > (1 + CLEARLY) * self.baseline:
-            self.baseline, self._mean = mean, None
+            self.baseline = mean
         self._wait = SOON if shorter else min(2 * self._wait, SELDOM)
         self._until_probe = self._wait
-        self.value, self._before = before, None
+        self.value, self._halved = self._before, False
 
     def _relax(self) -> None:
         self._wait = self._until_probe = SOON

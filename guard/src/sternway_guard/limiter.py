@@ -5,31 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from bisect import insort
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
+from typing import Any
 
-from sternway_guard import deadlines
+from sternway_guard import deadlines, earnings
 from sternway_guard.errors import Shed
 from sternway_guard.limit import Limit
 from sternway_guard.settings import LimitSettings
 
 _DEFAULT = LimitSettings()
-
-_worth: ContextVar[float | None] = ContextVar("sternway_guard_worth", default=None)
-
-
-@contextmanager
-def worth(value: float) -> Generator[None]:
-    """What the calls within earn, where nothing else is said of them."""
-    token = _worth.set(value)
-    try:
-        yield
-    finally:
-        _worth.reset(token)
 
 
 @dataclass
@@ -60,6 +48,8 @@ class _Waiter:
     turn: int
     """Negative: of equal value, who came first is next."""
     wake: Callable[[], object] = field(compare=False)
+    patience: float = field(compare=False)
+    """Seconds that it may wait."""
     admitted: bool = field(default=False, compare=False)
     evicted: bool = field(default=False, compare=False)
 
@@ -97,58 +87,72 @@ class Limiter:
 
     @contextmanager
     def place(self, value: float | None = None) -> Generator[Place]:
-        """Run one call, in this thread. Raises :class:`Shed` where there is no room for it in time."""
+        """Run one call, in this thread. Raises :class:`Shed` where there is no room for it in time, and
+        :class:`DeadlinePassed` where it has none."""
         event = threading.Event()
         if waiter := self._enter(value, event.set):
             try:
-                event.wait(self._patience())
+                event.wait(waiter.patience)
             except BaseException:
                 self._give_up(waiter)
                 raise
             self._leave_queue(waiter)
-        taken = Place(self._clock)
-        try:
-            yield taken
-        except BaseException as error:
-            taken.failed, taken.too_late = True, isinstance(error, TimeoutError)
-            raise
-        finally:
-            self._ended(taken)
+        with self._taken() as place:
+            yield place
 
     @asynccontextmanager
-    async def place_async(self, value: float | None = None) -> AsyncGenerator[Place]:
-        """The same of a task."""
+    async def place_async(
+        self, value: float | None = None, gone: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> AsyncGenerator[Place]:
+        """The same of a task. While it waits, *gone* is awaited, and ends the wait where it returns: nobody wants the
+        answer any more."""
         import asyncio  # 30 ms of import, which only tasks need, and they have it
 
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
         if waiter := self._enter(value, lambda: loop.call_soon_threadsafe(event.set)):
+            listens = loop.create_task(gone()) if gone else None
+            if listens:
+                listens.add_done_callback(lambda _ended: event.set())
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(waiter.patience):
                     await event.wait()
             except TimeoutError:
                 pass
             except BaseException:
                 self._give_up(waiter)
                 raise
+            finally:
+                if listens:
+                    listens.cancel()
             self._leave_queue(waiter)
-        taken = Place(self._clock)
+        with self._taken() as place:
+            yield place
+
+    @contextmanager
+    def _taken(self) -> Generator[Place]:
+        """The place of a call whose turn has come, by now too late perhaps."""
+        place = Place(self._clock)
         try:
-            yield taken
+            deadlines.require(self.target)
+            yield place
         except BaseException as error:
-            taken.failed, taken.too_late = True, isinstance(error, TimeoutError)
+            place.failed, place.too_late = True, isinstance(error, TimeoutError)
             raise
         finally:
-            self._ended(taken)
+            self._ended(place)
 
     def _patience(self) -> float:
+        """Who is served must have enough time left for an answer. Where calls take so long that this would leave
+        next to nothing for waiting, and so none of it to value, half of the time may be waited."""
         left = deadlines.left()
         longest = self._settings.longest_wait
-        return longest if left is None else max(0.0, min(longest, left))
+        return longest if left is None else min(longest, max(left - self._limit.enough, left / 2))
 
     def _enter(self, said: float | None, wake: Callable[[], object]) -> _Waiter | None:
-        """None: it runs. Raises :class:`Shed`."""
-        known = _worth.get() if said is None else said
+        """None: it runs. Raises :class:`Shed` or :class:`DeadlinePassed`."""
+        deadlines.require(self.target)
+        known = earnings.said() if said is None else said
         value = self._settings.usual_worth if known is None else known
         with self._lock:
             if known is not None and known < self.least_value:
@@ -158,7 +162,7 @@ class Limiter:
                 return None
             if not self._settings.waiting:
                 self._refuse("as many calls run as may")
-            waiter = _Waiter(value, next(self._turn), wake)
+            waiter = _Waiter(value, next(self._turn), wake, self._patience())
             if len(self._waiting) >= self._settings.waiting:
                 if self._waiting[0] > waiter:
                     self._refuse("as many calls wait as may, and none is worth less")
