@@ -21,6 +21,7 @@ from sternway_guard import (
     Fixed,
     Guard,
     GuardSettings,
+    Limiter,
     LimitSettings,
     Mode,
     ProbeBudget,
@@ -119,6 +120,28 @@ def a_listener(halting: Halting) -> tuple[Callable[[], object], Callable[[], obj
         assert [one.after for one in heard] == [State.HALF_OPEN]
 
     return lambda: breaker.begin().end(ValueError()), goes_on
+
+
+def a_limit(halting: Halting) -> tuple[Callable[[], object], Callable[[], object]]:
+    """The place of the main thread is the parent's: the child has all of its own, and gives back none of those."""
+    halting.pass_over = 1  # when the place was taken; it is asked again with the lock
+    limiter = Limiter("payments", LimitSettings(initial=2), clock=halting)
+    taken = limiter.place()
+    taken.__enter__()
+
+    def holds() -> None:
+        with limiter.place():
+            pass
+
+    def has_both() -> None:
+        assert limiter.running == 0
+        with limiter.place(), limiter.place():
+            assert limiter.running == 2
+            taken.__exit__(None, None, None)
+            assert limiter.running == 2
+        assert limiter.running == 0
+
+    return holds, has_both
 
 
 def a_retry(halting: Halting) -> tuple[Callable[[], object], Callable[[], object]]:

@@ -56,7 +56,13 @@ def mode(registry: Registry) -> Mode:
 
 
 async def test_it_asks_for_its_region_and_does_what_is_said(plane: Plane, listening: Callable[..., Registry]) -> None:
-    plane.says, plane.hangs = [line(1, payments={"mode": "off"}), line(2, 1, payments={"mode": "shadow"})], True
+    plane.says, plane.hangs = (
+        [
+            line(1, payments={"mode": "off", "override": True}),
+            line(2, 1, payments={"mode": "shadow", "override": True}),
+        ],
+        True,
+    )
     registry = listening()
     await until(lambda: mode(registry) is Mode.SHADOW, 5, "the second word is heard")
     assert plane.asked == [("/v1/guards?region=eu", f"Bearer {TOKEN}")]
@@ -66,7 +72,7 @@ async def test_it_asks_for_its_region_and_does_what_is_said(plane: Plane, listen
 async def test_killed_it_is_missed_by_no_call_and_its_word_holds_until_it_lapses(
     plane: Plane, listening: Callable[..., Registry]
 ) -> None:
-    plane.says, plane.hangs = [line(1, ttl=1, payments={"mode": "shadow"})], True
+    plane.says, plane.hangs = [line(1, ttl=1, payments={"mode": "shadow", "override": True})], True
     registry = listening()
     await until(lambda: mode(registry) is Mode.SHADOW, 5, "its word is heard")
     plane.kill()
@@ -74,7 +80,7 @@ async def test_killed_it_is_missed_by_no_call_and_its_word_holds_until_it_lapses
     await until(lambda: registry.standing.alone, 5, "its word has lapsed")
     assert mode(registry) is Mode.ON
     decides_alone(registry)
-    plane.says = [line(1, payments={"mode": "off"})]
+    plane.says = [line(1, payments={"mode": "off", "override": True})]
     plane.start()
     await until(lambda: mode(registry) is Mode.OFF, 5, "it is back")
 
@@ -103,17 +109,17 @@ async def test_one_that_takes_connections_and_nothing_else_keeps_no_call(
 async def test_garbage_is_no_word_and_the_next_one_counts(
     plane: Plane, listening: Callable[..., Registry], garbage: bytes
 ) -> None:
-    plane.says, plane.hangs = [line(5, payments={"mode": "shadow"}), garbage], True
+    plane.says, plane.hangs = [line(5, payments={"mode": "shadow", "override": True}), garbage], True
     registry = listening()
     await until(lambda: mode(registry) is Mode.SHADOW, 5, "the word before it is heard")
     await until(lambda: len(plane.asked) >= 2, 5, "it is asked again")
     assert mode(registry) is Mode.SHADOW, "the last word holds"
-    plane.says = [line(6, payments={"mode": "off"})]
+    plane.says = [line(6, payments={"mode": "off", "override": True})]
     await until(lambda: mode(registry) is Mode.OFF, 5, "a word that counts")
 
 
 async def test_an_old_epoch_changes_nothing(plane: Plane, listening: Callable[..., Registry]) -> None:
-    plane.says = [line(9, payments={"mode": "shadow"}), line(3, payments={"mode": "forced-open"})]
+    plane.says = [line(9, payments={"mode": "shadow", "override": True}), line(3, payments={"mode": "forced-open"})]
     registry = listening()
     await until(lambda: len(plane.asked) >= 2, 5, "all of it is heard")
     assert (mode(registry), registry.standing.epoch) == (Mode.SHADOW, 9)
@@ -122,7 +128,7 @@ async def test_an_old_epoch_changes_nothing(plane: Plane, listening: Callable[..
 async def test_where_something_was_missed_all_of_it_is_asked_for(
     plane: Plane, listening: Callable[..., Registry]
 ) -> None:
-    plane.says, plane.hangs = [line(1), line(4, 3, payments={"mode": "off"})], True
+    plane.says, plane.hangs = [line(1), line(4, 3, payments={"mode": "off", "override": True})], True
     registry = listening()
     await until(lambda: len(plane.asked) >= 2, 5, "it is asked again")
     assert mode(registry) is Mode.ON

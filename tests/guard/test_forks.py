@@ -16,7 +16,7 @@ PROGRAM = Path(__file__).with_name("forking.py")
 
 
 @pytest.mark.parametrize(
-    "scene", ["a_breaker", "a_listener", "a_retry", "a_registry", "an_answer", "a_place", "calls", "probes"]
+    "scene", ["a_breaker", "a_listener", "a_limit", "a_retry", "a_registry", "an_answer", "a_place", "calls", "probes"]
 )
 def test_what_other_threads_were_in_is_open_to_the_child(scene: str) -> None:
     done = subprocess.run(
@@ -29,7 +29,9 @@ async def test_what_has_happened_before_is_told_once_and_every_child_listens_by_
     plane = Plane()
     plane.start()
     plane.kill()  # it has a port, and is away
-    plane.says = [b'{"v": 1, "epoch": 1, "since": 0, "ttl": 30, "intents": {"payments": {"mode": "shadow"}}}\n']
+    plane.says = [
+        b'{"v": 1, "epoch": 1, "since": 0, "ttl": 30, "intents": {"payments": {"mode": "shadow", "override": true}}}\n'
+    ]
     plane.hangs = True
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(PROGRAM), "tells", f"http://127.0.0.1:{plane.port}", stdin=-1, stdout=-1

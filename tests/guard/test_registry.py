@@ -88,36 +88,62 @@ def test_an_intent_that_says_nothing_of_the_mode_leaves_it_as_it_is_set() -> Non
     assert guard.breaker.mode is Mode.SHADOW
 
 
+SAID = ("shadow", "on", "forced-open", "off")
+
+
+@pytest.mark.parametrize(
+    ("configured", "tightened"),
+    [
+        (Mode.SHADOW, (Mode.SHADOW, Mode.ON, Mode.FORCED_OPEN, Mode.SHADOW)),
+        (Mode.ON, (Mode.ON, Mode.ON, Mode.FORCED_OPEN, Mode.ON)),
+        (Mode.FORCED_OPEN, (Mode.FORCED_OPEN,) * 4),
+        (Mode.OFF, (Mode.OFF,) * 4),
+    ],
+)
+def test_only_a_person_may_loosen_what_is_configured(configured: Mode, tightened: tuple[Mode, ...]) -> None:
+    registry = Registry(GuardSettings(breaker=BreakerSettings(mode=configured), retries=0.1))
+    guard = registry.guard("payments")
+    for epoch, (said, mode) in enumerate(zip(SAID, tightened, strict=True)):
+        assert registry.apply(update(2 * epoch + 1, 0, payments={"mode": said, "retries": 0.5}))
+        assert (guard.breaker.mode, guard.retries.share) == (mode, 0.1)
+        assert registry.apply(update(2 * epoch + 2, 0, payments={"mode": said, "retries": 0.5, "override": True}))
+        assert (guard.breaker.mode, guard.retries.share) == (Mode(said), 0.5)
+
+
 def test_an_intent_holds_for_the_guards_there_are_and_those_to_come(registry: Registry) -> None:
     registry.guard("payments")
-    assert registry.apply(update(1, 0, payments={"mode": "shadow"}, search={"least_value": 5, "retries": 0}))
+    assert registry.apply(
+        update(1, 0, payments={"mode": "shadow", "override": True}, search={"least_value": 5, "retries": 0})
+    )
     assert as_it_is(registry.guard("payments")) == (Mode.SHADOW, float("-inf"), 0.1)
     assert as_it_is(registry.guard("search")) == (Mode.ON, 5, 0)
     assert as_it_is(registry.guard("other")) == CONFIGURED
 
 
 def test_what_is_lifted_is_as_it_was_configured(registry: Registry) -> None:
-    registry.apply(update(1, 0, payments={"mode": "forced-open"}, search={"retries": 0.5}))
+    registry.apply(update(1, 0, payments={"mode": "forced-open"}, search={"retries": 0.05}))
     registry.apply(update(2, 1, payments=None))
     assert as_it_is(registry.guard("payments")) == CONFIGURED
-    assert as_it_is(registry.guard("search")) == (Mode.ON, float("-inf"), 0.5)
+    assert as_it_is(registry.guard("search")) == (Mode.ON, float("-inf"), 0.05)
     registry.apply(update(7, 0))
     assert as_it_is(registry.guard("search")) == CONFIGURED, "a whole word lifts what it does not say"
 
 
 def test_what_was_missed_is_noticed_and_nothing_of_it_is_done(registry: Registry) -> None:
     registry.apply(update(1, 0))
-    assert not registry.apply(update(5, 4, payments={"mode": "off"}))
+    assert not registry.apply(update(5, 4, payments={"mode": "off", "override": True}))
     assert as_it_is(registry.guard("payments")) == CONFIGURED
     assert registry.standing.epoch == 1
 
 
 def test_an_old_word_is_passed_over_while_the_newer_one_holds(registry: Registry, clock: Clock) -> None:
-    registry.apply(update(9, 0, payments={"mode": "shadow"}))
+    registry.apply(update(9, 0, payments={"mode": "shadow", "override": True}))
     assert registry.apply(update(3, 0, payments={"mode": "forced-open"}))
     assert as_it_is(registry.guard("payments"))[0] is Mode.SHADOW
     clock.now += 31
-    assert registry.apply(update(3, 0, payments={"mode": "off"})), "one that came back from an older state"
+    assert registry.apply(update(3, 0, payments={"mode": "off", "override": True})), (
+        "one that came back from an older state"
+    )
     assert as_it_is(registry.guard("payments"))[0] is Mode.OFF
 
 
@@ -175,7 +201,7 @@ def test_what_no_control_plane_says_is_garbage(line: bytes) -> None:
 
 
 def test_what_a_later_version_says_beside_it_is_passed_over() -> None:
-    said = {**GOOD, "more": 1, "intents": {"payments": {"mode": "off", "more": 2}}}
+    said = {**GOOD, "more": 1, "intents": {"payments": {"mode": "off", "override": True, "more": 2}}}
     intent = read(json.dumps(said).encode()).intents["payments"]
     assert intent
     assert intent.mode is Mode.OFF

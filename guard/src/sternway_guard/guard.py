@@ -9,7 +9,6 @@ from math import inf
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from sternway_guard import forks
 from sternway_guard.breaker import Attempt, Breaker, is_coroutine_function, is_failure, refuse_generators
 from sternway_guard.limiter import Limiter
 from sternway_guard.probes import ProbeBudget
@@ -46,14 +45,6 @@ class Guard:
         self.breaker = Breaker(target, settings.breaker, fails=fails, listeners=listeners, probes=probes)
         self.limiter = None if settings.limit is None else Limiter(target, settings.limit)
         self.retries = RetryBudget(settings.retries)
-        forks.remember(self)
-
-    def forked(self) -> None:
-        """A limit of its own: the places that are taken are the parent's, and nobody would give them back."""
-        if self.limiter and self._settings.limit:
-            least_value = self.limiter.least_value
-            self.limiter = Limiter(self.target, self._settings.limit)
-            self.limiter.least_value = least_value
 
     def __repr__(self) -> str:
         return f"Guard({self.target!r}, {self.breaker.state.value})"

@@ -12,7 +12,7 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from sternway_guard import deadlines, earnings
+from sternway_guard import deadlines, earnings, forks
 from sternway_guard.errors import Shed
 from sternway_guard.limit import Limit
 from sternway_guard.settings import LimitSettings
@@ -25,6 +25,8 @@ class Place:
     """Of one call that runs."""
 
     clock: Callable[[], float]
+    process: int
+    """In which it was taken: a fork has none of them."""
     failed: bool = False
     """Whether it has no answer, as far as the limit is concerned; whoever holds the place may say so."""
     too_late: bool = False
@@ -67,14 +69,22 @@ class Limiter:
         self.target = target
         self.least_value = -inf
         """What is known to earn less is turned away at once; the control plane raises it."""
-        self.running = 0
+        self.running: int
         self.shed = 0
         self._settings = settings
         self._clock = clock
         self._limit = Limit(settings)
+        self._turn = count(0, -1)
+        self._forks = 0
+        self.forked()
+        forks.remember(self)
+
+    def forked(self) -> None:
+        """The places that are taken are the parent's: who gives one of them back here gives back nothing."""
         self._lock = threading.Lock()
         self._waiting: list[_Waiter] = []
-        self._turn = count(0, -1)
+        self.running = 0
+        self._forks += 1
 
     @property
     def limit(self) -> float:
@@ -132,7 +142,7 @@ class Limiter:
     @contextmanager
     def _taken(self) -> Generator[Place]:
         """The place of a call whose turn has come, by now too late perhaps."""
-        place = Place(self._clock)
+        place = Place(self._clock, self._forks)
         try:
             deadlines.require(self.target)
             yield place
@@ -196,10 +206,12 @@ class Limiter:
                 self._waiting.remove(waiter)
                 return
         if waiter.admitted:
-            self._ended(Place(self._clock, failed=True))
+            self._ended(Place(self._clock, self._forks, failed=True))
 
     def _ended(self, place: Place) -> None:
         """How long a failure took says nothing about how long an answer takes, unless it came because of the time."""
+        if place.process != self._forks:
+            return
         with self._lock:
             now = self._clock()
             if place.too_late:
