@@ -26,6 +26,10 @@ from models.telemetry import HISTORY_WINDOW_SECONDS, USERS, Count, NoData, Windo
 
 USUAL: Final = Learned()
 
+HARM: Final = 0.05
+"""Share of bad requests, beyond what the objective allows, below which nothing trips. The library's own floor is
+higher: its breakers turn everything away, and these hold back retries first."""
+
 KNOWN: Final = 1000
 """Requests of a history below which nobody knows what was normal: then everything that is no harm is taken for it."""
 
@@ -129,7 +133,7 @@ class _Evidence:
 
     def __init__(self, objective: Objective, known: bool) -> None:
         """*known*: whether there is a history to learn from."""
-        self._harm = min(1.0, max(USUAL.harm, objective.budget + USUAL.harm))
+        self._harm = min(1.0, objective.budget + HARM)
         tolerated = min(0.9, max(self._harm, USUAL.tolerated if known else 0.0))
         self._judge = LearnedJudge(Learned(harm=self._harm, tolerated=tolerated))
         self._known = known

@@ -54,8 +54,9 @@ class Learned:
     least: int = 25
     """Bad calls below which nothing is harm: two bursts of ten, as restarts and dropped connections make them, may
     meet, and other calls fail meanwhile."""
-    harm: float = 0.05
-    """Share of bad calls below which a target is left alone, however sure it is that it has become worse."""
+    harm: float = 0.15
+    """Share of bad calls below which a target is left alone, however sure it is that it has become worse: an open
+    breaker turns away the good ones as well."""
     tolerated: float = 0.2
     """The largest share of bad calls that may ever be learned as normal."""
 
