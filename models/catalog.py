@@ -21,7 +21,7 @@ class Level(StrEnum):
     ADVISE = "advise"
     """Assess, plan and report; change nothing."""
     PROTECT = "protect"
-    """Take the protective lease of the policy as well."""
+    """Take the protective lease of the policy, and trip its breakers, as well."""
     FULL = "full"
     """Execute the plan as well."""
 
