@@ -201,6 +201,13 @@ MISTAKES = {
     "a number without end": ("port: 7002", f"port: {'9' * 5000}", "99999", "is too long for a number"),
     "an unprintable character": ("[v2, v1]", "[v2, v\x01]", "\x01", "the character U+0001 cannot stand"),
     "a second document": ("policy: reroute", "policy: reroute\n---", "---", "a second document begins here"),
+    "a wait that is longer than all leases can be renewed": (
+        "level: protect",
+        "level: protect\n    lease: 20\n    hold_timeout: 28800\n    breakers: {retries: 0, shed: {by: mesh}}",
+        "hold_timeout: 28800",
+        'policy "careful" waits 900 s for an approval and is then held for 28800 s; its 3 leases, with those of its '
+        "breakers, of 20 s can be renewed for 10000 s at most",
+    ),
     "a wait that is longer than a lease can be renewed": (
         "level: protect",
         "level: protect\n    lease: 5\n    approval_timeout: 3000\n    hold_timeout: 5000",

@@ -51,6 +51,19 @@ async def test_a_limit_bounds_the_requests_in_flight_and_is_gone_after_its_relea
     assert free.failed == {}
 
 
+async def test_a_person_s_limit_is_in_the_place_of_a_stricter_one_and_of_no_other_protection(stage: Stage) -> None:
+    stage.one.delay = 0.05
+    await stage.protector.take(request(LimitAction(max_requests=1)))
+    word = request(LimitAction(max_requests=1000)).model_copy(update={"override": True})
+    lease = await stage.protector.take(word)
+    assert lease.override
+    assert await under_load(stage) == {"200 v1"}
+    await stage.protector.take(request(FallbackAction(share=100)))
+    assert await answers(stage) == {"200 c1"}
+    await stage.protector.release(word.id)
+    assert (await stage.protector.renew(word.id, 60)).active is False
+
+
 async def test_without_retries_a_request_is_sent_once_and_is_tried_again_after_the_release(stage: Stage) -> None:
     stage.agent.set(stage.one, stage.far, stage.cache)
     await stage.settled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest_asyncio
 
 from activities.analytics.store import intents, migrate, open_store
 from activities.breaker import contract as breaker
+from activities.breaker.driver import Protector
 from activities.breaker.trips import TripActivities
 from activities.driver import Refused
 from models.breaker import Trip
-from models.catalog import RetriesAction
+from models.catalog import LimitAction, RetriesAction
 from models.incident import Modules, StepRecord
 from models.intent import IntentRequest, Tier, Told
+from models.lease import Lease, LeaseRequest
+from models.scope import Scope
 from tests.saga.conftest import Rollbacks
 from tests.saga.incidents import SOMEBODY, Incident, start, state, until_phase
 from tests.waiting import until
@@ -173,3 +177,88 @@ async def test_what_the_policy_does_not_approve_is_refused(world: World, rollbac
     with pytest.raises(Refused, match="approves nothing at the breakers"):
         await TripActivities(world.directory, rollbacks.store).trip(call)
     assert await world.leases("payments") == []
+
+
+async def test_a_service_that_is_saturated_is_bounded_by_the_proxies_and_by_no_guard(
+    world: World, rollbacks: Rollbacks
+) -> None:
+    await world.serve("payments", "v1")
+    await world.deploy(("payments", "v2"), fault="latency")
+    await world.serve("payments", "v2")
+    catalog = world.another_catalog("lease: 5", "lease: 5\n    breakers: {shed: {by: mesh, max_requests: 1}}")
+    incident = await start(rollbacks, catalog=catalog, modules=NOBODY_ROLLS_BACK)
+
+    async def bounded() -> bool:
+        found = await step(incident, "trip-system")
+        return found is not None and found.status == "done"
+
+    await until(bounded, 30, "its one user is always in flight")
+    assert LimitAction(max_requests=1) in [lease.protection for lease in await world.leases("payments")]
+    (intent,) = intents.holding(rollbacks.store, REGION)
+    assert (intent.tier, intent.max_requests, intent.in_words) == (Tier.SYSTEM, 1, "")
+    await until_phase(incident, "held")
+    await incident.execute_update(IncidentWorkflow.abort, SOMEBODY)
+    assert (await incident.result()).phase == "aborted"
+    assert await world.leases("payments") == []
+    await world.serve("payments", "v1")
+    await world.deploy(("payments", "v2"))
+
+
+async def test_a_trip_that_is_on_its_way_when_a_person_aborts_is_taken_back_as_well(
+    failing: World, rollbacks: Rollbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SlowProtector(await failing.directory.protector(failing.scope()))
+
+    async def protector(_scope: Scope) -> SlowProtector:
+        return slow
+
+    monkeypatch.setattr(failing.directory, "protector", protector)
+    incident = await start(rollbacks, catalog=failing.with_breakers(), modules=NOBODY_ROLLS_BACK)
+    await until(slow.asked.is_set, 30, "the control plane is asked to trip them")
+    await until_phase(incident, "held")
+    aborting = asyncio.create_task(incident.execute_update(IncidentWorkflow.abort, SOMEBODY))
+    await asyncio.sleep(0.5)
+    slow.may_answer.set()
+    await aborting
+
+    assert (await incident.result()).phase == "aborted"
+    assert await failing.leases("payments") == []
+    assert told(rollbacks) == {}
+    assert [s.status for s in (await state(incident)).steps if s.step == "trip-service"] == ["undone"]
+
+
+async def test_what_a_held_incident_has_tripped_lapses_by_itself_when_nobody_comes(
+    failing: World, rollbacks: Rollbacks
+) -> None:
+    catalog = failing.another_catalog(
+        "lease: 5\n    hold_timeout: 60", "lease: 5\n    breakers: {retries: 5}\n    hold_timeout: 8"
+    )
+    incident = await start(rollbacks, catalog=catalog, modules=NOBODY_ROLLS_BACK)
+    await until(lambda: tripped(incident), 30, "the breakers have tripped")
+    assert (await incident.result()).phase == "held"
+
+    async def lapsed() -> bool:
+        return await failing.leases("payments") == []
+
+    assert not await lapsed(), "nobody has restored them"
+    await until(lapsed, 8, "nobody renews them any more")
+
+
+class SlowProtector:
+    """A real one that trips no breakers before it may."""
+
+    def __init__(self, protector: Protector) -> None:
+        self._protector = protector
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def take(self, request: LeaseRequest) -> Lease:
+        if request.id.endswith("-service"):
+            self.asked.set()
+            await self.may_answer.wait()
+        return await self._protector.take(request)
+
+    async def renew(self, id: str, seconds: float) -> Lease:
+        return await self._protector.renew(id, seconds)
+
+    async def release(self, id: str) -> Lease:
+        return await self._protector.release(id)
