@@ -93,9 +93,9 @@ class Breakers:
 
     async def _look(self, left: frozenset[Tier]) -> Sequence[Trip]:
         """Until the breakers of a tier are to trip; nothing where that is not known."""
-        tripped = tuple(sorted(self._tiers - left))
+        tiers = tuple(sorted(left))
         call = breaker.WatchCall(
-            **self._scope.model_dump(), began_at=self._began_at, tripped=tripped, seconds=WATCHED_AT_A_TIME
+            **self._scope.model_dump(), began_at=self._began_at, tiers=tiers, seconds=WATCHED_AT_A_TIME
         )
         ask = self._regions.call(breaker.WATCH, call, f"is there reason to trip the breakers of {self._scope.service}?")
         self._looking = asyncio.create_task(ask)

@@ -30,8 +30,8 @@ class LeaseCall(Scope):
 class WatchCall(Scope):
     began_at: Time
     """When the trouble was first told of: what was before shows what is normal."""
-    tripped: tuple[Tier, ...]
-    """Whose breakers need no watching any more."""
+    tiers: tuple[Tier, ...]
+    """Whose breakers are watched: those that have something to do, and have not tripped yet."""
     seconds: float
     """Without a reason to trip it ends after these."""
 

@@ -68,7 +68,7 @@ class TripActivities:
             now = await telemetry.totals(call.service, slow_ms)
             crowd = await _in_flight(telemetry, now) if watch.limit else 0
             found = watch.look(between(before, now), crowd)
-            if trips := tuple(trip for trip in found if trip.tier not in call.tripped):
+            if trips := tuple(trip for trip in found if trip.tier in call.tiers):
                 return Trips(trips=trips)
             before = before if isinstance(now, NoData) else now
         return Trips(trips=())
