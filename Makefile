@@ -26,7 +26,7 @@ test: setup ## the tests, on two processes (ARGS="-n 0 -k saga" for some of them
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 chaos: setup ## every part killed at every point: a sample of 25 minutes (ARGS="--seed 7 --only 'kill -9 mesh'")
-	@$(BIN)/python -m tests.chaos --minutes 25 $(ARGS)
+	@$(BIN)/python -m tests.chaos --worlds 3 --minutes 25 $(ARGS)
 
 chaos-full: setup ## all of the matrix on three worlds, about an hour and a half; writes docs/reference/chaos.md
 	@$(BIN)/python -m tests.chaos --full --worlds 3 --report docs/reference/chaos.md $(ARGS)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from temporalio.testing import ActivityEnvironment
 
 from activities.analytics.store import intents, migrate, open_store
 from activities.breaker import contract as breaker
 from activities.breaker.driver import Protector
 from activities.breaker.trips import TripActivities
 from activities.driver import Refused
-from models.breaker import Trip
+from models.breaker import Trip, Trips
 from models.catalog import LimitAction, RetriesAction
 from models.incident import Modules, StepRecord
 from models.intent import IntentRequest, Tier, Told
@@ -262,3 +263,11 @@ class SlowProtector:
 
     async def release(self, id: str) -> Lease:
         return await self._protector.release(id)
+
+
+async def test_a_tier_that_has_nothing_to_do_is_not_watched(failing: World) -> None:
+    catalog = failing.another_catalog("lease: 5", "lease: 5\n    breakers: {shed: {by: mesh, max_requests: 1000}}")
+    scope = failing.scope().model_copy(update={"catalog": catalog.digest})
+    call = breaker.WatchCall(**scope.model_dump(), began_at=datetime.now(UTC), tiers=(Tier.SYSTEM,), seconds=6)
+    watched = TripActivities(failing.directory, open_store("sqlite://"))
+    assert await ActivityEnvironment().run(watched.watch, call) == Trips(trips=())
