@@ -172,16 +172,17 @@ async def test_a_repeat_is_a_duplicate_while_the_first_waits(alone: Gateway) -> 
 
 
 async def test_ten_thousand_alerts_leave_room_for_others(alone: Gateway) -> None:
-    """The event loop answers while a large message is being read."""
+    """The event loop answers while a large message is being read: nobody waits for as much as half of that."""
     import asyncio
     import time
 
     large = message(*(alert(f"f{number}") for number in range(10_000)))
+    began = time.perf_counter()
     posting = asyncio.create_task(alone.post(large))
-    slowest = 0.0
+    waited: list[float] = []
     while not posting.done():
-        began = time.perf_counter()
+        asked = time.perf_counter()
         assert (await alone.http.get("/healthz")).status_code == 200
-        slowest = max(slowest, time.perf_counter() - began)
+        waited.append(time.perf_counter() - asked)
     assert posting.result().json()["alerts"] == 10_000
-    assert slowest < 1.0
+    assert max(waited) < (time.perf_counter() - began) / 2
