@@ -265,9 +265,9 @@ class SlowProtector:
         return await self._protector.release(id)
 
 
-async def test_a_tier_that_has_nothing_to_do_is_not_watched(failing: World) -> None:
+async def test_a_tier_that_has_nothing_to_do_is_not_watched(failing: World, rollbacks: Rollbacks) -> None:
     catalog = failing.another_catalog("lease: 5", "lease: 5\n    breakers: {shed: {by: mesh, max_requests: 1000}}")
     scope = failing.scope().model_copy(update={"catalog": catalog.digest})
     call = breaker.WatchCall(**scope.model_dump(), began_at=datetime.now(UTC), tiers=(Tier.SYSTEM,), seconds=6)
-    watched = TripActivities(failing.directory, open_store("sqlite://"))
+    watched = TripActivities(failing.directory, rollbacks.store)
     assert await ActivityEnvironment().run(watched.watch, call) == Trips(trips=())
