@@ -68,9 +68,8 @@ class Crowd:
         raise AssertionError(f"it is {self.breaker.state} for good")
 
 
-@pytest.mark.parametrize("trips", TRIPS, ids=["learned", "fixed"])
-def test_threads(trips: Learned | Fixed) -> None:
-    crowd = Crowd(trips)
+def in_eight_threads(crowd: Crowd) -> None:
+    """1,500 calls in each of them."""
 
     def calls(seed: int) -> None:
         random = Random(seed)
@@ -82,6 +81,12 @@ def test_threads(trips: Learned | Fixed) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
+
+
+@pytest.mark.parametrize("trips", TRIPS, ids=["learned", "fixed"])
+def test_threads(trips: Learned | Fixed) -> None:
+    crowd = Crowd(trips)
+    in_eight_threads(crowd)
     assert crowd.made + crowd.rejected == 8 * 1500
     crowd.is_consistent()
     crowd.comes_back()
@@ -124,16 +129,7 @@ def test_a_slow_listener_hears_of_transitions_in_their_order() -> None:
 
     crowd.breaker = Breaker("payments", crowd.settings, listeners=(listener,), clock=crowd.clock)
 
-    def calls(seed: int) -> None:
-        random = Random(seed)
-        for _ in range(1500):
-            crowd.call(random)
-
-    threads = [threading.Thread(target=calls, args=(seed,)) for seed in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    in_eight_threads(crowd)
     crowd.is_consistent()
 
 
