@@ -18,7 +18,7 @@ from activities.breaker.activities import describe
 from activities.catalogs import Catalogs
 from activities.directory import Directory
 from activities.driver import Refused, Unavailable
-from activities.predictor import engine as predictor
+from activities.predictor import projection as predictor
 from activities.propagation import engine as propagation
 from activities.rollback.plan import make_plan
 from activities.rollback.situation import concerned, situation

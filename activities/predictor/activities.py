@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.directory import Directory
-from activities.predictor import contract, engine
+from activities.predictor import contract, projection
 from models.assessment import Projection
 
 
@@ -17,4 +17,4 @@ class PredictorActivities:
     async def project(self, request: contract.ProjectRequest) -> Projection:
         catalog = await self._directory.catalog(request)
         readings = [request.observation.window] if request.observation else []
-        return engine.project(catalog, request.service, readings, request.impact)
+        return projection.project(catalog, request.service, readings, request.impact)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.objectives import wilson
-from activities.predictor.engine import FEWEST_REQUESTS, PERIOD_DAYS, project
+from activities.predictor.projection import FEWEST_REQUESTS, PERIOD_DAYS, project
 from models.catalog import Availability, BusinessValue, Catalog, Latency, Region, Service, Slos
 from models.incident import Impact
 from models.telemetry import USERS, Count, NoData, Window
