@@ -52,7 +52,11 @@ class Directory:
         self._connected: dict[tuple[str, str, Driver], object] = {}
 
     async def catalog(self, scope: Scope) -> Catalog:
-        return self._catalogs.known(scope.catalog) or await asyncio.to_thread(self._catalogs.get, scope.catalog)
+        return await self.pinned(scope.catalog)
+
+    async def pinned(self, digest: str) -> Catalog:
+        """The catalog of this digest. Raises :class:`~activities.catalogs.UnknownCatalog`."""
+        return self._catalogs.known(digest) or await asyncio.to_thread(self._catalogs.get, digest)
 
     async def mesh(self, scope: Scope) -> Mesh:
         driver = await self._driver("mesh", scope)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.base import Frozen, Name, Percent, Release
 from models.intent import Tier
+
+DAY: Final = 86_400
+"""Seconds."""
 
 
 class Level(StrEnum):
@@ -308,6 +311,25 @@ class TierDefaults(Frozen):
     """How many would notice that one is down."""
 
 
+class Prediction(Frozen):
+    """What is watched for and how often. The same for all services, so that they can learn from one another."""
+
+    interval: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds between two looks at every service. A day must be a multiple of it."""
+    horizon: Annotated[int, Field(ge=60, le=86400)] = 1800
+    """Seconds within which a new incident is predicted to begin. At least two looks."""
+    false_alarms_a_day: Annotated[float, Field(gt=0, le=100)] = 0.75
+    """How many alarms without an incident a service may have. Its threshold is chosen for that when a model learns."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if DAY % self.interval:
+            raise ValueError(f"a day is no multiple of the interval of {self.interval} s; 60 and 300 divide it")
+        if self.horizon < 2 * self.interval:
+            raise ValueError(f"the horizon of {self.horizon} s is less than two looks of {self.interval} s")
+        return self
+
+
 class Catalog(Frozen):
     version: Literal[1]
     """Of this format."""
@@ -321,6 +343,8 @@ class Catalog(Frozen):
     """For services that do not say otherwise."""
     tiers: dict[int, TierDefaults] = {}
     """By tier, 1 to 4: what its services are taken to be worth where they do not say."""
+    prediction: Prediction = Prediction()
+    """What ``sternway predict`` watches for."""
 
     def service(self, name: str) -> Service:
         return self.services[name]

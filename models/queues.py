@@ -9,3 +9,12 @@ WORKFLOWS = "sternway"
 def regional(region: str) -> str:
     """The queue of a region's activities."""
     return f"sternway.{region}"
+
+
+def predicting(region: str) -> str:
+    """The queue of a region's predictor pool, which alone has what predicting takes in memory."""
+    return f"sternway.{region}.predict"
+
+
+LEARNING = "sternway.learn"
+"""Polled by the predictor pools that have what learning takes installed."""

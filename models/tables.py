@@ -8,7 +8,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -18,6 +29,7 @@ from models.columns import UtcTime, Words, vocabulary
 from models.incident import Phase
 from models.intent import Tier
 from models.point import Why
+from models.prediction import ModelStatus
 from models.verdict import Finding
 
 metadata = MetaData(
@@ -302,6 +314,82 @@ class IntentEpochRow(Row, table=True):
 
     region: str = Field(primary_key=True)
     epoch: int
+
+
+class TickRow(Row, table=True):
+    """What was measured of a region's services in one interval, and what was predicted then."""
+
+    __tablename__ = _named("telemetry_ticks")
+    __table_args__ = (CheckConstraint("interval_s >= 1", name="interval"),)
+
+    region: str = Field(primary_key=True)
+    interval_s: int = Field(primary_key=True)
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    """Intervals since 1970."""
+    at: datetime = Field(sa_column=_time())
+    samples: dict[str, Any] = Field(sa_column=_json())
+    """By service: the :class:`~models.telemetry.Sample`, or the reason why there is none."""
+    model: int | None = None
+    """The version that predicted."""
+    probabilities: dict[str, float] | None = Field(default=None, sa_column=_json(nullable=True))
+    """By service, of those that were predicted; none before that, or where no model serves."""
+
+
+class SignalsRow(Row, table=True):
+    """The latest cumulative counts of a region's services: the next interval begins there."""
+
+    __tablename__ = _named("telemetry_signals")
+
+    region: str = Field(primary_key=True)
+    interval_s: int = Field(primary_key=True)
+    signals: dict[str, Any] = Field(sa_column=_json())
+
+
+class ModelRow(Row, table=True):
+    """One version of the model that predicts, with all that serving it takes."""
+
+    __tablename__ = _named("prediction_models")
+    __table_args__ = (
+        Index(
+            "uq_prediction_models_current",
+            "status",
+            unique=True,
+            sqlite_where=text("status = 'current'"),
+            postgresql_where=text("status = 'current'"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    version: int | None = Field(default=None, primary_key=True)
+    created_at: datetime = Field(sa_column=_time())
+    training_digest: str
+    """SHA-256 of the samples and outcomes that it was learned from."""
+    status: ModelStatus = Field(sa_column=Column(vocabulary(ModelStatus), nullable=False))
+    because: str = Field(sa_column=_words())
+    """Why it has this status."""
+    since: datetime = Field(sa_column=_time())
+    figures: dict[str, Any] = Field(sa_column=_json())
+    """Of its validation."""
+    bundle: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class AlarmRow(Row, table=True):
+    """A prediction that was worth an alarm, and what became of it."""
+
+    __tablename__ = _named("prediction_alarms")
+    __table_args__ = (Index(None, "region", "service", "at"), Index(None, "settled_at", "at"))
+
+    id: str = Field(primary_key=True)
+    region: str
+    service: str
+    at: datetime = Field(sa_column=_time())
+    until: datetime = Field(sa_column=_time())
+    """The end of its horizon."""
+    alarm: dict[str, Any] = Field(sa_column=_json())
+    """The :class:`~models.prediction.Alarm`."""
+    came_true: bool | None = None
+    """Whether an incident began within the horizon; none while that is not known."""
+    settled_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
 
 
 class EventRow(Row, table=True):

@@ -39,7 +39,7 @@ replays every history in the strict sandbox, and refuses clocks, randomness and 
 def build(
     client: Client,
     task_queue: str,
-    build: str,
+    build: str | None,
     *,
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
@@ -50,7 +50,11 @@ def build(
     """A worker of *build* for one queue. Without *remote_activities* it runs local ones only and polls for no others.
 
     It gets what is begun on its build, and whatever is not pinned once ``deployment.join`` has made its build current.
+    Without a *build* it takes what any build asks for: activities only, whose contracts have versions of their own.
     """
+    deployed = build and WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(DEPLOYMENT, build), use_worker_versioning=True
+    )
     return Worker(
         client,
         task_queue=task_queue,
@@ -60,9 +64,7 @@ def build(
         max_concurrent_workflow_task_polls=workflow_polls,
         max_cached_workflows=CACHED_WORKFLOWS,
         interceptors=[Heartbeats(), *interceptors],
-        deployment_config=WorkerDeploymentConfig(
-            version=WorkerDeploymentVersion(DEPLOYMENT, build), use_worker_versioning=True
-        ),
+        deployment_config=deployed or None,
         # All of ours are coroutines, and gates wait for long: a full worker would look like a dead region.
         max_concurrent_activities=1000,
         workflow_runner=SandboxedWorkflowRunner(

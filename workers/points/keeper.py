@@ -20,6 +20,7 @@ from activities.driver import Refused, Unavailable
 from activities.platform.driver import Workload
 from activities.rollback.history import known_here, merged, newer_release
 from activities.rollback.state import read_state
+from activities.sources import Source, sources_of
 from models.base import SternwayError
 from models.catalog import RollbackPolicy
 from models.catalog_file import LoadedCatalog
@@ -33,7 +34,6 @@ from workers.observability.logs import logger
 from workers.points.lifting import lift
 from workers.points.looking import judge, look, scope_of
 from workers.points.soaking import Soaked, Soaking
-from workers.watch.sources import Source, sources_of
 
 CHECK_EVERY = 300.0
 """Seconds between two rounds over all points and holds."""

@@ -1,4 +1,8 @@
-"""One process of a region's pool: workflows on the neutral queue, activities on the region's own."""
+"""One process of a region's pool: workflows on the neutral queue, activities on the region's own.
+
+The predictor's pool is such a process too, with another queue and no workflows: what predicting takes in memory is then
+in no other.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,29 @@ import asyncio
 import ctypes
 import os
 import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 from activities.analytics.store.catalogs import recall, remember
 from activities.analytics.store.engine import Store, open_store
 from activities.analytics.store.schema import require_current
 from activities.catalogs import Catalogs
 from activities.directory import Directory
+from models import queues
 from models.base import SternwayError
-from models.queues import WORKFLOWS as NEUTRAL
-from models.queues import regional
+from models.catalog_file import LoadedCatalog
 from models.settings import Settings
 from workers.catalog import load_catalog
 from workers.deployment.joining import build_of, join
 from workers.observability import metrics, tracing
 from workers.observability.logs import logger
 from workers.observability.phase_metrics import PhaseMetrics
-from workers.observability.tracing import Tracing
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.temporal import connect_when_there
 from workers.worker import build
@@ -34,7 +41,51 @@ PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent dies."""
 
 
-async def serve(region: str, settings: Settings) -> None:
+@dataclass(frozen=True)
+class Part:
+    """What a process of a pool works with."""
+
+    client: Client
+    region: str
+    build: str
+    catalog: LoadedCatalog
+    directory: Directory
+    store: Store
+
+
+Working = Callable[[Part], Awaitable[list[Worker]]]
+"""The workers of a process, once Temporal is there."""
+
+
+async def regional(part: Part) -> list[Worker]:
+    """Incidents, and the activities of the region. Joins the deployment first."""
+    await join(part.client, part.build)
+    local = local_activities(part.directory, part.client)
+    own = regional_activities(part.directory, part.store, part.client)
+    return [
+        build(
+            part.client,
+            queues.regional(part.region),
+            part.build,
+            activities=own,
+            interceptors=[PhaseMetrics(part.store)],
+        ),
+        build(
+            part.client, queues.WORKFLOWS, part.build, workflows=WORKFLOWS, activities=local, remote_activities=False
+        ),
+    ]
+
+
+async def predicting(part: Part) -> list[Worker]:
+    """The region's predictions, and the schedule that asks for them."""
+    from workers.predictor import predictor_activities, schedule  # in this process alone: it loads numpy and more
+
+    await schedule(part.client, part.region, part.catalog)
+    own = predictor_activities(part.directory, part.store)
+    return [build(part.client, queues.predicting(part.region), None, activities=own)]
+
+
+async def serve(region: str, settings: Settings, working: Working) -> None:
     """Work until SIGTERM or SIGINT; then take no more, finish what runs, and return."""
     loaded = load_catalog(settings.catalog)
     if region not in loaded.catalog.regions:
@@ -54,52 +105,41 @@ async def serve(region: str, settings: Settings) -> None:
     )
     traces = tracing.start(settings, f"pool-{region}")
     name = build_of(settings)
-    client = await _connected(settings, traces, name, stop)
-    if client is not None:
-        await _work(client, region, name, directory, store, settings, stop)
+
+    async def workers_when_there() -> list[Worker]:
+        client = await connect_when_there(settings, traces)
+        return await working(Part(client, region, name, loaded, directory, store))
+
+    workers = await _unless(stop, workers_when_there())
+    if workers is not None:
+        await _work(workers, region, name, settings, stop)
     traces.close()
     store.close()
 
 
-async def _connected(settings: Settings, traces: Tracing, build: str, stop: asyncio.Event) -> Client | None:
-    """The client, once Temporal has answered and knows this build; none if we were told to stop before."""
-
-    async def join_when_there() -> Client:
-        client = await connect_when_there(settings, traces)
-        await join(client, build)
-        return client
-
-    joining, stopping = asyncio.create_task(join_when_there()), asyncio.create_task(stop.wait())
-    await asyncio.wait({joining, stopping}, return_when=asyncio.FIRST_COMPLETED)
+async def _unless(stop: asyncio.Event, starting: Coroutine[None, None, list[Worker]]) -> list[Worker] | None:
+    """The workers, once Temporal has answered; none if we were told to stop before."""
+    begun, stopping = asyncio.create_task(starting), asyncio.create_task(stop.wait())
+    await asyncio.wait({begun, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if joining.done():
-        return await joining
-    joining.cancel()
+    if begun.done():
+        return await begun
+    begun.cancel()
     return None
 
 
-async def _work(
-    client: Client,
-    region: str,
-    name: str,
-    directory: Directory,
-    store: Store,
-    settings: Settings,
-    stop: asyncio.Event,
-) -> None:
+async def _work(workers: list[Worker], region: str, name: str, settings: Settings, stop: asyncio.Event) -> None:
     log = logger(__name__)
-    local = local_activities(directory, client)
-    neutral = build(client, NEUTRAL, name, workflows=WORKFLOWS, activities=local, remote_activities=False)
-    regionals = regional_activities(directory, store, client)
-    own = build(client, regional(region), name, activities=regionals, interceptors=[PhaseMetrics(store)])
     if settings.metrics_port:
         log.info("metrics are served", port=metrics.serve(settings.metrics_port))
-    async with neutral, own:
+    async with AsyncExitStack() as running:
+        for worker in reversed(workers):
+            await running.enter_async_context(worker)
         log.info("polling", region=region, build=name)
         await stop.wait()
         log.info("draining")
-        # Both at once: whoever has something in hand still must not take on anything new.
-        await asyncio.gather(own.shutdown(), neutral.shutdown())
+        # All at once: whoever has something in hand still must not take on anything new.
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
     log.info("drained")
 
 

@@ -22,8 +22,11 @@ HEALTHY_AFTER = 10.0
 """Seconds of life after which a death counts as the first one again."""
 
 
-def supervise(region: str, processes: int) -> int:
-    """Keep *processes* running until SIGTERM or SIGINT, then let each finish what it does. Returns the exit status."""
+def supervise(region: str, processes: int, *flags: str) -> int:
+    """Keep *processes* running until SIGTERM or SIGINT, then let each finish what it does. Returns the exit status.
+
+    *flags* are for each of them: see :mod:`workers.pool.__main__`.
+    """
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -31,7 +34,7 @@ def supervise(region: str, processes: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    keepers = [threading.Thread(target=_keep, args=(region, stop), name=f"keeper-{i}") for i in range(processes)]
+    keepers = [threading.Thread(target=_keep, args=(region, flags, stop), name=f"keeper-{i}") for i in range(processes)]
     for keeper in keepers:
         keeper.start()
     while not stop.wait(1):
@@ -41,12 +44,12 @@ def supervise(region: str, processes: int) -> int:
     return 0
 
 
-def _keep(region: str, stop: threading.Event) -> None:
+def _keep(region: str, flags: tuple[str, ...], stop: threading.Event) -> None:
     pause = SHORTEST_PAUSE
     while not stop.is_set():
         born = time.monotonic()
         child = subprocess.Popen(
-            [sys.executable, "-m", "workers.pool", "--region", region, "--parent", str(os.getpid())]
+            [sys.executable, "-m", "workers.pool", "--region", region, "--parent", str(os.getpid()), *flags]
         )
         while child.poll() is None and not stop.wait(0.1):
             pass

@@ -8,13 +8,13 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.sources import sources_of
 from models.base import SternwayError
 from models.catalog import Catalog
 from models.settings import Settings
 from workers.catalog import load_catalog
 from workers.observability import logs, metrics
 from workers.watch.sender import Sender
-from workers.watch.sources import sources_of
 from workers.watch.watcher import Watcher, Watching, never_firing
 from workers.watch.windows import BurnWindow, parse_duration, parse_windows
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.analytics.sampling import slow_threshold
+from activities.sources import Source
 from models.catalog import Catalog
 from models.telemetry import NoData, Totals
 from workers.observability.logs import logger
@@ -18,7 +19,6 @@ from workers.watch.gauges import TELEMETRY_MISSING, count
 from workers.watch.history import History
 from workers.watch.message import Origin, message
 from workers.watch.sender import Sender
-from workers.watch.sources import Source
 from workers.watch.windows import BurnWindow
 
 _log = logger(__name__)

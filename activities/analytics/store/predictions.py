@@ -1,0 +1,90 @@
+"""Alarms of predictions, what became of them, and the incidents that predictions are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from activities.analytics.store.engine import Store
+from models.base import Frozen, Time
+from models.prediction import Alarm
+from models.tables import AlarmRow, IncidentRow, metadata
+
+
+class Trouble(Frozen):
+    """When an incident of a service was open."""
+
+    region: str
+    service: str
+    received_at: Time
+    ended_at: Time | None
+
+
+class KeptAlarm(Frozen):
+    alarm: Alarm
+    came_true: bool | None
+    """Whether an incident began within its horizon; none while that is not known."""
+
+
+def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
+    """Keep those of *alarms* that are new: not kept before, and of a service that has none whose horizon lasts."""
+    new: list[Alarm] = []
+    with store.write_in_background() as connection, Session(connection) as session:
+        for alarm in alarms:
+            of_service = (col(AlarmRow.region) == alarm.region, col(AlarmRow.service) == alarm.service)
+            lasting = select(AlarmRow.id).where(
+                *of_service, col(AlarmRow.until) > alarm.at, col(AlarmRow.at) <= alarm.at
+            )
+            if session.scalars(lasting).first() is None:
+                values = {name: getattr(alarm, name) for name in ("id", "region", "service", "at", "until")}
+                session.add(AlarmRow(**values, alarm=alarm.model_dump(mode="json")))
+                session.flush()
+                new.append(alarm)
+    return new
+
+
+def settle(store: Store, region: str, now: datetime) -> int:
+    """Note of every alarm whose horizon is over whether an incident began within it; how many there were."""
+    over = (col(AlarmRow.region) == region, col(AlarmRow.settled_at).is_(None), col(AlarmRow.until) <= now)
+    with store.read() as connection, Session(connection) as session:
+        if session.scalars(select(AlarmRow.id).where(*over)).first() is None:
+            return 0
+    with store.write_in_background() as connection, Session(connection) as session:
+        rows = session.scalars(select(AlarmRow).where(*over)).all()
+        for row in rows:
+            began = (
+                col(IncidentRow.region) == row.region,
+                col(IncidentRow.service) == row.service,
+                col(IncidentRow.received_at) > row.at,
+                col(IncidentRow.received_at) <= row.until,
+            )
+            row.came_true = session.scalars(select(IncidentRow.id).where(*began)).first() is not None
+            row.settled_at = now
+            session.add(row)
+        session.flush()
+        return len(rows)
+
+
+def alarms(store: Store, region: str | None = None, service: str | None = None, limit: int = 50) -> list[KeptAlarm]:
+    """The newest first."""
+    query = select(AlarmRow).order_by(col(AlarmRow.at).desc(), col(AlarmRow.id).desc()).limit(limit)
+    if region is not None:
+        query = query.where(col(AlarmRow.region) == region)
+    if service is not None:
+        query = query.where(col(AlarmRow.service) == service)
+    with store.read() as connection, Session(connection) as session:
+        return [
+            KeptAlarm(alarm=Alarm.model_validate(row.alarm), came_true=row.came_true) for row in session.scalars(query)
+        ]
+
+
+def troubles(store: Store, region: str, since: datetime) -> list[Trouble]:
+    """The incidents of a region that were open at *since* or began later, oldest first."""
+    columns = [metadata.tables["incidents"].c[name] for name in Trouble.model_fields]
+    open_then = col(IncidentRow.ended_at).is_(None) | (col(IncidentRow.ended_at) >= since)
+    query = select(*columns).where(col(IncidentRow.region) == region, open_then).order_by(col(IncidentRow.received_at))
+    with store.read() as connection:
+        return [Trouble.model_validate(row, from_attributes=True) for row in connection.execute(query)]
