@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from models.base import Frozen, Time
 
@@ -38,6 +38,27 @@ class Totals(Frozen):
     """Changes when the source starts counting anew; totals of different epochs cannot be subtracted."""
     arms: dict[str, Count]
     """By release, and :data:`USERS`."""
+
+
+class Signals(Frozen):
+    """What callers saw at a service's listener since the source began to count, and how many wait at this moment."""
+
+    kind: Literal["signals"] = "signals"
+    service: str
+    region: str
+    at: Time
+    epoch: str
+    """As that of :class:`Totals`."""
+    slow_ms: FiniteFloat | None
+    """The latency objective by which :attr:`users` were counted as slow; counts by different ones do not compare."""
+    users: Count
+    timed: int
+    """Requests whose time is known: those that were answered. A caller who gave up waiting has none, and is slow."""
+    times: tuple[tuple[FiniteFloat, int], ...]
+    """The cumulative histogram: how many took at most so many milliseconds, by rising bounds. The last bucket, which
+    has no bound, is :attr:`timed`. Empty where the source keeps no buckets of a service without a request."""
+    in_flight: int
+    """Requests that callers wait for, over all releases."""
 
 
 class NoData(Frozen):

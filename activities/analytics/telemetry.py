@@ -1,4 +1,5 @@
-"""What Sternway asks of telemetry: cumulative raw counts for each release, their history, and requests in flight."""
+"""What Sternway asks of telemetry: cumulative raw counts for each release, their history, and requests in flight; and
+for those who predict, all that callers see of a service."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from models.telemetry import NoData, Totals, WindowReading
+from models.telemetry import NoData, Signals, Totals, WindowReading
 
 
 class Telemetry(Protocol):
@@ -32,6 +33,10 @@ class Sampling(Telemetry, Protocol):
 
     async def totals_of(self, services: Mapping[str, float | None]) -> dict[str, Totals | NoData]:
         """:meth:`Telemetry.totals` of each service; the values are their *slow_ms*. Every service has an answer."""
+        ...
+
+    async def signals_of(self, services: Mapping[str, float | None]) -> dict[str, Signals | NoData]:
+        """What callers see of each service; the values are their *slow_ms*. Every service has an answer."""
         ...
 
     async def close(self) -> None:

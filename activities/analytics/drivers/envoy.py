@@ -14,6 +14,7 @@ What is counted:
 - a copy of a request that is sent to a release (``mirror/<release>`` of the mesh) counts like any request of that
   release, in flight too: nobody waits for it, so only these counters show how it was answered. It is no request of the
   users, and it is never retried.
+- *in flight at the listener*: ``downstream_rq_active``. Times are those of ``downstream_rq_time``: of who was answered.
 - *slow*: the histogram's requests above the first bucket whose bound is not below the threshold. Envoy's bounds by
   default: 0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000 ms and on.
 
@@ -25,96 +26,31 @@ without it they trail by up to the flush interval.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from activities.analytics.drivers.envoy_epoch import Epoch
-from models.telemetry import USERS, Count, NoData, Totals, WindowReading
+from activities.analytics.drivers.envoy_statistics import CLUSTER, LISTENER, Statistics, Unusable
+from models.telemetry import USERS, NoData, Signals, Totals, WindowReading
 
-_LISTENER = r"downstream_rq_(completed|5xx|rx_reset|time)"
-_CLUSTER = r"upstream_rq_(total|completed|5xx|retry|active_overflow|pending_overflow|time)"
 _NAMES_IN_A_FILTER = 200
 """More services than these and the filter matches all of them, because a request line has its limits too."""
 
-
-class _Bucket(BaseModel):
-    upper_bound: float
-    cumulative: int
+Answer = TypeVar("Answer", Totals, Signals)
 
 
-class _Histogram(BaseModel):
-    name: str
-    buckets: list[_Bucket]
+@dataclass(frozen=True)
+class _Look:
+    """At all statistics at once."""
 
-    def slower_than(self, milliseconds: float) -> int:
-        within = next((b.cumulative for b in self.buckets if b.upper_bound >= milliseconds), None)
-        return 0 if within is None else self.buckets[-1].cumulative - within
-
-
-class _Entry(BaseModel):
-    """A counter or gauge, or the one entry that holds all histograms."""
-
-    name: str = ""
-    value: int | str = 0
-    histograms: list[_Histogram] = []
-
-
-class _Answer(BaseModel):
-    stats: list[_Entry]
-
-
-class _Unflushed(Exception):
-    """An arm has requests but no histogram yet: how many were slow is unknown, not zero."""
-
-
-class Statistics:
-    """One answer of ``/stats``, by name."""
-
-    def __init__(self, text: bytes) -> None:
-        entries = _Answer.model_validate_json(text).stats
-        self.counters = {e.name: e.value for e in entries if e.name and isinstance(e.value, int)}
-        self._histograms = {h.name: h for e in entries for h in e.histograms}
-
-    def releases(self, service: str) -> tuple[str, ...]:
-        """The releases that have a cluster; ``upstream_rq_total`` is there from its first moment."""
-        start, end = f"cluster.{service}|", ".upstream_rq_total"
-        return tuple(
-            sorted(n[len(start) : -len(end)] for n in self.counters if n.startswith(start) and n.endswith(end))
-        )
-
-    def users(self, service: str, slow_ms: float | None) -> Count | None:
-        """What callers saw; none where this Envoy has no listener of that name."""
-        prefix = f"http.{service}.downstream_rq_"
-        if prefix + "completed" not in self.counters:
-            return None
-        answered = self._count(self._sum(prefix, "completed"), self._sum(prefix, "5xx"), prefix + "time", slow_ms)
-        gone = self._sum(prefix, "rx_reset")
-        slow = answered.slow + gone if slow_ms is not None else 0
-        return Count(requests=answered.requests + gone, errors=answered.errors, slow=slow)
-
-    def release(self, service: str, release: str, slow_ms: float | None) -> Count:
-        prefix = f"cluster.{service}|{release}.upstream_rq_"
-        refused = self._sum(prefix, "active_overflow", "pending_overflow")
-        requests = max(0, self._sum(prefix, "completed", "retry") - refused)
-        errors = max(0, self._sum(prefix, "5xx", "retry") - refused)
-        # Where it has no host that is ready, Envoy answers by itself: that is an error, and no time of the release's.
-        reached = self._sum(prefix, "total") > 0
-        return self._count(requests, errors, prefix + "time", slow_ms if reached else None)
-
-    def _sum(self, prefix: str, *names: str) -> int:
-        """Counters that Envoy makes at their first event are zero before it."""
-        return sum(int(self.counters.get(prefix + name, 0)) for name in names)
-
-    def _count(self, requests: int, errors: int, histogram: str, slow_ms: float | None) -> Count:
-        if slow_ms is None or requests == 0:
-            return Count(requests=requests, errors=errors, slow=0)
-        found = self._histograms.get(histogram)
-        if found is None or not found.buckets:
-            raise _Unflushed(histogram)
-        return Count(requests=requests, errors=errors, slow=min(requests, found.slower_than(slow_ms)))
+    statistics: Statistics
+    at: datetime
+    epoch: str
 
 
 class EnvoyTelemetry:
@@ -131,21 +67,12 @@ class EnvoyTelemetry:
 
     async def totals_of(self, services: Mapping[str, float | None]) -> dict[str, Totals | NoData]:
         """One poll for all of them."""
-        try:
-            if any(slow is not None for slow in services.values()):
-                await self._get("/stats", filter=r"^server\.live$")  # lets Envoy merge its histograms
-            at = datetime.now(UTC)
-            statistics = Statistics(
-                await self._get("/stats", filter=_filter(services), format="json", histogram_buckets="cumulative")
-            )
-            epoch = await self._epoch.of(float(statistics.counters["server.uptime"]), at)
-        except httpx.HTTPStatusError as error:
-            return self._nothing(services, f"answered {error.response.status_code} to a question for statistics")
-        except httpx.HTTPError as error:
-            return self._nothing(services, f"is away: {error or type(error).__name__}")
-        except (ValidationError, KeyError, ValueError):
-            return self._nothing(services, "answered something else than Envoy's statistics; is that the admin port?")
-        return {service: self._read(statistics, service, slow, at, epoch) for service, slow in services.items()}
+        times = any(slow is not None for slow in services.values())
+        return await self._of(services, _listeners(services) + "|" + _clusters(services), times, self._totals)
+
+    async def signals_of(self, services: Mapping[str, float | None]) -> dict[str, Signals | NoData]:
+        """One poll for all of them."""
+        return await self._of(services, _listeners(services), True, self._signals)
 
     async def history(self, service: str, slow_ms: float | None, until: datetime) -> Sequence[WindowReading] | NoData:
         return self._none(service, "keeps no history")
@@ -168,17 +95,61 @@ class EnvoyTelemetry:
     async def close(self) -> None:
         await self._client.aclose()
 
-    def _read(
-        self, statistics: Statistics, service: str, slow_ms: float | None, at: datetime, epoch: str
-    ) -> Totals | NoData:
+    async def _of(
+        self,
+        services: Mapping[str, float | None],
+        names: str,
+        times: bool,
+        read: Callable[[_Look, str, float | None], Answer],
+    ) -> dict[str, Answer | NoData]:
+        answers: dict[str, Answer | NoData] = {}
         try:
-            users = statistics.users(service, slow_ms)
-            arms = {r: statistics.release(service, r, slow_ms) for r in statistics.releases(service)}
-        except _Unflushed as missing:
-            return self._none(service, f"has not merged {missing} yet, so slow requests are unknown")
-        if users is None:
-            return self._none(service, f"has no listener with the stat prefix {service}")
-        return Totals(service=service, region=self.region, at=at, epoch=epoch, arms={**arms, USERS: users})
+            look = await self._look(names, times)
+        except Unusable as unusable:
+            return {service: self._none(service, str(unusable)) for service in services}
+        for service, slow_ms in services.items():
+            try:
+                answers[service] = read(look, service, slow_ms)
+            except Unusable as unusable:
+                answers[service] = self._none(service, str(unusable))
+        return answers
+
+    async def _look(self, names: str, times: bool) -> _Look:
+        """*names*: a regular expression; *times*: whether histograms are of interest. Raises :class:`Unusable`."""
+        try:
+            if times:
+                await self._get("/stats", filter=r"^server\.live$")  # lets Envoy merge its histograms
+            at = datetime.now(UTC)
+            wanted = rf"^({names}|server\.uptime)$"
+            text = await self._get("/stats", filter=wanted, format="json", histogram_buckets="cumulative")
+            statistics = Statistics(text)
+            return _Look(statistics, at, await self._epoch.of(float(statistics.counters["server.uptime"]), at))
+        except httpx.HTTPStatusError as error:
+            raise Unusable(f"answered {error.response.status_code} to a question for statistics") from None
+        except httpx.HTTPError as error:
+            raise Unusable(f"is away: {error or type(error).__name__}") from None
+        except (ValidationError, KeyError, ValueError):
+            raise Unusable("answered something else than Envoy's statistics; is that the admin port?") from None
+
+    def _totals(self, look: _Look, service: str, slow_ms: float | None) -> Totals:
+        statistics = look.statistics
+        users = statistics.users(service, slow_ms)
+        arms = {r: statistics.release(service, r, slow_ms) for r in statistics.releases(service)}
+        return Totals(service=service, region=self.region, at=look.at, epoch=look.epoch, arms={**arms, USERS: users})
+
+    def _signals(self, look: _Look, service: str, slow_ms: float | None) -> Signals:
+        users, times = look.statistics.users(service, slow_ms), look.statistics.times(service)
+        return Signals(
+            service=service,
+            region=self.region,
+            at=look.at,
+            epoch=look.epoch,
+            slow_ms=slow_ms,
+            users=users,
+            timed=times[-1][1] if times else 0,
+            times=times,
+            in_flight=look.statistics.in_flight(service),
+        )
 
     async def _get(self, path: str, **parameters: str) -> bytes:
         response = await self._client.get(path, params=parameters)
@@ -188,10 +159,14 @@ class EnvoyTelemetry:
     def _none(self, service: str, reason: str) -> NoData:
         return NoData(service=service, region=self.region, reason=f"Envoy at {self._url} {reason}")
 
-    def _nothing(self, services: Mapping[str, float | None], reason: str) -> dict[str, Totals | NoData]:
-        return {service: self._none(service, reason) for service in services}
+
+def _listeners(services: Mapping[str, float | None]) -> str:
+    return rf"http\.({_names(services)})\.{LISTENER}"
 
 
-def _filter(services: Mapping[str, float | None]) -> str:
-    names = "|".join(map(re.escape, services)) if len(services) <= _NAMES_IN_A_FILTER else "[a-z0-9-]+"
-    return rf"^(http\.({names})\.{_LISTENER}|cluster\.({names})\|[^|]+\.{_CLUSTER}|server\.uptime)$"
+def _clusters(services: Mapping[str, float | None]) -> str:
+    return rf"cluster\.({_names(services)})\|[^|]+\.{CLUSTER}"
+
+
+def _names(services: Mapping[str, float | None]) -> str:
+    return "|".join(map(re.escape, services)) if len(services) <= _NAMES_IN_A_FILTER else "[a-z0-9-]+"

@@ -22,14 +22,15 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from activities.analytics.drivers.prometheus_history import Series, instants, readings
-from activities.analytics.drivers.prometheus_queries import Queries
+from activities.analytics.drivers.prometheus_queries import SIGNALS, Queries
 from activities.analytics.drivers.prometheus_reading import Reading, Sample, Unusable
-from models.telemetry import HISTORY_WINDOW_SECONDS, NoData, Totals, WindowReading, between
+from models.telemetry import HISTORY_WINDOW_SECONDS, NoData, Signals, Totals, WindowReading, between
 
 MOST_BYTES = 2_000_000
 """Of one answer of a history: an hour of the histograms of some 15 releases."""
 
 Element = TypeVar("Element", Sample, Series)
+Answer = TypeVar("Answer", Totals, Signals)
 
 
 class _Data(BaseModel, Generic[Element]):
@@ -62,20 +63,19 @@ class PrometheusTelemetry:
 
     async def totals_of(self, services: Mapping[str, float | None]) -> dict[str, Totals | NoData]:
         """A dozen queries for all of them, all for the same instant."""
-        try:
-            now = await self._now()
-            times = any(slow is not None for slow in services.values())
-            names = {"services": "|".join(services)}
-            reading = Reading(await self._counting(times, lambda query: self._ask(query, now, names)))
-        except Unusable as unusable:
-            return {service: self._none(service, unusable) for service in services}
-        return {service: self._totals(reading, service, slow, now) for service, slow in services.items()}
+        times = any(slow is not None for slow in services.values())
+        return await self._of(services, self._queries.counting(times), self._totals)
+
+    async def signals_of(self, services: Mapping[str, float | None]) -> dict[str, Signals | NoData]:
+        """Seven queries for all of them, all for the same instant; what is in flight is of the time of the scrape."""
+        return await self._of(services, SIGNALS, self._signals)
 
     async def history(self, service: str, slow_ms: float | None, until: datetime) -> Sequence[WindowReading] | NoData:
         """The dozen queries, each over the whole range."""
-        times, names = instants(until.timestamp()), {"services": service}
+        times, about = instants(until.timestamp()), {"services": service}
+        names = self._queries.counting(slow_ms is not None)
         try:
-            answers = await self._counting(slow_ms is not None, lambda query: self._ask_over(query, times, names))
+            answers = await self._answers(names, lambda query: self._ask_over(query, times, about))
             return await asyncio.to_thread(self._windows, answers, times, service, slow_ms)
         except Unusable as unusable:
             return self._none(service, unusable)
@@ -96,6 +96,20 @@ class PrometheusTelemetry:
     async def close(self) -> None:
         await self._client.aclose()
 
+    async def _of(
+        self,
+        services: Mapping[str, float | None],
+        names: Sequence[str],
+        read: Callable[[Reading, str, float | None, float], Answer | NoData],
+    ) -> dict[str, Answer | NoData]:
+        about = {"services": "|".join(services)}
+        try:
+            now = await self._now()
+            reading = Reading(await self._answers(names, lambda query: self._ask(query, now, about)))
+        except Unusable as unusable:
+            return {service: self._none(service, unusable) for service in services}
+        return {service: read(reading, service, slow, now) for service, slow in services.items()}
+
     def _totals(self, reading: Reading, service: str, slow_ms: float | None, now: float) -> Totals | NoData:
         try:
             return Totals(
@@ -104,6 +118,23 @@ class PrometheusTelemetry:
                 at=self._fresh(reading.sampled(service), now, service),
                 epoch=reading.epoch(service),
                 arms=reading.arms(service, slow_ms),
+            )
+        except Unusable as unusable:
+            return self._none(service, unusable)
+
+    def _signals(self, reading: Reading, service: str, slow_ms: float | None, now: float) -> Signals | NoData:
+        try:
+            at, times = self._fresh(reading.sampled(service), now, service), reading.times(service)
+            return Signals(
+                service=service,
+                region=self.region,
+                at=at,
+                epoch=reading.epoch(service),
+                slow_ms=slow_ms,
+                users=reading.users(service, slow_ms),
+                timed=times.get(math.inf, 0),
+                times=tuple((bound, within) for bound, within in times.items() if bound < math.inf),
+                in_flight=reading.in_flight(service),
             )
         except Unusable as unusable:
             return self._none(service, unusable)
@@ -128,9 +159,10 @@ class PrometheusTelemetry:
             raise Unusable(f"is stale: the newest samples of {what} are {now - newest:.0f} s old")
         return datetime.fromtimestamp(newest, UTC)
 
-    async def _counting(self, times: bool, ask: Callable[[str], Awaitable[list[Element]]]) -> dict[str, list[Element]]:
-        """The answers to the queries that make a reading, by their names."""
-        names = self._queries.counting(times)
+    async def _answers(
+        self, names: Sequence[str], ask: Callable[[str], Awaitable[list[Element]]]
+    ) -> dict[str, list[Element]]:
+        """The answers to the queries of these names, by name."""
         answers = await asyncio.gather(*(ask(getattr(self._queries, name)) for name in names))
         return dict(zip(names, answers, strict=True))
 

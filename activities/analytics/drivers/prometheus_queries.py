@@ -28,6 +28,9 @@ _USERS = 'envoy_http_conn_manager_prefix=~"<services>"'
 _RELEASES = 'envoy_cluster_name=~"(<services>)[|].+"'
 _COMPLETED = f"envoy_http_downstream_rq_completed{{{_USERS}}}"
 
+SIGNALS = ("sampled", "runs", "users_answered", "users_errors", "users_gone", "users_times", "users_in_flight")
+"""The names of the queries that tell what callers see."""
+
 
 @dataclass(frozen=True)
 class Queries:
@@ -48,6 +51,7 @@ class Queries:
     users_errors: str = _listener(f'envoy_http_downstream_rq_xx{{envoy_response_code_class="5",{_USERS}}}')
     users_gone: str = _listener(f"envoy_http_downstream_rq_rx_reset{{{_USERS}}}")
     users_times: str = _listener(f"envoy_http_downstream_rq_time_bucket{{{_USERS}}}", ", le")
+    users_in_flight: str = _listener(f"envoy_http_downstream_rq_active{{{_USERS}}}")
     releases: str = _cluster(f"envoy_cluster_upstream_rq_total{{{_RELEASES}}}")
     """Which releases there are; those without a request are in it too."""
     release_attempts: str = _cluster(f'{{__name__=~"envoy_cluster_upstream_rq_(completed|retry)",{_RELEASES}}}')
@@ -65,6 +69,6 @@ class Queries:
 
     def counting(self, times: bool) -> tuple[str, ...]:
         """The names of the queries that make a reading; those of latencies only where somebody has an objective."""
-        flying = {"in_flight", "in_flight_sampled"}
+        flying = {"users_in_flight", "in_flight", "in_flight_sampled"}
         late = set[str]() if times else {"users_times", "release_times"}
         return tuple(field.name for field in fields(self) if field.name not in flying | late)

@@ -58,9 +58,10 @@ class Reading:
     def arms(self, service: str, slow_ms: float | None) -> dict[str, Count]:
         releases = sorted(release for of, release in self._by_arm["releases"] if of == service)
         arms = {release: self._release(service, release, slow_ms) for release in releases}
-        return {**arms, USERS: self._users(service, slow_ms)}
+        return {**arms, USERS: self.users(service, slow_ms)}
 
-    def _users(self, service: str, slow_ms: float | None) -> Count:
+    def users(self, service: str, slow_ms: float | None) -> Count:
+        """What callers saw."""
         answered = self._one("users_answered", service)
         gone = self._one("users_gone", service)
         slow = self._slow("users_times", service, "", answered, slow_ms)
@@ -69,6 +70,16 @@ class Reading:
             errors=self._one("users_errors", service),
             slow=slow + gone if slow_ms is not None else 0,
         )
+
+    def times(self, service: str) -> dict[float, int]:
+        """The cumulative histogram of those who were answered, by rising bounds; without buckets where none was."""
+        if self._one("users_answered", service) == 0:
+            return {}
+        return self._buckets("users_times", service, "")
+
+    def in_flight(self, service: str) -> int:
+        """Requests that callers wait for."""
+        return self._one("users_in_flight", service)
 
     def _release(self, service: str, release: str, slow_ms: float | None) -> Count:
         refused = self._one("release_refused", service, release)
@@ -81,14 +92,19 @@ class Reading:
         """Requests above the first bucket whose bound is not below *slow_ms*."""
         if slow_ms is None or requests == 0:
             return 0
+        buckets = self._buckets(query, service, release)
+        bound = min(bound for bound in buckets if bound >= slow_ms)
+        return min(requests, buckets[math.inf] - buckets[bound])
+
+    def _buckets(self, query: str, service: str, release: str) -> dict[float, int]:
+        """Of an arm that has requests. The last bound is infinite."""
         buckets = {
             float(sample.metric.get("le", "nan")): int(sample.number)
             for sample in self._by_arm[query].get((service, release), ())
         }
         if math.inf not in buckets:
             raise Unusable(f"has no histogram of {service}|{release or USERS} yet, so slow requests are unknown")
-        bound = min(bound for bound in buckets if bound >= slow_ms)
-        return min(requests, buckets[math.inf] - buckets[bound])
+        return dict(sorted(buckets.items()))
 
     def _one(self, query: str, service: str, release: str = "") -> int:
         if found := self._by_arm[query].get((service, release)):
