@@ -316,7 +316,7 @@ class Prediction(Frozen):
 
     interval: Annotated[int, Field(ge=5, le=3600)] = 60
     """Seconds between two looks at every service. A day must be a multiple of it."""
-    horizon: Annotated[int, Field(ge=60, le=86400)] = 1800
+    horizon: Annotated[int, Field(ge=60, le=21600)] = 1800
     """Seconds within which a new incident is predicted to begin. At least two looks."""
     false_alarms_a_day: Annotated[float, Field(gt=0, le=100)] = 0.75
     """How many alarms without an incident a service may have. Its threshold is chosen for that when a model learns."""

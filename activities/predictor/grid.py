@@ -9,13 +9,12 @@ lost answer) are laid too, as unobserved, with the values before them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from activities.predictor.samples import row_of
 from models.base import SternwayError
-from models.sample import Sample
 
 DAY_SECONDS: Final = 86_400
 LONGEST_GAP_SECONDS: Final = DAY_SECONDS
@@ -35,7 +34,7 @@ class Row:
     slot: int
     """Which of the day's (UTC)."""
     values: tuple[float, ...]
-    """By :data:`~activities.predictor.samples.METRICS`; what is unknown has the value of the row before."""
+    """By metric; what is unknown has the value of the row before."""
     observed: bool
     """Whether there was a sample."""
     anew: bool = False
@@ -59,18 +58,19 @@ class Grid:
         self._sampled = 0
         """The last row that had a sample."""
 
-    def lay(self, sample: Sample) -> tuple[Row, ...]:
-        """The row of *sample*, after those that stayed without one. Raises :class:`NotOnTheGrid` for what is late."""
-        number = self._number(sample.at)
+    def lay(self, at: datetime, values: Sequence[float | None]) -> tuple[Row, ...]:
+        """The row of a sample, after those that stayed without one. *values*: its metrics, always in the same order;
+        none where one is unknown. Raises :class:`NotOnTheGrid` for what is late."""
+        number = self._number(at)
         self._forget_if_far(number)
-        values, last = row_of(sample), self._last
+        last = self._last
         if last is None:
             return self._begin(number, values)
         if number <= last.number:
             self.refused += 1
             raise NotOnTheGrid(
-                f"the sample of {sample.service} in {sample.region} at {sample.at.isoformat()} is for row {number}, "
-                f"and row {last.number} is laid already; it is left out: take one in {self._interval} s"
+                f"the sample of {at.isoformat()} is for row {number}, and row {last.number} is laid already; it is "
+                f"left out: take one in {self._interval} s"
             )
         silent = self._silence(last, number)
         known = tuple(before if now is None else now for before, now in zip(last.values, values, strict=True))
@@ -87,7 +87,7 @@ class Grid:
         self._last = silent[-1] if silent else self._last
         return silent
 
-    def _begin(self, number: int, values: tuple[float | None, ...]) -> tuple[Row, ...]:
+    def _begin(self, number: int, values: Sequence[float | None]) -> tuple[Row, ...]:
         known = tuple(value for value in values if value is not None)
         if len(known) < len(values):
             return ()

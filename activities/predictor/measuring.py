@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 from temporalio import activity
 
@@ -40,7 +41,7 @@ class MeasuringActivities:
             at=now,
             samples={service: _reading(before.get(service), reading) for service, reading in signals.items()},
         )
-        fresh = {service: reading for service, reading in signals.items() if isinstance(reading, Signals)}
+        fresh = {service: reading for service, reading in signals.items() if _is_newer(reading, before.get(service))}
         await asyncio.to_thread(ticks.keep, self._store, request.region, interval, tick, fresh)
         missing = {service: reading for service, reading in tick.samples.items() if isinstance(reading, str)}
         return contract.Measured(number=tick.number, services=len(tick.samples), missing=missing)
@@ -62,10 +63,13 @@ def _slow(catalog: Catalog, source: Source) -> Mapping[str, float | None]:
     return {service: slow_threshold(catalog, service) for service in source.services}
 
 
+def _is_newer(reading: Signals | NoData, before: Signals | None) -> TypeGuard[Signals]:
+    """What shows nothing new is no beginning of the next interval: what happens meanwhile would be lost."""
+    return isinstance(reading, Signals) and (before is None or reading.at > before.at)
+
+
 def _reading(earlier: Signals | None, later: Signals | NoData) -> Reading:
-    if isinstance(later, NoData):
-        return later.reason
-    if earlier is None:
+    if earlier is None and isinstance(later, Signals):
         return "this is the first look at it"
-    sample = between(earlier, later)
-    return sample.reason if isinstance(sample, NoData) else row_of(sample)
+    sample = between(earlier or later, later)
+    return sample.reason if isinstance(sample, NoData) else (sample.at.timestamp(), *row_of(sample))

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.predictor.grid import LONGEST_GAP_SECONDS, Grid, NotOnTheGrid, Row
-from models.sample import Sample
 
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC).timestamp()
 FIRST = int(MIDNIGHT) // 60
@@ -22,66 +21,55 @@ def at(seconds: float) -> datetime:
     return datetime.fromtimestamp(MIDNIGHT + seconds, UTC)
 
 
-def sample(seconds: float, rate: float = 1.0, share: float | None = 0.0) -> Sample:
-    return Sample(
-        service="payments",
-        region="eu",
-        at=at(seconds),
-        seconds=60,
-        requests_per_second=rate,
-        error_share=share,
-        slow_share=share,
-        p50_ms=share,
-        p95_ms=share,
-        p99_ms=share,
-        in_flight=2,
-    )
+def sample(seconds: float, rate: float = 1.0, share: float | None = 0.0) -> tuple[datetime, tuple[float | None, ...]]:
+    """When, and what was measured: a rate, a share that may not be known, and what is in flight."""
+    return at(seconds), (rate, share, 2)
 
 
 def row(number: int, rate: float = 1.0, share: float = 0.0, observed: bool = True, anew: bool = False) -> Row:
     """*number*: rows after a midnight."""
-    return Row(FIRST + number, number % DAY, (rate, *[share] * 5, 2), observed, anew)
+    return Row(FIRST + number, number % DAY, (rate, share, 2), observed, anew)
 
 
 def begun() -> Grid:
     grid = Grid(60)
-    assert grid.lay(sample(30)) == (row(0, anew=True),)
+    assert grid.lay(*sample(30)) == (row(0, anew=True),)
     return grid
 
 
 def test_a_sample_makes_the_row_in_which_it_lies() -> None:
     grid = begun()
-    assert grid.lay(sample(60, 2)) == (row(1, 2),)
-    assert grid.lay(sample(179.9, 3)) == (row(2, 3),)
+    assert grid.lay(*sample(60, 2)) == (row(1, 2),)
+    assert grid.lay(*sample(179.9, 3)) == (row(2, 3),)
 
 
 def test_rows_without_a_sample_are_laid_unobserved_with_the_values_before_them() -> None:
     grid = begun()
-    assert grid.lay(sample(210, 9)) == (row(1, observed=False), row(2, observed=False), row(3, 9))
+    assert grid.lay(*sample(210, 9)) == (row(1, observed=False), row(2, observed=False), row(3, 9))
 
 
 def test_what_is_unknown_in_a_sample_has_the_value_before_it() -> None:
     grid = Grid(60)
-    grid.lay(sample(30, 5, 0.25))
-    assert grid.lay(sample(90, 0, None)) == (row(1, 0, 0.25),)
-    assert grid.lay(sample(210, 0, None)) == (row(2, 0, 0.25, observed=False), row(3, 0, 0.25))
+    grid.lay(*sample(30, 5, 0.25))
+    assert grid.lay(*sample(90, 0, None)) == (row(1, 0, 0.25),)
+    assert grid.lay(*sample(210, 0, None)) == (row(2, 0, 0.25, observed=False), row(3, 0, 0.25))
 
 
 def test_an_entity_begins_with_the_first_sample_that_knows_everything() -> None:
     grid = Grid(60)
-    assert grid.lay(sample(30, 0, None)) == ()
+    assert grid.lay(*sample(30, 0, None)) == ()
     assert grid.advance(at(300)) == ()
-    assert grid.lay(sample(330, 1, 0.5)) == (row(5, 1, 0.5, anew=True),)
+    assert grid.lay(*sample(330, 1, 0.5)) == (row(5, 1, 0.5, anew=True),)
 
 
 @pytest.mark.parametrize("seconds", [119, 60, 0, -3600], ids=["same row", "same instant", "row before", "hour before"])
 def test_a_second_sample_of_a_row_and_a_late_one_are_refused_and_counted(seconds: float) -> None:
     grid = begun()
-    grid.lay(sample(60, 2))
-    with pytest.raises(NotOnTheGrid, match=rf"payments in eu.*row {FIRST + 1} is laid already"):
-        grid.lay(sample(seconds, 7))
+    grid.lay(*sample(60, 2))
+    with pytest.raises(NotOnTheGrid, match=rf"and row {FIRST + 1} is laid already"):
+        grid.lay(*sample(seconds, 7))
     assert grid.refused == 1
-    assert grid.lay(sample(120, 3)) == (row(2, 3),)
+    assert grid.lay(*sample(120, 3)) == (row(2, 3),)
 
 
 def test_a_silent_entity_gets_the_rows_that_are_over() -> None:
@@ -90,21 +78,21 @@ def test_a_silent_entity_gets_the_rows_that_are_over() -> None:
     assert grid.advance(at(180)) == (row(1, observed=False), row(2, observed=False))
     assert grid.advance(at(180)) == grid.advance(at(90)) == ()
     with pytest.raises(NotOnTheGrid):
-        grid.lay(sample(150))
-    assert grid.lay(sample(185, 4)) == (row(3, 4),)
+        grid.lay(*sample(150))
+    assert grid.lay(*sample(185, 4)) == (row(3, 4),)
 
 
 @pytest.mark.parametrize("jump", [1, -1], ids=["forward", "backward"])
 def test_after_a_jump_by_more_than_a_day_an_entity_starts_anew(jump: int) -> None:
     grid = begun()
-    grid.lay(sample(90, 2))
+    grid.lay(*sample(90, 2))
     number = 1 + jump * (DAY + 1)
-    assert grid.lay(sample(number * 60, 3)) == (row(number, 3, anew=True),)
-    assert grid.lay(sample(number * 60 + 60, 4)) == (row(number + 1, 4),)
+    assert grid.lay(*sample(number * 60, 3)) == (row(number, 3, anew=True),)
+    assert grid.lay(*sample(number * 60 + 60, 4)) == (row(number + 1, 4),)
 
 
 def test_after_a_gap_of_just_a_day_it_goes_on() -> None:
-    laid = begun().lay(sample(LONGEST_GAP_SECONDS, 3))
+    laid = begun().lay(*sample(LONGEST_GAP_SECONDS, 3))
     assert len(laid) == DAY
     assert laid[-1] == row(DAY, 3)
     assert not any(one.observed for one in laid[:-1])
@@ -114,7 +102,7 @@ def test_a_silence_of_more_than_a_day_ends_it_even_if_its_rows_were_asked_for() 
     grid = begun()
     silent = [one for minute in range(3 * DAY) for one in grid.advance(at(60 * minute))]
     assert silent == [row(number, observed=False) for number in range(1, DAY)]
-    assert grid.lay(sample(3 * DAY * 60, 8)) == (row(3 * DAY, 8, anew=True),)
+    assert grid.lay(*sample(3 * DAY * 60, 8)) == (row(3 * DAY, 8, anew=True),)
 
 
 @pytest.mark.parametrize("interval", [0, -60, 7, 86_401])
@@ -138,7 +126,7 @@ def test_rows_follow_each_other_and_know_nothing_of_what_comes_later(comings: li
             continue
         share = float(number) if complete else None
         try:
-            laid = grid.lay(sample(seconds, number, share))
+            laid = grid.lay(*sample(seconds, number, share))
         except NotOnTheGrid:
             refused += 1
             continue
@@ -153,7 +141,7 @@ def test_rows_follow_each_other_and_know_nothing_of_what_comes_later(comings: li
     for one in rows:
         past = [values for number, values in known.items() if number <= one.number]
         rate, shares = past[-1][0], [share for _, share in past if share is not None]
-        assert one.values == (rate, *[shares[-1]] * 5, 2)
+        assert one.values == (rate, shares[-1], 2)
         assert one.slot == one.number - FIRST
 
 
@@ -164,7 +152,7 @@ def test_between_two_beginnings_rows_follow_each_other_wherever_the_clock_jumps(
     grid, rows = Grid(3600), list[Row]()
     for is_sample, seconds in comings:
         try:
-            rows += grid.lay(sample(seconds)) if is_sample else grid.advance(at(seconds))
+            rows += grid.lay(*sample(seconds)) if is_sample else grid.advance(at(seconds))
         except NotOnTheGrid:
             continue
     assert rows == [] or rows[0].anew

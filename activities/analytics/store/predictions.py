@@ -76,9 +76,13 @@ def alarms(store: Store, region: str | None = None, service: str | None = None, 
     if service is not None:
         query = query.where(col(AlarmRow.service) == service)
     with store.read() as connection, Session(connection) as session:
-        return [
-            KeptAlarm(alarm=Alarm.model_validate(row.alarm), came_true=row.came_true) for row in session.scalars(query)
-        ]
+        return [_kept(row) for row in session.scalars(query)]
+
+
+def alarm(store: Store, id: str) -> KeptAlarm | None:
+    with store.read() as connection, Session(connection) as session:
+        row = session.get(AlarmRow, id)
+        return _kept(row) if row else None
 
 
 def troubles(store: Store, region: str, since: datetime) -> list[Trouble]:
@@ -88,3 +92,7 @@ def troubles(store: Store, region: str, since: datetime) -> list[Trouble]:
     query = select(*columns).where(col(IncidentRow.region) == region, open_then).order_by(col(IncidentRow.received_at))
     with store.read() as connection:
         return [Trouble.model_validate(row, from_attributes=True) for row in connection.execute(query)]
+
+
+def _kept(row: AlarmRow) -> KeptAlarm:
+    return KeptAlarm(alarm=Alarm.model_validate(row.alarm), came_true=row.came_true)

@@ -21,7 +21,8 @@ KEPT = timedelta(days=35)
 """Five weeks: what happens on one day of the week is seen five times."""
 
 Reading = tuple[float | None, ...] | str
-"""The values of one service in the order of the layout's metrics, or why there are none."""
+"""Of one service: when it was sampled (seconds since 1970), and the values in the order of the metrics; or why there is
+no sample."""
 
 
 class Tick(Frozen):
@@ -79,12 +80,13 @@ def ticks(store: Store, region: str, interval: int, after: int, limit: int) -> l
         return [_tick(row) for row in session.scalars(query)]
 
 
-def newest_number(store: Store, region: str, interval: int) -> int | None:
-    """Of the last interval that was kept."""
+def latest(store: Store, region: str, interval: int) -> Tick | None:
+    """The last interval that was kept."""
     place = (col(TickRow.region) == region, col(TickRow.interval_s) == interval)
-    query = select(col(TickRow.number)).where(*place).order_by(col(TickRow.number).desc()).limit(1)
-    with store.read() as connection:
-        return connection.execute(query).scalar()
+    query = select(TickRow).where(*place).order_by(col(TickRow.number).desc()).limit(1)
+    with store.read() as connection, Session(connection) as session:
+        row = session.scalars(query).first()
+        return _tick(row) if row else None
 
 
 def _tick(row: TickRow) -> Tick:

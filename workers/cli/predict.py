@@ -1,0 +1,243 @@
+"""``sternway predict``: what will break next, how likely that is, and how good the model is that says so."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.base import SternwayError
+from workers.cli.table import ago, show_parts, table_of
+from workers.cli.word import By, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from activities.analytics.store import Store
+    from models.prediction import Model
+
+app = typer.Typer(no_args_is_help=True, help="Predict incidents, and see how well that goes.")
+
+Version = Annotated[int, typer.Argument(help="The model's version, as `sternway predict models` shows it.")]
+Service = Annotated[str | None, typer.Option(help="Only this service's.")]
+Region = Annotated[str | None, typer.Option(help="Only this region's.")]
+Days = Annotated[int, typer.Option(help="How many days back.", min=1, max=35)]
+Url = Annotated[str | None, typer.Option("--url", help="The store, if it is not the one of the settings.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+@app.command()
+def pool(
+    region: Annotated[str, typer.Option(help="The region whose services it watches.")],
+    processes: Annotated[int, typer.Option(min=1, help="Each remembers all services of the region.")] = 1,
+) -> None:
+    """Measure and predict the services of one region, once in each interval of the catalog.
+
+    It keeps the region's schedule in Temporal. Needs the extra: pip install 'sternway[predict]'; with
+    'sternway[learn]' it also learns anew, once a day, where that is of use. Settings come from the environment, as for
+    `sternway pool`; it needs no token of the control planes.
+
+    Example: [bold]sternway predict pool --region eu[/bold]
+    """
+    from models.settings import Settings
+    from workers.catalog import load_catalog
+    from workers.observability import logs
+    from workers.pool.supervisor import supervise
+
+    _require("numpy", "onnxruntime", extra="predict")
+    settings = Settings()
+    catalog = load_catalog(settings.catalog).catalog
+    if region not in catalog.regions:
+        raise SternwayError(f"the catalog has no region {region!r}; it has {', '.join(catalog.regions)}")
+    logs.configure(settings, f"predictor-{region}")
+    raise typer.Exit(supervise(region, processes, "--predict"))
+
+
+@app.command()
+def show(region: Region = None, url: Url = None, as_json: Json = False) -> None:
+    """Show what is predicted now, of every service that something is predicted of.
+
+    Example: [bold]sternway predict show --region eu[/bold]
+    """
+    from activities.analytics.store import prediction_models, ticks
+    from models.settings import Settings
+    from workers.catalog import load_catalog
+
+    catalog = load_catalog(Settings().catalog).catalog
+    if region is not None and region not in catalog.regions:
+        raise SternwayError(f"the catalog has no region {region!r}; it has {', '.join(catalog.regions)}")
+    with _store(url) as store:
+        current = prediction_models.current(store)
+        regions = [region] if region else list(catalog.regions)
+        latest = {name: ticks.latest(store, name, catalog.prediction.interval) for name in regions}
+    if as_json:
+        document = {
+            "model": current.version if current else None,
+            "regions": {name: tick.model_dump(mode="json") if tick else None for name, tick in latest.items()},
+        }
+        print(json.dumps(document))
+        return
+    table = table_of("service", "region", "probability", "measured")
+    measured = [(name, tick) for name, tick in latest.items() if tick is not None]
+    for name, tick in measured:
+        for service, reading in sorted(tick.samples.items()):
+            probability = (tick.probabilities or {}).get(service)
+            why = reading if isinstance(reading, str) else "nothing is predicted"
+            table.add_row(service, name, why if probability is None else f"{probability:.1%}", ago(tick.at))
+    horizon = catalog.prediction.horizon / 60
+    head = f"version {current.version} predicts new incidents within {horizon:g} minutes" if current else _NO_MODEL
+    nothing = "nothing has been measured; start `sternway predict pool --region REGION`"
+    show_parts(head, table if measured else nothing)
+
+
+_NO_MODEL = "no model predicts yet; learn one with `sternway predict train`"
+
+
+@app.command()
+def alarms(
+    service: Service = None,
+    region: Region = None,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1)] = 20,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """List the alarms that predictions have raised, and what has become of them.
+
+    Example: [bold]sternway predict alarms --service payments[/bold]
+    """
+    from activities.analytics.store import predictions
+
+    with _store(url) as store:
+        found = predictions.alarms(store, region, service, limit)
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in found]))
+        return
+    table = table_of("alarm", "raised", "probability", "model", "came true")
+    for kept in found:
+        alarm = kept.alarm
+        came = "not known yet" if kept.came_true is None else "yes" if kept.came_true else "no"
+        table.add_row(alarm.id, ago(alarm.at), f"{alarm.probability:.1%}", str(alarm.model), came)
+    show_parts(table if found else "no alarm was raised")
+
+
+@app.command()
+def explain(
+    alarm: Annotated[str, typer.Argument(help="The alarm, as `sternway predict alarms` shows it.")],
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Say what spoke for an alarm: each feature with its value, the usual one, and what it adds.
+
+    Example: [bold]sternway predict explain eu/payments/29345678[/bold]
+    """
+    from activities.analytics.store import predictions
+
+    with _store(url) as store:
+        kept = predictions.alarm(store, alarm)
+    if kept is None:
+        raise SternwayError(f"there is no alarm {alarm}; see `sternway predict alarms`")
+    if as_json:
+        print(kept.model_dump_json())
+        return
+    told = kept.alarm
+    minutes = (told.until - told.at).total_seconds() / 60
+    facts = table_of("", "")
+    facts.add_row("service", f"{told.service} in {told.region}")
+    facts.add_row("raised", f"{told.at:%Y-%m-%d %H:%M} UTC by version {told.model}")
+    facts.add_row(
+        "said", f"a new incident within {minutes:g} minutes: {told.probability:.1%}, from {told.threshold:.1%}"
+    )
+    came = {None: "not known yet", True: "an incident began", False: "no incident began"}[kept.came_true]
+    facts.add_row("became", came)
+    reasons = table_of("what speaks for it or against", "of the log-odds")
+    for one in told.contributions:
+        reasons.add_row(one.sentence, f"{one.log_odds:+.2f}")
+    show_parts(facts, "", reasons if told.contributions else "nothing of it was explained")
+
+
+@app.command("models")
+def list_models(url: Url = None, as_json: Json = False) -> None:
+    """List the versions of the model, the newest first, with their standing.
+
+    Example: [bold]sternway predict models[/bold]
+    """
+    from activities.analytics.store import prediction_models
+
+    with _store(url) as store:
+        found = prediction_models.models(store)
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in found]))
+        return
+    table = table_of("version", "learned", "standing", "since", "because")
+    for model in found:
+        table.add_row(str(model.version), ago(model.created_at), model.status, ago(model.since), model.because)
+    show_parts(table if found else _NO_MODEL)
+
+
+@app.command()
+def promote(version: Version, by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
+    """Let this version predict from now on. The one that did so far is kept as a way back.
+
+    Example: [bold]sternway predict promote 3 --reason "it knows the new checkout"[/bold]
+    """
+    from datetime import UTC, datetime
+
+    from activities.analytics.store import prediction_models
+
+    with _store(url) as store:
+        model = prediction_models.promote(store, version, f"{by}: {reason}", datetime.now(UTC))
+    _tell(model, as_json)
+
+
+@app.command()
+def back(by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
+    """Let the version before the current one predict again.
+
+    Example: [bold]sternway predict back --reason "too many false alarms"[/bold]
+    """
+    from datetime import UTC, datetime
+
+    from activities.analytics.store import prediction_models
+
+    with _store(url) as store:
+        current = prediction_models.current(store)
+        if current is None:
+            raise SternwayError(f"there is nothing to go back from: {_NO_MODEL}")
+        prediction_models.refuse(store, current.version, f"{by}: {reason}", datetime.now(UTC))
+        now = prediction_models.current(store)
+    if now is None:
+        print(json.dumps(None) if as_json else f"version {current.version} was the only one; nothing predicts now")
+        return
+    _tell(now, as_json)
+
+
+def _tell(model: Model, as_json: bool) -> None:
+    print(model.model_dump_json() if as_json else f"version {model.version} is {model.status}: {model.because}")
+
+
+def _store(url: str | None) -> AbstractContextManager[Store]:
+    from contextlib import contextmanager
+
+    from activities.analytics.store import open_store
+    from models.settings import Settings
+
+    @contextmanager
+    def opened() -> Iterator[Store]:
+        store = open_store(url or Settings().store_url)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    return opened()
+
+
+def _require(*modules: str, extra: str) -> None:
+    """Raises :class:`~models.base.SternwayError` where something of an extra is not installed."""
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise SternwayError(f"{', '.join(missing)} is not installed: pip install 'sternway[{extra}]'")
