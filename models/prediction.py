@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from models.base import Frozen, Time
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class ModelStatus(StrEnum):
@@ -79,3 +83,46 @@ class Forecasts(Frozen):
     """Why nothing is, by service."""
     alarms: tuple[Alarm, ...] = ()
     """Those that begin now; one that holds is not told again."""
+
+
+class Evidence(Frozen):
+    """One golden signal's part in a prediction."""
+
+    metric: str
+    """As telemetry calls it: ``memory_share``."""
+    weight: Annotated[float, Field(ge=0)]
+    """How much it has added to the prediction, in any one unit."""
+    rising: bool
+    """Whether it is higher than usual, or on its way to be."""
+
+
+class Estimate(Frozen):
+    """A figure, and between what it lies in eight of ten cases."""
+
+    expected: float
+    low: float
+    high: float
+
+
+class Risk(Frozen):
+    """What is at stake with one prediction. What is not known is none, with the reason in words, and never zero."""
+
+    service: str
+    region: str
+    probability: Probability
+    """Of a new incident within the prediction's horizon."""
+    loss: Estimate | None
+    """US dollars that an incident would cost at the traffic of now, once it comes."""
+    revenue: Estimate | None
+    """US dollars: the probability times that loss."""
+    revenue_per_minute: float | None
+    """US dollars: what the service earns at the traffic of now."""
+    customers: Estimate | None
+    """The probability times how many would not be served."""
+    source: Literal["catalog", "tier-default"] | None
+    """Where the revenue is known from; none where it is not."""
+    age: float | None
+    """Seconds since the traffic was measured; none where it was not."""
+    unknown: tuple[str, ...]
+    """Why figures are missing; empty where none is."""
+    sentence: str
