@@ -210,6 +210,8 @@ class PreventionPolicy(Frozen):
     """Whether an incident may be begun before there is one. What it does, the rest of the policy says."""
     dollars_an_hour: Annotated[float, Field(ge=0)]
     """US dollars that preventive actions for a service in a region may be expected to cost within an hour."""
+    replica_dollars_an_hour: Annotated[float, Field(ge=0)] | None = None
+    """US dollars that one more replica costs. Default: nobody knows; what needs one is then advised, and not done."""
     actions_a_day: Annotated[int, Field(ge=1)] = 6
     """Preventive actions for a service in a region within 24 hours."""
     approval_timeout: Annotated[float, Field(gt=0, le=86400)] = 900

@@ -66,7 +66,9 @@ class Alarm(Frozen):
     """That a new incident begins within the horizon."""
     threshold: float
     contributions: tuple[Contribution, ...] = ()
-    """The strongest first."""
+    """Of features over all metrics, the strongest first."""
+    metrics: tuple[Contribution, ...] = ()
+    """Of metrics over all features, the strongest first: the same from another side, and not to be added."""
 
 
 class Forecasts(Frozen):

@@ -6,15 +6,20 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
+from workflows.prevention import PreventionWorkflow
 from workflows.regions import retry_policy
+from workflows.saga import describe
 
 with workflow.unsafe.imports_passed_through():
     from activities.contract import Contract
     from activities.predictor import contract as predictor
     from models.base import Frozen
+    from models.identity import prevention_id
     from models.prediction import Forecasts
-    from models.queues import LEARNING, predicting
+    from models.queues import LEARNING, WORKFLOWS, predicting
 
 Argument = TypeVar("Argument", bound=Frozen)
 Result = TypeVar("Result")
@@ -34,8 +39,29 @@ class PredictionWorkflow:
         measured = await call(queue, predictor.MEASURE, start)
         request = predictor.PredictRequest(**start.model_dump(), number=measured.number)
         forecasts = await call(queue, predictor.PREDICT, request)
+        for alarm in forecasts.alarms:
+            await _prevent(queue, predictor.AdviseRequest(catalog=start.catalog, alarm=alarm))
         await call(queue, predictor.SETTLE, start)
         return forecasts
+
+
+async def _prevent(queue: str, request: predictor.AdviseRequest) -> None:
+    """Begin what the service's policy has for it, on its own: it goes on for as long as the horizon."""
+    try:
+        start = (await call(queue, predictor.ADVISE, request)).start
+        if start is None:
+            return
+        await workflow.start_child_workflow(
+            PreventionWorkflow.run,
+            start,
+            id=prevention_id(start.region, start.service),
+            task_queue=WORKFLOWS,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+        )
+    except WorkflowAlreadyStartedError:
+        workflow.logger.info("a prevention of the service is under way; the alarm %s begins no other", request.alarm.id)
+    except FailureError as failure:  # what is predicted of the others must not suffer from it
+        workflow.logger.warning("nothing is done about the alarm %s: %s", request.alarm.id, describe(failure))
 
 
 @workflow.defn(name="Learning", versioning_behavior=VersioningBehavior.PINNED)

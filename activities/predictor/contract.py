@@ -9,7 +9,8 @@ from models.assessment import Projection
 from models.base import Frozen
 from models.incident import Impact
 from models.observation import Observation
-from models.prediction import Forecasts, Model
+from models.prediction import Alarm, Forecasts, Model
+from models.prevention_run import PreventionStart
 from models.scope import Scope
 
 
@@ -57,12 +58,24 @@ class Settled(Frozen):
     """Whose horizon was over, so that it is known now whether they came true."""
 
 
+class AdviseRequest(Frozen):
+    catalog: str
+    """Digest."""
+    alarm: Alarm
+
+
+class Advice(Frozen):
+    start: PreventionStart | None
+    """What the prevention begins with; none where the service's policy has no ``prevention``."""
+
+
 MEASURE = Contract("predictor.measure.v1", RegionRequest, Measured, timeout=timedelta(seconds=30), attempts=3)
 """Tried again in the same interval, it finds what it has kept."""
 
 PREDICT = Contract("predictor.predict.v1", PredictRequest, Forecasts, timeout=timedelta(minutes=5), attempts=3)
 """The first one of a process reads what its features remember, which takes a while."""
 
+ADVISE = Contract("predictor.advise.v1", AdviseRequest, Advice, timeout=timedelta(minutes=1), attempts=3)
 SETTLE = Contract("predictor.settle.v1", RegionRequest, Settled, timeout=timedelta(seconds=30), attempts=3)
 
 

@@ -25,13 +25,13 @@ ASSUMED: Final = 4.0
 SIGNS: Final[Mapping[str, Sign]] = MappingProxyType(
     {
         "requests_per_second": Sign.LOAD,
-        "utilisation": Sign.SATURATION,
-        "in_flight_share": Sign.SATURATION,
+        "in_flight": Sign.SATURATION,
         "memory_share": Sign.MEMORY,
         "connections_share": Sign.CONNECTIONS,
-        "latency_p50_ms": Sign.LATENCY,
-        "latency_p95_ms": Sign.LATENCY,
-        "latency_p99_ms": Sign.LATENCY,
+        "p50_ms": Sign.LATENCY,
+        "p95_ms": Sign.LATENCY,
+        "p99_ms": Sign.LATENCY,
+        "slow_share": Sign.LATENCY,
         "error_share": Sign.ERRORS,
     }
 )

@@ -13,23 +13,16 @@ from activities.analytics.store import Store, deliveries
 from activities.analytics.store.preventions import spent
 from activities.directory import Directory
 from activities.prevention import contract
+from activities.prevention.before import way_before
 from activities.prevention.measures import measures, over_budget
-from activities.rollback.circumstances import way_of
-from activities.rollback.situation import situation
 from activities.rollback.state import read_state
-from activities.rollback.survey import recollections
-from activities.rollback.target import Way
 from models.alert import Alert, AlertStatus, Severity
-from models.assessment import Assessment
 from models.base import SternwayError
 from models.catalog import Level
 from models.identity import correlation_key
 from models.prevention import Spent
 from models.prevention_run import Measures
-from models.said import Said
 from models.scope import Scope
-from models.service_state import ServiceState
-from models.survey import Survey
 
 SOURCE = "predictor"
 """Of the alerts that a prevention raises."""
@@ -49,7 +42,7 @@ class PreventionActivities:
         """What is approved, the catalog says, and never the caller: whoever starts preventions cannot widen it."""
         policy = (await self._directory.catalog(request)).policy_of(request.service)
         state, now = await read_state(self._directory, request), datetime.now(UTC)
-        way = await self._way(request, state, now)
+        way = await way_before(self._directory, self._store, state, request, now)
         found = measures(request.action, state, way, policy, request.because, now)
         if found.cannot or policy.prevention is None:
             return found
@@ -83,14 +76,6 @@ class PreventionActivities:
         prepared = deliveries.prepare(self._store, SOURCE, body, request.incident, request.decided_at, [alert])
         kept = await asyncio.to_thread(deliveries.persist, self._store, prepared)
         return contract.Raised(alert=kept.alert_ids[0])
-
-    async def _way(self, scope: Scope, state: ServiceState, now: datetime) -> Way | None:
-        remembered = await recollections(self._store, [scope.service], scope.region)
-        if not remembered:
-            return None
-        assessment = Assessment(survey=Survey(recollections=remembered))
-        found = situation(scope.service, [state], assessment, Said(began_at=now), now)
-        return way_of(await self._directory.catalog(scope), found.subjects[scope.service], now)
 
     async def _spent(self, scope: Scope, now: datetime) -> Spent | None:
         try:

@@ -68,6 +68,15 @@ def incidents(store: Store, *, open_only: bool = False, limit: int = 50) -> list
         return [_stored(row) for row in session.scalars(query)]
 
 
+def of_service(store: Store, region: str, service: str, limit: int) -> list[StoredIncident]:
+    """Of one service in one region those that have ended, the newest first."""
+    place = (col(IncidentRow.region) == region, col(IncidentRow.service) == service)
+    query = select(IncidentRow).where(*place, col(IncidentRow.ended_at).is_not(None))
+    newest = query.order_by(col(IncidentRow.received_at).desc(), col(IncidentRow.id).desc()).limit(limit)
+    with store.read() as connection, Session(connection) as session:
+        return [_stored(row) for row in session.scalars(newest)]
+
+
 def open_incidents(store: Store, limit: int) -> list[IncidentInBrief]:
     """The newest that have not ended, without what makes reading thousands dear: their plans, impacts, sentences."""
     columns = [metadata.tables["incidents"].c[name] for name in IncidentInBrief.model_fields]
