@@ -1,12 +1,16 @@
-"""The predictor's pool: what it runs, and the schedule by which its region is looked at."""
+"""The predictor's pool: what it runs, and the schedules that ask for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any
 
-from activities.predictor.predicting import PredictingActivities
 from temporalio.client import (
     Client,
     Schedule,
@@ -18,45 +22,79 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
 )
+from temporalio.exceptions import ApplicationError
 
 from activities.analytics.store import Store
 from activities.directory import Directory
-from activities.predictor.contract import RegionRequest
+from activities.predictor.advising import AdvisingActivities
+from activities.predictor.contract import LearningRequest, RegionRequest
+from activities.predictor.learning_activities import LearningActivities
 from activities.predictor.measuring import MeasuringActivities
+from activities.predictor.predicting import PredictingActivities
+from models.base import Frozen
 from models.catalog_file import LoadedCatalog
 from models.queues import WORKFLOWS as NEUTRAL
 from workers.worker import TASK_TIMEOUT
-from workflows.prediction import PredictionWorkflow
+from workflows.prediction import LearningWorkflow, PredictionWorkflow
+
+DAILY = timedelta(days=1)
+"""Between two looks at the model."""
 
 
-def predictor_activities(directory: Directory, store: Store) -> list[Callable[..., Any]]:
-    """What one process of the pool runs."""
+def predicting_activities(directory: Directory, store: Store) -> list[Callable[..., Any]]:
+    """What a process of the pool runs for its region."""
     measuring, predicting = MeasuringActivities(directory, store), PredictingActivities(directory, store)
-    return [measuring.measure, measuring.settle, predicting.predict]
+    return [measuring.measure, measuring.settle, predicting.predict, AdvisingActivities(directory, store).advise]
 
 
-def schedule_id(region: str) -> str:
-    return f"predictions:{region}"
+def learning_activities(store: Store) -> list[Callable[..., Any]]:
+    """What it runs for the model, which is one for all regions."""
+    learning = LearningActivities(store, _command)
+    return [learning.examine, learning.learn, learning.promote, learning.refuse]
 
 
-async def schedule(client: Client, region: str, catalog: LoadedCatalog) -> None:
-    """Let the region's services be looked at once an interval, by this catalog; a schedule that is there is changed.
+def can_learn() -> bool:
+    """Whether the extra ``learn`` is installed."""
+    return all(find_spec(module) is not None for module in ("lightgbm", "onnx", "sklearn", "xgboost"))
 
-    What was missed while Temporal was away is not made up for: a look tells of the present.
-    """
+
+async def schedule_predictions(client: Client, region: str, catalog: LoadedCatalog) -> None:
+    """Let the region's services be looked at once an interval, by this catalog."""
+    request = RegionRequest(region=region, catalog=catalog.digest)
     every = timedelta(seconds=catalog.catalog.prediction.interval)
+    await _schedule(client, f"prediction:{region}", PredictionWorkflow.run, request, every)
+
+
+async def schedule_learning(client: Client) -> None:
+    """Let the model be looked at once a day."""
+    await _schedule(client, "learning", LearningWorkflow.run, LearningRequest(), DAILY)
+
+
+async def _schedule(
+    client: Client, name: str, run: Callable[..., Awaitable[Any]], request: Frozen, every: timedelta
+) -> None:
+    """A schedule that is there is changed. What was missed while Temporal was away is not made up for: a look tells of
+    the present."""
     wanted = Schedule(
-        action=ScheduleActionStartWorkflow(
-            PredictionWorkflow.run,
-            RegionRequest(region=region, catalog=catalog.digest),
-            id=f"prediction:{region}",
-            task_queue=NEUTRAL,
-            task_timeout=TASK_TIMEOUT,
-        ),
+        action=ScheduleActionStartWorkflow(run, request, id=name, task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
     )
     try:
-        await client.create_schedule(schedule_id(region), wanted)
+        await client.create_schedule(name, wanted)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(schedule_id(region)).update(lambda _: ScheduleUpdate(schedule=wanted))
+        await client.get_schedule_handle(name).update(lambda _: ScheduleUpdate(schedule=wanted))
+
+
+async def _command(name: str) -> str:
+    """``sternway predict NAME --json``, after everything else that wants the processor; what it prints."""
+    argv = ("nice", sys.executable, "-m", "workers.cli", "predict", name, "--json")
+    child = await asyncio.create_subprocess_exec(*argv, stdout=PIPE)
+    try:
+        printed, _ = await child.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()  # whoever asked does not wait any more
+    if child.returncode not in (0, 1):  # 1 is an answer as well
+        raise ApplicationError(f"sternway predict {name} has ended with status {child.returncode}; its log says why")
+    return printed.decode()

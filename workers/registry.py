@@ -21,12 +21,20 @@ from activities.rollback.activities import RollbackActivities
 from activities.rollback.locking import LockActivities
 from workflows.incident import IncidentWorkflow
 from workflows.lock import ServiceLockWorkflow
+from workflows.prediction import LearningWorkflow, PredictionWorkflow
 from workflows.prevention import PreventionWorkflow
 from workflows.rollback import RollbackWorkflow
 
 Activities = list[Callable[..., Any]]
 
-WORKFLOWS = (IncidentWorkflow, RollbackWorkflow, ServiceLockWorkflow, PreventionWorkflow)
+WORKFLOWS = (
+    IncidentWorkflow,
+    RollbackWorkflow,
+    ServiceLockWorkflow,
+    PredictionWorkflow,
+    PreventionWorkflow,
+    LearningWorkflow,
+)
 
 
 def local_activities(directory: Directory, client: Client) -> Activities:

@@ -73,7 +73,7 @@ class LearningWorkflow:
     """
 
     @workflow.run
-    async def run(self, start: predictor.CatalogRequest) -> str:
+    async def run(self, start: predictor.LearningRequest) -> str:
         examined = await call(LEARNING, predictor.EXAMINE, start)
         if examined.version is not None and examined.go_back is not None:
             await call(LEARNING, predictor.REFUSE, _word(examined.version, examined.go_back))

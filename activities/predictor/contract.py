@@ -79,9 +79,8 @@ ADVISE = Contract("predictor.advise.v1", AdviseRequest, Advice, timeout=timedelt
 SETTLE = Contract("predictor.settle.v1", RegionRequest, Settled, timeout=timedelta(seconds=30), attempts=3)
 
 
-class CatalogRequest(Frozen):
-    catalog: str
-    """Digest."""
+class LearningRequest(Frozen):
+    """Of all services, by the catalog of whoever learns."""
 
 
 class Examined(Frozen):
@@ -110,7 +109,7 @@ class VersionRequest(Frozen):
     because: str
 
 
-EXAMINE = Contract("predictor.examine.v1", CatalogRequest, Examined, timeout=timedelta(minutes=30), attempts=3)
-LEARN = Contract("predictor.learn.v1", CatalogRequest, Learned, timeout=timedelta(hours=6), attempts=3)
+EXAMINE = Contract("predictor.examine.v1", LearningRequest, Examined, timeout=timedelta(minutes=30), attempts=3)
+LEARN = Contract("predictor.learn.v1", LearningRequest, Learned, timeout=timedelta(hours=6), attempts=3)
 PROMOTE = Contract("predictor.promote.v1", VersionRequest, Model, timeout=timedelta(seconds=30), attempts=0)
 REFUSE = Contract("predictor.refuse.v1", VersionRequest, Model, timeout=timedelta(seconds=30), attempts=0)

@@ -25,6 +25,7 @@ from workers.cli.mesh import envoy, mesh, mesh_bootstrap
 from workers.cli.plan import plan
 from workers.cli.points import app as points
 from workers.cli.pool import pool
+from workers.cli.predict import app as predict
 from workers.cli.restart import restart
 from workers.cli.store import audit, store
 from workers.cli.undo import undo
@@ -50,6 +51,7 @@ app.add_typer(incidents, name="incidents")
 app.add_typer(points, name="points")
 app.add_typer(holds, name="holds")
 app.add_typer(breakers, name="breakers")
+app.add_typer(predict, name="predict")
 app.add_typer(deployments, name="deployments")
 app.add_typer(upgrade, name="upgrade")
 app.command("undo")(undo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from activities.analytics.store import Store
+    from models.catalog import Catalog
     from models.prediction import Model
 
 app = typer.Typer(no_args_is_help=True, help="Predict incidents, and see how well that goes.")
@@ -62,10 +64,8 @@ def show(region: Region = None, url: Url = None, as_json: Json = False) -> None:
     Example: [bold]sternway predict show --region eu[/bold]
     """
     from activities.analytics.store import prediction_models, ticks
-    from models.settings import Settings
-    from workers.catalog import load_catalog
 
-    catalog = load_catalog(Settings().catalog).catalog
+    catalog = _catalog()
     if region is not None and region not in catalog.regions:
         raise SternwayError(f"the catalog has no region {region!r}; it has {', '.join(catalog.regions)}")
     with _store(url) as store:
@@ -211,6 +211,121 @@ def back(by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
         print(json.dumps(None) if as_json else f"version {current.version} was the only one; nothing predicts now")
         return
     _tell(now, as_json)
+
+
+@app.command()
+def train(
+    promote: Annotated[bool, typer.Option("--promote", help="Let it predict at once where it is better.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a version from what is kept of the last five weeks, and hold it against the one that predicts.
+
+    It learns on the older part, and both are compared on the newest fifth, which neither has learned from. The exit
+    status is 0 if it is better, 1 if not or if nothing could be learned. Needs the extra: pip install
+    'sternway[predict,learn]'.
+
+    Example: [bold]sternway predict train --promote[/bold]
+    """
+    from datetime import UTC, datetime
+
+    from activities.analytics.store import prediction_models
+
+    _require(*_LEARNING, extra="predict,learn")
+    from activities.predictor.challenging import learn
+
+    with _store(url) as store:
+        learned = learn(store, _catalog(), _progress)
+        if promote and learned.better and learned.version is not None:
+            prediction_models.promote(store, learned.version, learned.because, datetime.now(UTC))
+    if as_json:
+        print(learned.model_dump_json())
+    elif learned.version is None:
+        print(f"nothing was learned: {learned.because}")
+    else:
+        better = "better" if learned.better else "not better"
+        way = "" if promote and learned.better else f"; `sternway predict promote {learned.version}` lets it predict"
+        print(f"version {learned.version} is {better}: {learned.because}{way}")
+    raise typer.Exit(0 if learned.better else 1)
+
+
+@app.command()
+def examine(url: Url = None, as_json: Json = False) -> None:
+    """Say how the version that predicts has done, and whether to go back or to learn anew.
+
+    `sternway predict pool` asks this once a day, and does what it says.
+
+    Example: [bold]sternway predict examine[/bold]
+    """
+    _require(*_LEARNING, extra="predict,learn")
+    from activities.predictor.challenging import examine as look
+
+    with _store(url) as store:
+        found = look(store, _catalog(), _progress)
+    if as_json:
+        print(found.model_dump_json())
+        return
+    version = "no version predicts" if found.version is None else f"version {found.version} predicts"
+    back = found.go_back and f"it should go back: {found.go_back}"
+    anew = found.learn and f"learn anew: {found.learn}"
+    print("; ".join(filter(None, (version, back, anew))))
+
+
+@app.command()
+def evaluate(
+    version: Annotated[int | None, typer.Option(help="Which version. Default: the one that predicts.")] = None,
+    days: Days = 7,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Show a version once more what is kept, and hold it against the incidents that came.
+
+    A version that was learned from these days looks better than it is.
+
+    Example: [bold]sternway predict evaluate --version 3 --days 14[/bold]
+    """
+    _require("numpy", "onnxruntime", extra="predict")
+    from datetime import UTC, datetime, timedelta
+
+    from activities.predictor.serving.bundle import read
+
+    from activities.analytics.store import prediction_models
+    from activities.predictor.replaying import replay, standing
+    from activities.predictor.stored import kept
+
+    catalog, now = _catalog(), datetime.now(UTC)
+    with _store(url) as store:
+        current = prediction_models.current(store)
+        asked = version if version is not None else current.version if current else None
+        if asked is None:
+            raise SternwayError(_NO_MODEL)
+        bundle = read(prediction_models.bundle(store, asked))
+        known = kept(store, catalog, now - timedelta(days=35), _progress)
+    since = int((now - timedelta(days=days)).timestamp()) // catalog.prediction.interval
+    found = standing(known, replay(bundle, known, _progress), bundle.manifest.threshold, since).as_json()
+    if as_json:
+        print(json.dumps({"version": asked, "days": days, **found}))
+        return
+    facts = table_of("", "")
+    for name, value in found.items():
+        facts.add_row(name.replace("_", " "), "not measured" if value is None else f"{value:.4g}")
+    show_parts(f"version {asked} over the last {days} days", facts)
+
+
+_LEARNING = ("numpy", "onnxruntime", "lightgbm", "onnx", "sklearn", "xgboost")
+
+
+def _progress(text: str) -> None:
+    """On standard error, and on one line where that is a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _catalog() -> Catalog:
+    from models.settings import Settings
+    from workers.catalog import load_catalog
+
+    return load_catalog(Settings().catalog).catalog
 
 
 def _tell(model: Model, as_json: bool) -> None:

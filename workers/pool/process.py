@@ -77,12 +77,16 @@ async def regional(part: Part) -> list[Worker]:
 
 
 async def predicting(part: Part) -> list[Worker]:
-    """The region's predictions, and the schedule that asks for them."""
-    from workers.predictor import predictor_activities, schedule  # in this process alone: it loads numpy and more
+    """The region's predictions, learning where that is installed, and the schedules that ask for both."""
+    from workers import predictor  # in this process alone: it loads numpy and more
 
-    await schedule(part.client, part.region, part.catalog)
-    own = predictor_activities(part.directory, part.store)
-    return [build(part.client, queues.predicting(part.region), None, activities=own)]
+    await predictor.schedule_predictions(part.client, part.region, part.catalog)
+    own = predictor.predicting_activities(part.directory, part.store)
+    workers = [build(part.client, queues.predicting(part.region), None, activities=own)]
+    if predictor.can_learn():
+        await predictor.schedule_learning(part.client)
+        workers.append(build(part.client, queues.LEARNING, None, activities=predictor.learning_activities(part.store)))
+    return workers
 
 
 async def serve(region: str, settings: Settings, working: Working) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy
-from activities.predictor.learning.episodes import Group, Series
 
 from activities.analytics.store import Store, predictions, ticks
 from activities.predictor.history import EntityRow, History, business_of, entity, layout_of
+from activities.predictor.learning.episodes import Group, Series
 from models.base import SternwayError
 from models.catalog import Catalog
 
