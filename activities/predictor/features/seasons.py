@@ -1,0 +1,125 @@
+"""What the days before were like at this time, and what came next on them.
+
+What is read ahead was remembered when its window had closed: the maximum over the last H rows at slot s + H is that of
+what came next at slot s. The broadest window closes 4H after its slot, which is still before now if a day has 4H rows.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy
+from numpy.typing import NDArray
+
+from activities.predictor.features.definition import has_hours
+from activities.predictor.features.levels import Looked
+from activities.predictor.features.rings import Floats, Indices, SlotMemory
+from activities.predictor.layout import Layout
+
+PROFILE, PEAK, HIT, SPIKE = 0.35, 0.25, 0.4, 0.3
+"""How much the newest day weighs in what is remembered of metrics, ranks, incidents and spikes."""
+CLOSES: Indices = numpy.array([1, 2, 4])
+"""Horizons after a slot at which what came next has closed: exactly, in the wide and in the broad window."""
+WINDOWS = ("exact", "wide", "broad")
+DAYS: NDArray[numpy.uint8] = numpy.array([1, 2, 7], dtype=numpy.uint8)
+
+
+class Seasons:
+    """The memory of the day's slots. Only for layouts that know a day."""
+
+    def __init__(self, layout: Layout, entities: int, detectors: int) -> None:
+        self._period = layout.period
+        self._ahead: Indices = CLOSES * layout.horizon
+        self._hour = layout.period // 24 if has_hours(layout) else 0
+        metrics = len(layout.metrics)
+        widths = (metrics, metrics, detectors, detectors, 5, 3, 2)
+        gain = numpy.repeat([PROFILE, PROFILE, PEAK, 1.0, 1.0, HIT, SPIKE], widths)
+        keep = 1.0 - gain
+        edges = numpy.cumsum((0, *widths)).tolist()
+        self._half, self._whole, self._peak, self._latest, self._days, self._recent_hits, self._recent_spikes = (
+            slice(begin, end) for begin, end in pairwise(edges)
+        )
+        keep[self._days] = 1.0
+        self._slots = SlotMemory(entities, layout.period, keep, gain)
+        self._hours = SlotMemory(entities, max(self._hour, 1), numpy.ones(1), numpy.ones(1))
+        # Bit d: an incident started within a horizon of the slot, d days ago.
+        self._hit_days: NDArray[numpy.uint8] = numpy.zeros((entities, layout.period), dtype=numpy.uint8)
+        angle = numpy.arange(layout.period) * (2 * numpy.pi / layout.period)
+        self._angle: Floats = numpy.stack((numpy.sin(angle), numpy.cos(angle)), axis=1)
+
+    def forget(self, which: Indices) -> None:
+        """Start anew."""
+        self._slots.forget(which)
+        self._hours.forget(which)
+        self._hit_days[which] = 0
+
+    def observe(
+        self,
+        which: Indices,
+        slot: Indices,
+        looked: Looked,
+        hits: NDArray[numpy.bool_],
+        spikes: NDArray[numpy.bool_],
+        days: Floats,
+        days_known: Floats,
+    ) -> dict[str, Floats]:
+        """*hits* [n, 3] and *spikes* [n, 2]: one started within the windows that close here; *days* [n, 1] since the
+        first row, and *days_known* since outcomes are recorded."""
+        peak = looked.peak
+        now = numpy.concatenate(
+            (looked.half, looked.whole, peak, peak, hits, spikes, hits, spikes), axis=1, dtype=numpy.float64
+        )
+        before = self._slots.observe(which, slot, now)
+        ahead = self._slots.ahead(which, slot[:, None] + self._ahead)
+        profile = before[:, self._half]
+        seen = numpy.nan_to_num(ahead)
+        features: dict[str, Floats] = {
+            "day_sin": self._angle[slot, :1],
+            "day_cos": self._angle[slot, 1:],
+            "strangeness_next": seen[:, 0, self._peak],
+            "strangeness_next_1d": seen[:, 0, self._latest],
+        }
+        features |= against_profile(looked.half - profile, ahead[:, 0, self._whole] - profile)
+        features |= self._recurrence(seen, days, days_known)
+        features |= self._hit_before(which, slot, hits[:, 0])
+        if self._hour:
+            self._hours.observe(which, slot % self._hour, hits[:, :1].astype(numpy.float64))
+            next_hour = numpy.nan_to_num(self._hours.ahead(which, (slot[:, None] + self._ahead[:1])))
+            features["hour_share"] = next_hour[:, 0] / (days_known * 24 + 12)
+        return features
+
+    def _recurrence(self, seen: Floats, days: Floats, days_known: Floats) -> dict[str, Floats]:
+        """Each window is read where it closes."""
+        features: dict[str, Floats] = {}
+        counts, hits, spikes = seen[:, :, self._days], seen[:, :, self._recent_hits], seen[:, :, self._recent_spikes]
+        for i, window in enumerate(WINDOWS):
+            count = counts[:, i, i : i + 1]
+            features[f"days_hit_{window}"] = count
+            features[f"share_hit_{window}"] = count / (days_known + 1)
+            features[f"recent_hit_{window}"] = hits[:, i, i : i + 1]
+        for i, window in enumerate(WINDOWS[:2]):
+            features[f"spike_share_{window}"] = counts[:, i, 3 + i : 4 + i] / (days + 1)
+            features[f"spike_recent_{window}"] = spikes[:, i, i : i + 1]
+        return features
+
+    def _hit_before(self, which: Indices, slot: Indices, hit: NDArray[numpy.bool_]) -> dict[str, Floats]:
+        """Of the days one, two and seven ago alone."""
+        self._hit_days[which, slot] = (self._hit_days[which, slot] << 1) | (hit << 1)
+        bits = self._hit_days[which, (slot + self._ahead[0]) % self._period]
+        hits = ((bits[:, None] >> DAYS) & 1).astype(numpy.float64)
+        return {"hit_1d": hits[:, :1], "hit_2d": hits[:, 1:2], "hit_7d": hits[:, 2:]}
+
+
+def against_profile(off: Floats, change: Floats) -> dict[str, Floats]:
+    """Features of the distance [n, M] from the day's profile and of its change ahead; NaN where there is no profile."""
+    moves = numpy.nan_to_num(numpy.stack((off, change), axis=1))
+    size = numpy.abs(moves)
+    mean, largest = size.mean(axis=2), size.max(axis=2)
+    return {
+        "off_profile": moves[:, 0],
+        "profile_change": moves[:, 1],
+        "off_profile_mean": mean[:, :1],
+        "off_profile_max": largest[:, :1],
+        "profile_change_mean": mean[:, 1:],
+        "profile_change_max": largest[:, 1:],
+    }
