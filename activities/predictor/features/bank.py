@@ -108,7 +108,7 @@ class FeatureBank:
             features |= self._correlations.observe(which, rows, scaled)
         known = rows - self._recorded_from[which]
         incidents = self._incidents.observe(which, rows, known, active, slot)
-        spikes = self._spikes.observe(which, rows, ranks[:, self._speaking].mean(axis=1), active)
+        spikes = self._spikes.observe(which, rows, ranks[:, self._speaking].sum(axis=1) / len(self._speaking), active)
         features |= incidents.features
         features |= spikes.features
         if self._seasons is not None:

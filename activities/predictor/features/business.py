@@ -64,9 +64,9 @@ class Business:
             "customers": numpy.log1p(customers),
             "requests_to_recent": numpy.log1p(means[:, 0]) - numpy.log1p(slow[:, 0]),
             "requests_trend": numpy.where(earlier, half - numpy.log1p(numpy.maximum(mean_before, 0.0)), 0.0),
-            "worth_known": known.mean(axis=1),
+            "worth_known": known.sum(axis=1) / len(NUMBERS),
         }
         if self._has_day:
-            past = self._yesterday.observe(which, slot, half[:, None])
-            features["requests_to_yesterday"] = numpy.nan_to_num(half - past[:, 0])
+            past = self._yesterday.observe(which, slot, numpy.stack((half, numpy.ones(len(which))), axis=1))
+            features["requests_to_yesterday"] = numpy.where(past[:, 1] > 0, half - past[:, 0], 0.0)
         return {name: feature[:, None] for name, feature in features.items()}

@@ -12,54 +12,66 @@ FLOOR = 1e-3
 
 
 class Correlations:
-    """Two exponential second moments of all pairs of metrics."""
+    """Two exponential second moments of all pairs of metrics.
+
+    The moments of an entity in one line: of each metric its mean, its square, its product with the mean of all; and of
+    each pair of different metrics their product.
+    """
 
     def __init__(self, layout: Layout, entities: int) -> None:
         metrics = len(layout.metrics)
+        self._metrics = metrics
         self._gains: Floats = numpy.array([gain_of_span(2 * layout.horizon), gain_of_span(16 * layout.horizon)])
-        self._means: Floats = numpy.zeros((entities, 2, metrics))
-        self._products: Floats = numpy.zeros((entities, 2, metrics, metrics))
-        self._pairs: Floats = 1.0 - numpy.eye(metrics)
+        self._one, self._other = numpy.triu_indices(metrics, 1)
+        number = numpy.zeros((metrics, metrics), dtype=numpy.intp)
+        number[self._one, self._other] = number[self._other, self._one] = numpy.arange(len(self._one))
+        self._pairs_of: Indices = number[~numpy.eye(metrics, dtype=bool)].reshape(metrics, metrics - 1)
+        self._moments: Floats = numpy.zeros((entities, 2, 3 * metrics + len(self._one)))
 
     def forget(self, which: Indices) -> None:
         """Start anew."""
-        self._means[which] = 0.0
-        self._products[which] = 0.0
+        self._moments[which] = 0.0
 
     def observe(self, which: Indices, rows: Indices, scaled: Floats) -> dict[str, Floats]:
         """The features, by definition."""
-        covariance = self._covariance(which, rows, scaled)
-        n, metrics = scaled.shape
-        variance = covariance.reshape(n, 2, -1)[:, :, :: metrics + 1]
-        width = numpy.sqrt(numpy.maximum(variance, 0.0))
-        with_all = covariance.mean(axis=3)
-        width_of_all = numpy.sqrt(numpy.maximum(with_all.mean(axis=2, keepdims=True), 0.0))
-        cohesion = numpy.abs(with_all / (width * width_of_all + FLOOR)).mean(axis=2)
-        covariance /= width[:, :, :, None] * width[:, :, None, :] + FLOOR
-        whole = covariance.reshape(n, 2, -1)
-        trace = whole[:, :, :: metrics + 1].sum(axis=2)
-        concentration = (whole * whole).sum(axis=2) / numpy.maximum(trace * trace, FLOOR)
-        change = numpy.abs(covariance[:, 0] - covariance[:, 1])
-        change *= self._pairs
-        parting = change.sum(axis=2) / (metrics - 1)
-        size = (numpy.abs(covariance[:, 0]) * self._pairs).reshape(n, -1).sum(axis=1, keepdims=True)
+        metrics, pairs = self._metrics, len(self._one)
+        moments = self._observed(which, rows, scaled)
+        mean, square, with_all = (moments[:, :, i * metrics : (i + 1) * metrics] for i in range(3))
+        variance = numpy.maximum(square - mean * mean, 0.0)
+        width = numpy.sqrt(variance)
+        # The covariance with the mean of all; its own mean over metrics is the variance of that mean.
+        with_all = with_all - mean * (mean.sum(axis=2, keepdims=True) / metrics)
+        width_of_all = numpy.sqrt(numpy.maximum(with_all.sum(axis=2, keepdims=True) / metrics, 0.0))
+        cohesion = numpy.abs(with_all / (width * width_of_all + FLOOR)).sum(axis=2) / metrics
+        one, other = self._one, self._other
+        correlation = moments[:, :, 3 * metrics :] - mean[:, :, one] * mean[:, :, other]
+        correlation /= width[:, :, one] * width[:, :, other] + FLOOR
+        alone = variance / (variance + FLOOR)
+        trace = alone.sum(axis=2)
+        squares = (alone * alone).sum(axis=2) + 2.0 * (correlation * correlation).sum(axis=2)
+        concentration = squares / numpy.maximum(trace * trace, FLOOR)
+        change = numpy.abs(correlation[:, 0] - correlation[:, 1])
+        parting = change[:, self._pairs_of].sum(axis=2) / (metrics - 1)
         return {
             "cohesion": cohesion[:, :1],
             "cohesion_change": cohesion[:, :1] - cohesion[:, 1:],
-            "correlation_size": size / (metrics * (metrics - 1)),
+            "correlation_size": numpy.abs(correlation[:, 0]).sum(axis=1, keepdims=True) / pairs,
             "correlation_change": parting,
-            "correlation_change_mean": parting.mean(axis=1, keepdims=True),
-            "correlation_change_max": change.reshape(n, -1).max(axis=1, keepdims=True),
+            "correlation_change_mean": parting.sum(axis=1, keepdims=True) / metrics,
+            "correlation_change_max": change.max(axis=1, keepdims=True),
             "parting_max": parting.max(axis=1, keepdims=True),
             "concentration": concentration[:, :1],
             "concentration_change": concentration[:, :1] - concentration[:, 1:],
         }
 
-    def _covariance(self, which: Indices, rows: Indices, scaled: Floats) -> Floats:
-        """Of span 2H and of span 16H: [n, 2, M, M]."""
-        gain = numpy.maximum(self._gains, 1.0 / (rows + 1)[:, None])[:, :, None]
-        means, products = self._means[which], self._products[which]
-        means += gain * (scaled[:, None] - means)
-        products += gain[..., None] * ((scaled[:, :, None] * scaled[:, None, :])[:, None] - products)
-        self._means[which], self._products[which] = means, products
-        return products - means[:, :, :, None] * means[:, :, None, :]
+    def _observed(self, which: Indices, rows: Indices, scaled: Floats) -> Floats:
+        """The moments of span 2H and of span 16H: [n, 2, ...]."""
+        with_all = scaled * (scaled.sum(axis=1, keepdims=True) / self._metrics)
+        products = scaled[:, self._one] * scaled[:, self._other]
+        now = numpy.concatenate((scaled, scaled * scaled, with_all, products), axis=1)
+        moments = self._moments[which]
+        step = now[:, None] - moments
+        step *= numpy.maximum(self._gains, 1.0 / (rows + 1)[:, None])[:, :, None]
+        moments += step
+        self._moments[which] = moments
+        return moments

@@ -54,7 +54,7 @@ class Levels:
 
     def observe(self, which: Indices, rows: Indices, scaled: Floats, ranks: Floats, missing: Floats) -> Looked:
         """*scaled* [n, M], *ranks* [n, D], *missing* [n, 1]: 1 where the sample was not there."""
-        n, metrics = scaled.shape
+        n, metrics = len(which), self._metrics
         square = scaled * scaled
         sums = self._sums.observe(which, rows, numpy.concatenate((scaled, square, ranks), axis=1))
         slow = self._slow.observe(
@@ -70,7 +70,8 @@ class Levels:
         moves = numpy.empty((n, 5, metrics))
         moves[:, 0] = level
         moves[:, 1] = (level - level_long) / (spread[:, 0] + 0.1)
-        numpy.clip(moves[:, 1], -LARGEST_Z, LARGEST_Z, out=moves[:, 1])
+        numpy.maximum(moves[:, 1], -LARGEST_Z, out=moves[:, 1])
+        numpy.minimum(moves[:, 1], LARGEST_Z, out=moves[:, 1])
         spread += 0.05
         moves[:, 2] = numpy.log(spread[:, 1] / spread[:, 0])
         moves[:, 3:] = earlier_difference(sums[:, 2:, :metrics], counts[:, 2:])
@@ -86,7 +87,7 @@ class Levels:
             "strangeness_max": peak,
             "strangeness_long": slow[:, 2 * metrics : 2 * metrics + ranks.shape[1]],
             "strangeness_often": slow[:, 2 * metrics + ranks.shape[1] : -1],
-            "detectors_agreeing": (peak > STRANGE).mean(axis=1, keepdims=True),
+            "detectors_agreeing": (peak > STRANGE).sum(axis=1, keepdims=True) / peak.shape[1],
         }
         features |= self._aggregates(numpy.abs(moves))
         if not self._has_day:
@@ -95,13 +96,13 @@ class Levels:
 
     def _aggregates(self, size: Floats) -> dict[str, Floats]:
         """Over metrics, of |level, z, ratio, slope, slope_long|: [n, 5, M]."""
-        mean = size.mean(axis=2)
+        mean = size.sum(axis=2) / self._metrics
         names = ("level", "z", "ratio", "slope", "slope_long")
         features = {f"{name}_abs_mean": mean[:, i : i + 1] for i, name in enumerate(names)}
         if self._several:
             largest = size.max(axis=2)
             features |= {f"{name}_abs_max": largest[:, i : i + 1] for i, name in enumerate(names)}
-            beyond = (size[:, :3] > BEYOND).mean(axis=2)
+            beyond = (size[:, :3] > BEYOND).sum(axis=2) / self._metrics
             features |= {name: beyond[:, i : i + 1] for i, name in enumerate(BEYOND_NAMES)}
         return features
 
@@ -116,7 +117,7 @@ class Levels:
         return {
             "age": numpy.log1p(rows / self._horizon)[:, None],
             "off_opening": off,
-            "off_opening_mean": size.mean(axis=1, keepdims=True),
+            "off_opening_mean": size.sum(axis=1, keepdims=True) / self._metrics,
             "off_opening_max": size.max(axis=1, keepdims=True),
         }
 

@@ -63,12 +63,13 @@ class Incidents:
         state = self._rows[which]
         last, before, last_active, count, length = state.T
         quiet = rows - last_active > self._layout.merge
-        length[:] = numpy.where(quiet & (count > 0), last_active + 1 - last, length)
+        numpy.copyto(length, last_active + 1 - last, where=quiet & (count > 0))
         start = active & quiet
-        before[:] = numpy.where(start, last, before)
-        last[:] = numpy.where(start, rows, last)
-        last_active[:] = numpy.where(active, rows, last_active)
-        self._remember(which[start], count[start], slot[start])
+        numpy.copyto(before, last, where=start)
+        numpy.copyto(last, rows, where=start)
+        numpy.copyto(last_active, rows, where=active)
+        if start.any():
+            self._slots[which[start], count[start] % REMEMBERED] = slot[start]
         count += start
         self._rows[which] = state
         sums = self._sums[which] * self._decay
@@ -91,9 +92,6 @@ class Incidents:
             },
             ages[:, :1] < self._reaches,
         )
-
-    def _remember(self, which: Indices, count: Indices, slot: Indices) -> None:
-        self._slots[which, count % REMEMBERED] = slot
 
     def to_next(self, which: Indices, slot: Indices) -> Floats:
         """Rows (in horizons, log) until the next slot of the day at which a remembered incident started: [n, 1]."""
@@ -131,9 +129,9 @@ class Spikes:
         last_hot, last, last_active, confirmed, judged = state.T
         hot = strangeness > SPIKE
         spike = hot & (rows - last_hot > self._horizon)
-        last_hot[:] = numpy.where(hot, rows, last_hot)
-        last[:] = numpy.where(spike, rows, last)
-        last_active[:] = numpy.where(active, rows, last_active)
+        numpy.copyto(last_hot, rows, where=hot)
+        numpy.copyto(last, rows, where=spike)
+        numpy.copyto(last_active, rows, where=active)
         due = rows - last == self._patience
         judged += due
         confirmed += due & (rows - last_active <= self._patience)

@@ -57,7 +57,7 @@ class RecentMaxima:
     def observe(self, which: Indices, rows: Indices, values: Floats) -> Floats:
         """Take *values* [n, channels] in; the maxima [n, channels]."""
         self._values[which, rows % self._values.shape[1]] = values
-        return self._values[which].max(axis=1)
+        return numpy.maximum.reduce(self._values[which], axis=1)
 
 
 class SmoothMeans:
@@ -95,28 +95,29 @@ class SlotMemory:
     """What each slot of the day (or of the hour) was like on the days before, in single precision.
 
     Each channel is a line new = keep * old + gain * value: an exponential mean over days (1 - a, a), a count (1, 1) or
-    the latest day alone (0, 1). The first day of a slot is taken as it is; a slot without a day is NaN.
+    the latest day alone (0, 1). The first day of a slot is taken as it is; of a slot without a day all is 0. The last
+    channel is the memory's own: how many days it has seen.
     To read a slot *ahead* of the present one is to see what came next on earlier days, without seeing the future.
     """
 
     def __init__(self, entities: int, slots: int, keep: Floats, gain: Floats) -> None:
         self._slots = slots
-        self._keep = keep
-        self._gain = gain
-        self._memory: NDArray[numpy.float32] = numpy.full((entities * slots, len(keep)), numpy.nan, numpy.float32)
+        self._keep = numpy.append(keep, 1.0)
+        self._gain = numpy.append(gain, 1.0)
+        self._memory: NDArray[numpy.float32] = numpy.zeros((entities * slots, len(keep) + 1), numpy.float32)
 
     def forget(self, which: Indices) -> None:
         """Start anew."""
-        self._memory.reshape(-1, self._slots, len(self._keep))[which] = numpy.nan
+        self._memory.reshape(-1, self._slots, len(self._keep))[which] = 0.0
 
     def observe(self, which: Indices, slot: Indices, values: Floats) -> Floats:
-        """Take *values* [n, channels] in; what the slot remembered before: [n, channels]."""
-        place = which * self._slots + slot % self._slots
+        """Take *values* [n, channels + 1], of which the last is 1, in; what the slot remembered before."""
+        place = which * self._slots + slot
         before = self._memory[place].astype(numpy.float64)
         after = self._keep * before + self._gain * values
-        self._memory[place] = numpy.where(numpy.isnan(before), values, after)
+        self._memory[place] = numpy.where(before[:, -1:] > 0, after, values)
         return before
 
-    def ahead(self, which: Indices, slot: Indices) -> Floats:
-        """What the slots [n, k] remember: [n, k, channels]."""
-        return self._memory[which[:, None] * self._slots + slot % self._slots].astype(numpy.float64)
+    def ahead(self, which: Indices, slots: Indices) -> Floats:
+        """What the slots [n, k] of this day or the next remember: [n, k, channels + 1]."""
+        return self._memory[which[:, None] * self._slots + slots % self._slots].astype(numpy.float64)

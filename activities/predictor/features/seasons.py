@@ -65,33 +65,49 @@ class Seasons:
     ) -> dict[str, Floats]:
         """*hits* [n, 3] and *spikes* [n, 2]: one started within the windows that close here; *days* [n, 1] since the
         first row, and *days_known* since outcomes are recorded."""
-        peak = looked.peak
-        now = numpy.concatenate(
-            (looked.half, looked.whole, peak, peak, hits, spikes, hits, spikes), axis=1, dtype=numpy.float64
-        )
-        before = self._slots.observe(which, slot, now)
+        peak, seen = looked.peak, numpy.ones((len(which), 1))
+        now = (looked.half, looked.whole, peak, peak, hits, spikes, hits, spikes, seen)
+        before = self._slots.observe(which, slot, numpy.concatenate(now, axis=1, dtype=numpy.float64))
         ahead = self._slots.ahead(which, slot[:, None] + self._ahead)
-        profile = before[:, self._half]
-        seen = numpy.nan_to_num(ahead)
         features: dict[str, Floats] = {
             "day_sin": self._angle[slot, :1],
             "day_cos": self._angle[slot, 1:],
-            "strangeness_next": seen[:, 0, self._peak],
-            "strangeness_next_1d": seen[:, 0, self._latest],
+            "strangeness_next": ahead[:, 0, self._peak],
+            "strangeness_next_1d": ahead[:, 0, self._latest],
         }
-        features |= against_profile(looked.half - profile, ahead[:, 0, self._whole] - profile)
-        features |= self._recurrence(seen, days, days_known)
+        profile = before[:, self._half]
+        moves = numpy.stack((looked.half - profile, ahead[:, 0, self._whole] - profile), axis=1)
+        moves[before[:, -1] == 0] = 0.0
+        moves[ahead[:, 0, -1] == 0, 1] = 0.0
+        features |= self._against_profile(moves)
+        features |= self._recurrence(ahead, days, days_known)
         features |= self._hit_before(which, slot, hits[:, 0])
         if self._hour:
-            self._hours.observe(which, slot % self._hour, hits[:, :1].astype(numpy.float64))
-            next_hour = numpy.nan_to_num(self._hours.ahead(which, (slot[:, None] + self._ahead[:1])))
-            features["hour_share"] = next_hour[:, 0] / (days_known * 24 + 12)
+            self._hours.observe(
+                which, slot % self._hour, numpy.concatenate((hits[:, :1], seen), axis=1, dtype=numpy.float64)
+            )
+            next_hour = self._hours.ahead(which, slot[:, None] + self._ahead[:1])
+            features["hour_share"] = next_hour[:, 0, :1] / (days_known * 24 + 12)
         return features
 
-    def _recurrence(self, seen: Floats, days: Floats, days_known: Floats) -> dict[str, Floats]:
+    @staticmethod
+    def _against_profile(moves: Floats) -> dict[str, Floats]:
+        """Of the distance from the day's profile and of its change ahead: [n, 2, M]."""
+        size = numpy.abs(moves)
+        mean, largest = size.sum(axis=2) / size.shape[2], size.max(axis=2)
+        return {
+            "off_profile": moves[:, 0],
+            "profile_change": moves[:, 1],
+            "off_profile_mean": mean[:, :1],
+            "off_profile_max": largest[:, :1],
+            "profile_change_mean": mean[:, 1:],
+            "profile_change_max": largest[:, 1:],
+        }
+
+    def _recurrence(self, ahead: Floats, days: Floats, days_known: Floats) -> dict[str, Floats]:
         """Each window is read where it closes."""
         features: dict[str, Floats] = {}
-        counts, hits, spikes = seen[:, :, self._days], seen[:, :, self._recent_hits], seen[:, :, self._recent_spikes]
+        counts, hits, spikes = ahead[:, :, self._days], ahead[:, :, self._recent_hits], ahead[:, :, self._recent_spikes]
         for i, window in enumerate(WINDOWS):
             count = counts[:, i, i : i + 1]
             features[f"days_hit_{window}"] = count
@@ -108,18 +124,3 @@ class Seasons:
         bits = self._hit_days[which, (slot + self._ahead[0]) % self._period]
         hits = ((bits[:, None] >> DAYS) & 1).astype(numpy.float64)
         return {"hit_1d": hits[:, :1], "hit_2d": hits[:, 1:2], "hit_7d": hits[:, 2:]}
-
-
-def against_profile(off: Floats, change: Floats) -> dict[str, Floats]:
-    """Features of the distance [n, M] from the day's profile and of its change ahead; NaN where there is no profile."""
-    moves = numpy.nan_to_num(numpy.stack((off, change), axis=1))
-    size = numpy.abs(moves)
-    mean, largest = size.mean(axis=2), size.max(axis=2)
-    return {
-        "off_profile": moves[:, 0],
-        "profile_change": moves[:, 1],
-        "off_profile_mean": mean[:, :1],
-        "off_profile_max": largest[:, :1],
-        "profile_change_mean": mean[:, 1:],
-        "profile_change_max": largest[:, 1:],
-    }

@@ -57,7 +57,8 @@ class SurpriseDetectors:
         state = self._state[which]
         mean, variance, fast, cusum = state[:, 0], state[:, 1], state[:, 2], state[:, 3:]
         surprise = (scaled - mean) / (numpy.sqrt(variance) + FLOOR)
-        numpy.clip(surprise, -LARGEST_SURPRISE, LARGEST_SURPRISE, out=surprise)
+        numpy.maximum(surprise, -LARGEST_SURPRISE, out=surprise)
+        numpy.minimum(surprise, LARGEST_SURPRISE, out=surprise)
         gain = numpy.maximum(self._slow_gain, 1.0 / (rows + 2))[:, None]
         mean += gain * (scaled - mean)
         variance += gain * ((scaled - mean) ** 2 - variance)
@@ -65,7 +66,8 @@ class SurpriseDetectors:
         cusum[:, 0] += surprise
         cusum[:, 1] -= surprise
         cusum -= DRIFT
-        numpy.clip(cusum, 0.0, CEILING, out=cusum)
+        numpy.maximum(cusum, 0.0, out=cusum)
+        numpy.minimum(cusum, CEILING, out=cusum)
         self._state[which] = state
         ranks = numpy.empty((len(which), 3))
         ranks[:, 0] = numpy.abs(fast).max(axis=1) / self._unit
@@ -73,7 +75,7 @@ class SurpriseDetectors:
         numpy.maximum(ranks, 1.0, out=ranks)
         numpy.log10(ranks, out=ranks)
         ranks *= 2.0
-        ranks[:, 1] = (2.0 * numpy.log10(1.0 + cusum.max(axis=1))).mean(axis=1)
+        ranks[:, 1] = numpy.log10(1.0 + cusum.max(axis=1)).sum(axis=1) * (2.0 / scaled.shape[1])
         ranks[:, 0] = self._rested(which, rows, ranks[:, 0])
         return ranks
 
