@@ -241,7 +241,7 @@ def strangeness_often(h: History, t: int) -> Answer:
 
 @plain("detectors_agreeing")
 def detectors_agreeing(h: History, t: int) -> Answer:
-    return (strangeness_max(h, t) > 2).mean()
+    return float(numpy.mean(strangeness_max(h, t) > 2))
 
 
 def maxima_next(h: History, t: int) -> list[Answer]:
@@ -413,7 +413,8 @@ for _horizons in (8, 48, 192):
 
 @plain("active_share")
 def active_share(h: History, t: int) -> Answer:
-    return smooth(h.active, t, half_life(48 * h.H))
+    gain = half_life(48 * h.H)
+    return sum(gain * (1 - gain) ** (t - row) for row in numpy.flatnonzero(h.active[: t + 1]).tolist())
 
 
 @plain("last_length")

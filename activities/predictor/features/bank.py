@@ -75,7 +75,7 @@ class FeatureBank:
 
         Rates and shares are of the rows since then. ``active`` must be false before.
         """
-        self._recorded_from[which] = self._rows[which]
+        self._recorded_from[which] = self._rows.take(which, axis=0)
         self._spikes.forget_judgements(which)
 
     def observe(
@@ -100,7 +100,7 @@ class FeatureBank:
         Raises RowRefused for what does not fit the layout or is not finite; then nothing was taken in.
         """
         self._check(which, scaled, strangeness, slot, business)
-        rows = self._rows[which]
+        rows = self._rows.take(which, axis=0)
         ranks = numpy.concatenate((strangeness, self._surprise.observe(which, rows, scaled)), axis=1)
         looked = self._levels.observe(which, rows, scaled, ranks, (~observed[:, None]).astype(numpy.float64))
         features = looked.features

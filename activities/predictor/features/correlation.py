@@ -12,10 +12,11 @@ FLOOR = 1e-3
 
 
 class Correlations:
-    """Two exponential second moments of all pairs of metrics.
+    """Two exponential covariances of all pairs of metrics.
 
-    The moments of an entity in one line: of each metric its mean, its square, its product with the mean of all; and of
-    each pair of different metrics their product.
+    The covariances of an entity in one line: of each metric with itself, of each with the mean of all, and of each pair
+    of different metrics. They are updated about the mean of the row before (West, *Updating mean and variance
+    estimates*, 1979), so that nothing large is subtracted from something large.
     """
 
     def __init__(self, layout: Layout, entities: int) -> None:
@@ -26,36 +27,37 @@ class Correlations:
         number = numpy.zeros((metrics, metrics), dtype=numpy.intp)
         number[self._one, self._other] = number[self._other, self._one] = numpy.arange(len(self._one))
         self._pairs_of: Indices = number[~numpy.eye(metrics, dtype=bool)].reshape(metrics, metrics - 1)
-        self._moments: Floats = numpy.zeros((entities, 2, 3 * metrics + len(self._one)))
+        self._means: Floats = numpy.zeros((entities, 2, metrics))
+        self._covariances: Floats = numpy.zeros((entities, 2, 2 * metrics + len(self._one)))
 
     def forget(self, which: Indices) -> None:
         """Start anew."""
-        self._moments[which] = 0.0
+        self._means[which] = 0.0
+        self._covariances[which] = 0.0
 
     def observe(self, which: Indices, rows: Indices, scaled: Floats) -> dict[str, Floats]:
         """The features, by definition."""
-        metrics, pairs = self._metrics, len(self._one)
-        moments = self._observed(which, rows, scaled)
-        mean, square, with_all = (moments[:, :, i * metrics : (i + 1) * metrics] for i in range(3))
-        variance = numpy.maximum(square - mean * mean, 0.0)
+        metrics, one, other = self._metrics, self._one, self._other
+        covariances = self._observed(which, rows, scaled)
+        variance, with_all, pairs = (
+            covariances[:, :, :metrics],
+            covariances[:, :, metrics : 2 * metrics],
+            covariances[:, :, 2 * metrics :],
+        )
         width = numpy.sqrt(variance)
-        # The covariance with the mean of all; its own mean over metrics is the variance of that mean.
-        with_all = with_all - mean * (mean.sum(axis=2, keepdims=True) / metrics)
         width_of_all = numpy.sqrt(numpy.maximum(with_all.sum(axis=2, keepdims=True) / metrics, 0.0))
         cohesion = numpy.abs(with_all / (width * width_of_all + FLOOR)).sum(axis=2) / metrics
-        one, other = self._one, self._other
-        correlation = moments[:, :, 3 * metrics :] - mean[:, :, one] * mean[:, :, other]
-        correlation /= width[:, :, one] * width[:, :, other] + FLOOR
+        correlation = pairs / (width.take(one, axis=2) * width.take(other, axis=2) + FLOOR)
         alone = variance / (variance + FLOOR)
         trace = alone.sum(axis=2)
         squares = (alone * alone).sum(axis=2) + 2.0 * (correlation * correlation).sum(axis=2)
         concentration = squares / numpy.maximum(trace * trace, FLOOR)
         change = numpy.abs(correlation[:, 0] - correlation[:, 1])
-        parting = change[:, self._pairs_of].sum(axis=2) / (metrics - 1)
+        parting = change.take(self._pairs_of, axis=1).sum(axis=2) / (metrics - 1)
         return {
             "cohesion": cohesion[:, :1],
             "cohesion_change": cohesion[:, :1] - cohesion[:, 1:],
-            "correlation_size": numpy.abs(correlation[:, 0]).sum(axis=1, keepdims=True) / pairs,
+            "correlation_size": numpy.abs(correlation[:, 0]).sum(axis=1, keepdims=True) / len(one),
             "correlation_change": parting,
             "correlation_change_mean": parting.sum(axis=1, keepdims=True) / metrics,
             "correlation_change_max": change.max(axis=1, keepdims=True),
@@ -65,13 +67,16 @@ class Correlations:
         }
 
     def _observed(self, which: Indices, rows: Indices, scaled: Floats) -> Floats:
-        """The moments of span 2H and of span 16H: [n, 2, ...]."""
-        with_all = scaled * (scaled.sum(axis=1, keepdims=True) / self._metrics)
-        products = scaled[:, self._one] * scaled[:, self._other]
-        now = numpy.concatenate((scaled, scaled * scaled, with_all, products), axis=1)
-        moments = self._moments[which]
-        step = now[:, None] - moments
-        step *= numpy.maximum(self._gains, 1.0 / (rows + 1)[:, None])[:, :, None]
-        moments += step
-        self._moments[which] = moments
-        return moments
+        """The covariances of span 2H and of span 16H: [n, 2, ...]."""
+        gain = numpy.maximum(self._gains, 1.0 / (rows + 1)[:, None])[:, :, None]
+        means, covariances = self._means.take(which, axis=0), self._covariances.take(which, axis=0)
+        off = scaled[:, None] - means
+        self._means[which] = means + gain * off
+        with_all = off * (off.sum(axis=2, keepdims=True) / self._metrics)
+        pairs = off.take(self._one, axis=2) * off.take(self._other, axis=2)
+        products = numpy.concatenate((off * off, with_all, pairs), axis=2)
+        products *= gain
+        covariances += products
+        covariances *= 1.0 - gain
+        self._covariances[which] = covariances
+        return covariances

@@ -54,19 +54,15 @@ class Levels:
 
     def observe(self, which: Indices, rows: Indices, scaled: Floats, ranks: Floats, missing: Floats) -> Looked:
         """*scaled* [n, M], *ranks* [n, D], *missing* [n, 1]: 1 where the sample was not there."""
-        n, metrics = len(which), self._metrics
-        square = scaled * scaled
-        sums = self._sums.observe(which, rows, numpy.concatenate((scaled, square, ranks), axis=1))
-        slow = self._slow.observe(
-            which,
-            rows,
-            numpy.concatenate((scaled, square, ranks, ranks > STRANGE, missing), axis=1, dtype=numpy.float64),
-        )
+        n, metrics, detectors = len(which), self._metrics, ranks.shape[1]
+        now = numpy.concatenate((scaled, scaled * scaled, ranks, ranks > STRANGE, missing), axis=1, dtype=numpy.float64)
+        sums = self._sums.observe(which, rows, now[:, : 2 * metrics + detectors])
+        slow = self._slow.observe(which, rows, now)
+        peak = self._peaks.observe(which, rows, ranks)
         counts = numpy.minimum((rows + 1)[:, None], self._spans)
         means = sums[:, :4] / counts[:, :4, None]
-        peak = self._peaks.observe(which, rows, ranks)
         level, half, level_long = means[:, 0, :metrics], means[:, 2, :metrics], slow[:, :metrics]
-        spread = deviations((slow, means[:, 2]), metrics)
+        spread = deviations(numpy.concatenate((slow[:, None, : 2 * metrics], means[:, 2:3, : 2 * metrics]), axis=1))
         moves = numpy.empty((n, 5, metrics))
         moves[:, 0] = level
         moves[:, 1] = (level - level_long) / (spread[:, 0] + 0.1)
@@ -85,8 +81,8 @@ class Levels:
             "missing_share": slow[:, -1:],
             "strangeness_short": means[:, 0, 2 * metrics :],
             "strangeness_max": peak,
-            "strangeness_long": slow[:, 2 * metrics : 2 * metrics + ranks.shape[1]],
-            "strangeness_often": slow[:, 2 * metrics + ranks.shape[1] : -1],
+            "strangeness_long": slow[:, 2 * metrics : 2 * metrics + detectors],
+            "strangeness_often": slow[:, 2 * metrics + detectors : -1],
             "detectors_agreeing": (peak > STRANGE).sum(axis=1, keepdims=True) / peak.shape[1],
         }
         features |= self._aggregates(numpy.abs(moves))
@@ -108,7 +104,7 @@ class Levels:
 
     def _against_opening(self, which: Indices, rows: Indices, scaled: Floats, half: Floats) -> dict[str, Floats]:
         """Against the entity's own beginning, where no day is known to compare with."""
-        opening = self._opening[which]
+        opening = self._opening.take(which, axis=0)
         gain = numpy.where(rows < self._horizon, 1.0 / (rows + 1), 0.0)[:, None]
         opening += gain * (scaled - opening)
         self._opening[which] = opening
@@ -126,14 +122,14 @@ BEYOND: Floats = numpy.array([[3.0], [3.0], [1.0]])
 BEYOND_NAMES = ("level_beyond_3", "z_beyond_3", "ratio_beyond_1")
 
 
-def deviations(means: tuple[Floats, Floats], metrics: int) -> Floats:
-    """Standard deviations [n, 2, M] from two means that begin with M metrics and their squares.
+def deviations(means: Floats) -> Floats:
+    """Standard deviations [n, k, M] from means [n, k, 2 M] of M metrics and then of their squares.
 
     Rounding may bring the variance of a constant below 0.
     """
-    moments = numpy.stack([mean[:, : 2 * metrics] for mean in means], axis=1)
-    mean, square = moments[:, :, :metrics], moments[:, :, metrics:]
-    return numpy.sqrt(numpy.maximum(square - mean * mean, 0.0))
+    metrics = means.shape[2] // 2
+    mean = means[:, :, :metrics]
+    return numpy.sqrt(numpy.maximum(means[:, :, metrics:] - mean * mean, 0.0))
 
 
 def earlier_difference(sums: Floats, counts: Indices) -> Floats:

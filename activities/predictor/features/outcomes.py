@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy
 from numpy.typing import NDArray
 
-from activities.predictor.features.rings import Floats, Indices, SmoothMeans, gain_of_half_life
+from activities.predictor.features.rings import Floats, Indices, gain_of_half_life
 from activities.predictor.layout import Layout
 
 HALF_LIVES = (8, 48, 192)
@@ -40,11 +40,14 @@ class Incidents:
     def __init__(self, layout: Layout, entities: int) -> None:
         self._layout = layout
         self._reaches: Indices = numpy.array([1, 3, 8]) * layout.horizon
-        self._decay: Floats = numpy.array([1.0 - gain_of_half_life(h * layout.horizon) for h in HALF_LIVES])
+        self._gain = gain_of_half_life(48 * layout.horizon)
+        self._decay: Floats = numpy.array(
+            [*(1.0 - gain_of_half_life(h * layout.horizon) for h in HALF_LIVES), 1.0 - self._gain]
+        )
         # Row of the last start, of the start before it, of the last active row; incidents; the last known length.
         self._rows: Indices = numpy.zeros((entities, 5), dtype=numpy.intp)
-        self._sums: Floats = numpy.zeros((entities, len(HALF_LIVES)))
-        self._active = SmoothMeans(entities, gain_of_half_life(48 * layout.horizon), 1)
+        # Starts, decayed with each half-life, and the share of active rows.
+        self._sums: Floats = numpy.zeros((entities, len(HALF_LIVES) + 1))
         self._slots: Indices = numpy.zeros((entities, REMEMBERED), dtype=numpy.intp)
         self.forget(numpy.arange(entities))
 
@@ -52,7 +55,6 @@ class Incidents:
         """Start anew."""
         self._rows[which] = (NEVER, NEVER, NEVER, 0, 0)
         self._sums[which] = 0.0
-        self._active.forget(which)
         self._slots[which] = -1
 
     def observe(
@@ -60,7 +62,7 @@ class Incidents:
     ) -> Recorded:
         """*known* rows have outcomes recorded, this one not counted."""
         horizon = self._layout.horizon
-        state = self._rows[which]
+        state = self._rows.take(which, axis=0)
         last, before, last_active, count, length = state.T
         quiet = rows - last_active > self._layout.merge
         numpy.copyto(length, last_active + 1 - last, where=quiet & (count > 0))
@@ -72,8 +74,9 @@ class Incidents:
             self._slots[which[start], count[start] % REMEMBERED] = slot[start]
         count += start
         self._rows[which] = state
-        sums = self._sums[which] * self._decay
-        sums += start[:, None]
+        sums = self._sums.take(which, axis=0) * self._decay
+        sums[:, :-1] += start[:, None]
+        sums[:, -1] += self._gain * active
         self._sums[which] = sums
         ages = rows[:, None] - state[:, :3]
         since = numpy.minimum(numpy.log1p(ages / horizon), LONGEST)
@@ -85,8 +88,8 @@ class Incidents:
                 "incident_rate": ((count + 0.5) / (known / (48 * horizon) + 2))[:, None],
                 "starts_8H": sums[:, :1],
                 "starts_48H": sums[:, 1:2],
-                "starts_192H": sums[:, 2:],
-                "active_share": self._active.observe(which, rows, active[:, None].astype(numpy.float64)),
+                "starts_192H": sums[:, 2:3],
+                "active_share": sums[:, 3:],
                 "last_length": numpy.log1p(length / horizon)[:, None],
                 "gap_ratio": gap[:, None],
             },
@@ -95,7 +98,7 @@ class Incidents:
 
     def to_next(self, which: Indices, slot: Indices) -> Floats:
         """Rows (in horizons, log) until the next slot of the day at which a remembered incident started: [n, 1]."""
-        remembered, period = self._slots[which], self._layout.period
+        remembered, period = self._slots.take(which, axis=0), self._layout.period
         wait = (remembered - slot[:, None]) % period
         wait = numpy.where((remembered < 0) | (wait == 0), period, wait).min(axis=1, keepdims=True)
         return numpy.log1p(wait / self._layout.horizon)
@@ -125,7 +128,7 @@ class Spikes:
 
     def observe(self, which: Indices, rows: Indices, strangeness: Floats, active: NDArray[numpy.bool_]) -> Recorded:
         """*strangeness* [n]: mean rank of the detectors that say at once that a row is strange."""
-        state = self._rows[which]
+        state = self._rows.take(which, axis=0)
         last_hot, last, last_active, confirmed, judged = state.T
         hot = strangeness > SPIKE
         spike = hot & (rows - last_hot > self._horizon)
@@ -136,7 +139,7 @@ class Spikes:
         judged += due
         confirmed += due & (rows - last_active <= self._patience)
         self._rows[which] = state
-        rate = self._rate[which] * self._decay + spike
+        rate = self._rate.take(which, axis=0) * self._decay + spike
         self._rate[which] = rate
         age = (rows - last)[:, None]
         return Recorded(

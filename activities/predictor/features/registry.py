@@ -214,7 +214,10 @@ INCIDENTS = (
     Definition("starts_48H", "time-based", "incidents", "sum over incidents of 0.5 ^ (rows since its start / 48H)"),
     Definition("starts_192H", "time-based", "incidents", "sum over incidents of 0.5 ^ (rows since its start / 192H)"),
     Definition(
-        "active_share", "time-based", "share", "exponential mean with half-life 48H of: an incident is under way"
+        "active_share",
+        "time-based",
+        "share",
+        "exponential mean with half-life 48H of: an incident is under way; 0 at first",
     ),
     Definition(
         "last_length",

@@ -35,12 +35,13 @@ class LapSums:
         length = self._length
         place = rows % length
         base = which * length
-        fresh = place == 0
-        now = values + numpy.where(fresh[:, None], 0.0, self._sums[base + place - ~fresh])
+        now = self._sums.take(base + numpy.maximum(place - 1, 0), axis=0)
+        now *= place[:, None] > 0
+        now += values
         self._sums[base + place] = now
         then = place[:, None] - self._windows
-        before = self._sums[base[:, None] + then % length]
-        lap = self._sums[base + length - 1]
+        before = self._sums.take(base[:, None] + then % length, axis=0)
+        lap = self._sums.take(base + length - 1, axis=0)
         return now[:, None] - before + (then < 0)[:, :, None] * lap[:, None]
 
 
@@ -57,7 +58,7 @@ class RecentMaxima:
     def observe(self, which: Indices, rows: Indices, values: Floats) -> Floats:
         """Take *values* [n, channels] in; the maxima [n, channels]."""
         self._values[which, rows % self._values.shape[1]] = values
-        return numpy.maximum.reduce(self._values[which], axis=1)
+        return self._values.take(which, axis=0).max(axis=1)
 
 
 class SmoothMeans:
@@ -74,7 +75,7 @@ class SmoothMeans:
 
     def observe(self, which: Indices, rows: Indices, values: Floats) -> Floats:
         """Take *values* [n, ...] in; the means [n, ...]."""
-        means = self._means[which]
+        means = self._means.take(which, axis=0)
         gain = numpy.maximum(self._gain, 1.0 / (rows + 1)).reshape(-1, *(1,) * (values.ndim - 1))
         means += gain * (values - means)
         self._means[which] = means
@@ -113,11 +114,11 @@ class SlotMemory:
     def observe(self, which: Indices, slot: Indices, values: Floats) -> Floats:
         """Take *values* [n, channels + 1], of which the last is 1, in; what the slot remembered before."""
         place = which * self._slots + slot
-        before = self._memory[place].astype(numpy.float64)
+        before = self._memory.take(place, axis=0).astype(numpy.float64)
         after = self._keep * before + self._gain * values
         self._memory[place] = numpy.where(before[:, -1:] > 0, after, values)
         return before
 
     def ahead(self, which: Indices, slots: Indices) -> Floats:
         """What the slots [n, k] of this day or the next remember: [n, k, channels + 1]."""
-        return self._memory[which[:, None] * self._slots + slots % self._slots].astype(numpy.float64)
+        return self._memory.take(which[:, None] * self._slots + slots % self._slots, axis=0).astype(numpy.float64)

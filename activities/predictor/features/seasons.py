@@ -36,12 +36,15 @@ class Seasons:
         gain = numpy.repeat([PROFILE, PROFILE, PEAK, 1.0, 1.0, HIT, SPIKE], widths)
         keep = 1.0 - gain
         edges = numpy.cumsum((0, *widths)).tolist()
-        self._half, self._whole, self._peak, self._latest, self._days, self._recent_hits, self._recent_spikes = (
-            slice(begin, end) for begin, end in pairwise(edges)
+        self._half, self._whole, self._peak, self._latest, counted = (
+            slice(begin, end) for begin, end in pairwise(edges[:6])
         )
-        keep[self._days] = 1.0
+        keep[counted] = 1.0
+        # Of the counts and means of hits and spikes, each where its window has closed, in a line of all slots ahead.
+        windows = numpy.array([0, 1, 2, 0, 1, 0, 1, 2, 0, 1])
+        self._where_closed: Indices = numpy.arange(edges[4], edges[7]) + windows * (edges[7] + 1)
         self._slots = SlotMemory(entities, layout.period, keep, gain)
-        self._hours = SlotMemory(entities, max(self._hour, 1), numpy.ones(1), numpy.ones(1))
+        self._hours: Floats = numpy.zeros((entities, max(self._hour, 1)))
         # Bit d: an incident started within a horizon of the slot, d days ago.
         self._hit_days: NDArray[numpy.uint8] = numpy.zeros((entities, layout.period), dtype=numpy.uint8)
         angle = numpy.arange(layout.period) * (2 * numpy.pi / layout.period)
@@ -50,7 +53,7 @@ class Seasons:
     def forget(self, which: Indices) -> None:
         """Start anew."""
         self._slots.forget(which)
-        self._hours.forget(which)
+        self._hours[which] = 0.0
         self._hit_days[which] = 0
 
     def observe(
@@ -76,18 +79,18 @@ class Seasons:
             "strangeness_next_1d": ahead[:, 0, self._latest],
         }
         profile = before[:, self._half]
-        moves = numpy.stack((looked.half - profile, ahead[:, 0, self._whole] - profile), axis=1)
-        moves[before[:, -1] == 0] = 0.0
-        moves[ahead[:, 0, -1] == 0, 1] = 0.0
+        moves = numpy.empty((len(which), 2, profile.shape[1]))
+        numpy.multiply(looked.half - profile, before[:, -1:] > 0, out=moves[:, 0])
+        numpy.multiply(
+            ahead[:, 0, self._whole] - profile, (before[:, -1:] > 0) & (ahead[:, 0, -1:] > 0), out=moves[:, 1]
+        )
         features |= self._against_profile(moves)
-        features |= self._recurrence(ahead, days, days_known)
+        features |= self._recurrence(ahead.reshape(len(which), -1), days, days_known)
         features |= self._hit_before(which, slot, hits[:, 0])
         if self._hour:
-            self._hours.observe(
-                which, slot % self._hour, numpy.concatenate((hits[:, :1], seen), axis=1, dtype=numpy.float64)
-            )
-            next_hour = self._hours.ahead(which, slot[:, None] + self._ahead[:1])
-            features["hour_share"] = next_hour[:, 0, :1] / (days_known * 24 + 12)
+            self._hours[which, slot % self._hour] += hits[:, 0]
+            next_hour = self._hours[which, (slot + self._ahead[0]) % self._hour]
+            features["hour_share"] = next_hour[:, None] / (days_known * 24 + 12)
         return features
 
     @staticmethod
@@ -106,16 +109,16 @@ class Seasons:
 
     def _recurrence(self, ahead: Floats, days: Floats, days_known: Floats) -> dict[str, Floats]:
         """Each window is read where it closes."""
+        found = ahead.take(self._where_closed, axis=1)
+        hit_shares, spike_shares = found[:, :3] / (days_known + 1), found[:, 3:5] / (days + 1)
         features: dict[str, Floats] = {}
-        counts, hits, spikes = ahead[:, :, self._days], ahead[:, :, self._recent_hits], ahead[:, :, self._recent_spikes]
         for i, window in enumerate(WINDOWS):
-            count = counts[:, i, i : i + 1]
-            features[f"days_hit_{window}"] = count
-            features[f"share_hit_{window}"] = count / (days_known + 1)
-            features[f"recent_hit_{window}"] = hits[:, i, i : i + 1]
+            features[f"days_hit_{window}"] = found[:, i : i + 1]
+            features[f"share_hit_{window}"] = hit_shares[:, i : i + 1]
+            features[f"recent_hit_{window}"] = found[:, 5 + i : 6 + i]
         for i, window in enumerate(WINDOWS[:2]):
-            features[f"spike_share_{window}"] = counts[:, i, 3 + i : 4 + i] / (days + 1)
-            features[f"spike_recent_{window}"] = spikes[:, i, i : i + 1]
+            features[f"spike_share_{window}"] = spike_shares[:, i : i + 1]
+            features[f"spike_recent_{window}"] = found[:, 8 + i : 9 + i]
         return features
 
     def _hit_before(self, which: Indices, slot: Indices, hit: NDArray[numpy.bool_]) -> dict[str, Floats]:

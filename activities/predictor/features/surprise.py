@@ -41,20 +41,19 @@ class SurpriseDetectors:
         self._unit = numpy.sqrt(self._fast_gain / (2 - self._fast_gain))
         # Of each metric: slow mean, slow variance, fast mean of the surprise, CUSUM upwards and downwards.
         self._state: Floats = numpy.zeros((entities, 5, len(layout.metrics)))
-        self._alarm_row: Indices = numpy.zeros(entities, dtype=numpy.intp)
-        self._alarm_rank: Floats = numpy.zeros(entities)
+        # Row and rank of the last alarm.
+        self._alarms: Floats = numpy.zeros((entities, 2))
         self.forget(numpy.arange(entities))
 
     def forget(self, which: Indices) -> None:
         """Start anew: with a mean of 0 and a variance of 1 as if from one row, which is what scaled metrics have."""
         self._state[which] = 0.0
         self._state[which, 1] = 1.0
-        self._alarm_row[which] = -self._horizon
-        self._alarm_rank[which] = 0.0
+        self._alarms[which] = (-self._horizon, 0.0)
 
     def observe(self, which: Indices, rows: Indices, scaled: Floats) -> Floats:
         """The ranks [n, 3], in the order of NAMES."""
-        state = self._state[which]
+        state = self._state.take(which, axis=0)
         mean, variance, fast, cusum = state[:, 0], state[:, 1], state[:, 2], state[:, 3:]
         surprise = (scaled - mean) / (numpy.sqrt(variance) + FLOOR)
         numpy.maximum(surprise, -LARGEST_SURPRISE, out=surprise)
@@ -81,9 +80,9 @@ class SurpriseDetectors:
 
     def _rested(self, which: Indices, rows: Indices, rank: Floats) -> Floats:
         """An alarm silences for a horizon what is not clearly stronger: that is held at the limit."""
-        alarm_row, alarm_rank = self._alarm_row[which], self._alarm_rank[which]
-        resting = (rows - alarm_row < self._horizon) & (rank <= ESCALATION * alarm_rank)
+        alarms = self._alarms.take(which, axis=0)
+        resting = (rows - alarms[:, 0] < self._horizon) & (rank <= ESCALATION * alarms[:, 1])
         alarm = (rank > ALARM) & ~resting
-        self._alarm_row[which] = numpy.where(alarm, rows, alarm_row)
-        self._alarm_rank[which] = numpy.where(alarm, rank, alarm_rank)
-        return numpy.where(resting, numpy.minimum(rank, ALARM), rank)
+        if alarm.any():
+            self._alarms[which[alarm]] = numpy.stack((rows[alarm], rank[alarm]), axis=1)
+        return numpy.minimum(rank, ALARM, out=rank, where=resting)
