@@ -16,7 +16,7 @@ from activities.predictor.layout import Layout
 
 HALF_LIVES = (8, 48, 192)
 """Horizons."""
-NEVER = -(10**9)
+NEVER = -1e9
 """Row of what has not been."""
 LONGEST = 6.0
 """Logarithm of the horizons after which a thing is as long ago as one that never was."""
@@ -39,21 +39,21 @@ class Incidents:
 
     def __init__(self, layout: Layout, entities: int) -> None:
         self._layout = layout
-        self._reaches: Indices = numpy.array([1, 3, 8]) * layout.horizon
+        self._reaches: Floats = numpy.array([1.0, 3.0, 8.0]) * layout.horizon
         self._gain = gain_of_half_life(48 * layout.horizon)
         self._decay: Floats = numpy.array(
             [*(1.0 - gain_of_half_life(h * layout.horizon) for h in HALF_LIVES), 1.0 - self._gain]
         )
-        # Row of the last start, of the start before it, of the last active row; incidents; the last known length.
-        self._rows: Indices = numpy.zeros((entities, 5), dtype=numpy.intp)
+        # Row of the last start, of the last active row; the last known length, rows between the last two starts; count.
+        self._state: Floats = numpy.zeros((entities, 5))
         # Starts, decayed with each half-life, and the share of active rows.
         self._sums: Floats = numpy.zeros((entities, len(HALF_LIVES) + 1))
         self._slots: Indices = numpy.zeros((entities, REMEMBERED), dtype=numpy.intp)
         self.forget(numpy.arange(entities))
 
     def forget(self, which: Indices) -> None:
-        """Start anew."""
-        self._rows[which] = (NEVER, NEVER, NEVER, 0, 0)
+        """Start anew. An incident that never was had no length."""
+        self._state[which] = (NEVER + 1, NEVER, 0.0, 0.0, 0.0)
         self._sums[which] = 0.0
         self._slots[which] = -1
 
@@ -62,46 +62,48 @@ class Incidents:
     ) -> Recorded:
         """*known* rows have outcomes recorded, this one not counted."""
         horizon = self._layout.horizon
-        state = self._rows.take(which, axis=0)
-        last, before, last_active, count, length = state.T
-        quiet = rows - last_active > self._layout.merge
-        numpy.copyto(length, last_active + 1 - last, where=quiet & (count > 0))
-        start = active & quiet
-        numpy.copyto(before, last, where=start)
-        numpy.copyto(last, rows, where=start)
-        numpy.copyto(last_active, rows, where=active)
-        if start.any():
-            self._slots[which[start], count[start] % REMEMBERED] = slot[start]
-        count += start
-        self._rows[which] = state
-        sums = self._sums.take(which, axis=0) * self._decay
-        sums[:, :-1] += start[:, None]
-        sums[:, -1] += self._gain * active
+        state, sums = self._state.take(which, axis=0), self._sums.take(which, axis=0)
+        quiet = rows - state[:, 1] > self._layout.merge
+        numpy.copyto(state[:, 2], state[:, 1] + 1.0 - state[:, 0], where=quiet)
+        sums *= self._decay
+        if active.any():
+            start = active & quiet
+            self._slots[which[start], state[start, 4].astype(numpy.intp) % REMEMBERED] = slot[start]
+            state[start, 3] = numpy.where(state[start, 4] > 0, rows[start] - state[start, 0], 0.0)
+            state[start, 0] = rows[start]
+            state[start, 4] += 1.0
+            state[active, 1] = rows[active]
+            sums[start, :-1] += 1.0
+            sums[active, -1] += self._gain
+        self._state[which] = state
         self._sums[which] = sums
-        ages = rows[:, None] - state[:, :3]
-        since = numpy.minimum(numpy.log1p(ages / horizon), LONGEST)
-        gap = numpy.where(count > 1, numpy.log((ages[:, 0] + 1.0) / (numpy.maximum(last - before, 0) + 1.0)), 0.0)
+        count, gap = state[:, 4:], state[:, 3:4]
+        since = state[:, :3]
+        numpy.subtract(rows[:, None], since[:, :2], out=since[:, :2])
+        recent = since[:, :1] < self._reaches
+        ratio = numpy.log((since[:, :1] + 1.0) / (gap + 1.0)) * (gap > 0)
+        logs = numpy.minimum(numpy.log1p(since / horizon), LONGEST)
         return Recorded(
             {
-                "since_last_start": since[:, :1],
-                "since_last_active": since[:, 2:],
-                "incident_rate": ((count + 0.5) / (known / (48 * horizon) + 2))[:, None],
+                "since_last_start": logs[:, :1],
+                "since_last_active": logs[:, 1:2],
+                "incident_rate": (count + 0.5) / (known[:, None] / (48 * horizon) + 2.0),
                 "starts_8H": sums[:, :1],
                 "starts_48H": sums[:, 1:2],
                 "starts_192H": sums[:, 2:3],
                 "active_share": sums[:, 3:],
-                "last_length": numpy.log1p(length / horizon)[:, None],
-                "gap_ratio": gap[:, None],
+                "last_length": logs[:, 2:],
+                "gap_ratio": ratio,
             },
-            ages[:, :1] < self._reaches,
+            recent,
         )
 
     def to_next(self, which: Indices, slot: Indices) -> Floats:
         """Rows (in horizons, log) until the next slot of the day at which a remembered incident started: [n, 1]."""
         remembered, period = self._slots.take(which, axis=0), self._layout.period
-        wait = (remembered - slot[:, None]) % period
-        wait = numpy.where((remembered < 0) | (wait == 0), period, wait).min(axis=1, keepdims=True)
-        return numpy.log1p(wait / self._layout.horizon)
+        wait = (remembered - slot[:, None] - 1) % period + 1
+        numpy.copyto(wait, period, where=remembered < 0)
+        return numpy.log1p(wait.min(axis=1, keepdims=True) / self._layout.horizon)
 
 
 class Spikes:
@@ -110,42 +112,41 @@ class Spikes:
     def __init__(self, layout: Layout, entities: int) -> None:
         self._horizon = layout.horizon
         self._patience = layout.horizon // 2
-        self._reaches: Indices = numpy.array([1, 3]) * layout.horizon
+        self._reaches: Floats = numpy.array([1.0, 3.0]) * layout.horizon
         self._decay = 1.0 - gain_of_half_life(192 * layout.horizon)
-        # Row of the last strange row, of the last spike, of the last active row; spikes confirmed, spikes judged.
-        self._rows: Indices = numpy.zeros((entities, 5), dtype=numpy.intp)
-        self._rate: Floats = numpy.zeros(entities)
+        # Row of the last spike, of the last strange row, of the last active row; spikes confirmed, judged, decayed.
+        self._state: Floats = numpy.zeros((entities, 6))
         self.forget(numpy.arange(entities))
 
     def forget(self, which: Indices) -> None:
         """Start anew."""
-        self._rows[which] = (NEVER, NEVER, NEVER, 0, 0)
-        self._rate[which] = 0.0
+        self._state[which] = (NEVER, NEVER, NEVER, 0.0, 0.0, 0.0)
 
     def forget_judgements(self, which: Indices) -> None:
         """What was judged so far was judged without outcomes."""
-        self._rows[which, 3:] = 0
+        self._state[which, 3:5] = 0.0
 
     def observe(self, which: Indices, rows: Indices, strangeness: Floats, active: NDArray[numpy.bool_]) -> Recorded:
         """*strangeness* [n]: mean rank of the detectors that say at once that a row is strange."""
-        state = self._rows.take(which, axis=0)
-        last_hot, last, last_active, confirmed, judged = state.T
+        state = self._state.take(which, axis=0)
+        state[:, 5] *= self._decay
         hot = strangeness > SPIKE
-        spike = hot & (rows - last_hot > self._horizon)
-        numpy.copyto(last_hot, rows, where=hot)
-        numpy.copyto(last, rows, where=spike)
-        numpy.copyto(last_active, rows, where=active)
-        due = rows - last == self._patience
-        judged += due
-        confirmed += due & (rows - last_active <= self._patience)
-        self._rows[which] = state
-        rate = self._rate.take(which, axis=0) * self._decay + spike
-        self._rate[which] = rate
-        age = (rows - last)[:, None]
+        if hot.any():
+            spike = hot & (rows - state[:, 1] > self._horizon)
+            state[spike, 0] = rows[spike]
+            state[spike, 5] += 1.0
+            state[hot, 1] = rows[hot]
+        numpy.copyto(state[:, 2], rows, where=active)
+        age = rows[:, None] - state[:, :1]
+        due = age[:, 0] == self._patience
+        if due.any():
+            state[due, 3] += rows[due] - state[due, 2] <= self._patience
+            state[due, 4] += 1.0
+        self._state[which] = state
         return Recorded(
             {
-                "spike_trust": ((confirmed + 0.2) / (judged + 2))[:, None],
-                "spike_rate": rate[:, None],
+                "spike_trust": (state[:, 3:4] + 0.2) / (state[:, 4:5] + 2.0),
+                "spike_rate": state[:, 5:],
                 "since_spike": numpy.minimum(numpy.log1p(age / self._horizon), LONGEST),
             },
             age < self._reaches,

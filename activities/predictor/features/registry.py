@@ -223,7 +223,7 @@ INCIDENTS = (
         "last_length",
         "time-based",
         "log horizons",
-        "log(1 + length / H) of the last incident whose cool-down has passed; 0 where there is none",
+        "log(1 + length / H) of the last incident whose cool-down has passed, at most 6; 0 where there is none",
     ),
     Definition(
         "gap_ratio",
