@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy
 
+from activities.predictor.features.definition import Definition
 from activities.predictor.features.rings import Floats, Indices, LapSums, SlotMemory, SmoothMeans, gain_of_span
 from activities.predictor.layout import Layout, Windows
 
@@ -11,6 +12,65 @@ NUMBERS = ("revenue a minute", "customers", "requests a minute", "share of faile
 SMALLEST_BUDGET = 1e-6
 """Of an objective of 100%, which has no budget to divide by."""
 FEWEST_REQUESTS = 1e-9
+
+DEFINITIONS = (
+    Definition(
+        "burn_short",
+        "business",
+        "budgets",
+        "failed / requests over short / (1 - objective): 1 spends the error budget exactly",
+        need="business",
+    ),
+    Definition("burn_horizon", "business", "budgets", "the same over H", need="business"),
+    Definition("burn_long", "business", "budgets", "the same by slow means", need="business"),
+    Definition("burn_rising", "business", "budgets", "burn_short - burn_long", need="business"),
+    Definition("failed_share", "business", "share", "failed / requests over short", need="business"),
+    Definition(
+        "failed_share_trend",
+        "business",
+        "share",
+        "failed / requests over half - the same over the half before it; 0 where there is none",
+        need="business",
+    ),
+    Definition(
+        "revenue_at_risk",
+        "business",
+        "log money a minute",
+        "log(1 + revenue a minute * failed_share)",
+        need="business",
+    ),
+    Definition("revenue", "business", "log money a minute", "log(1 + revenue a minute)", need="business"),
+    Definition("customers_at_risk", "business", "log customers", "log(1 + customers * failed_share)", need="business"),
+    Definition("customers", "business", "log customers", "log(1 + customers)", need="business"),
+    Definition(
+        "requests_to_recent",
+        "business",
+        "log ratio",
+        "log((short mean of requests + 1) / (slow mean + 1))",
+        need="business",
+    ),
+    Definition(
+        "requests_trend",
+        "business",
+        "log ratio",
+        "log((mean of requests over half + 1) / (mean of the half before it + 1)); 0 where there is none",
+        need="business",
+    ),
+    Definition(
+        "requests_to_yesterday",
+        "business",
+        "log ratio",
+        "log((mean of requests over half + 1) / (the same a day earlier + 1)); 0 where there is none",
+        need="business by day",
+    ),
+    Definition(
+        "worth_known",
+        "business",
+        "share",
+        "share of the five numbers that are known now; an unknown one counts as 0",
+        need="business",
+    ),
+)
 
 
 class Business:

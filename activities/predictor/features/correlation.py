@@ -4,11 +4,72 @@ from __future__ import annotations
 
 import numpy
 
+from activities.predictor.features.definition import Definition
 from activities.predictor.features.rings import Floats, Indices, gain_of_span
 from activities.predictor.layout import Layout
 
 FLOOR = 1e-3
 """Squared widths; below this a covariance is rounding, and a constant metric correlates with nothing."""
+
+DEFINITIONS = (
+    Definition(
+        "cohesion",
+        "correlation",
+        "correlation",
+        "mean over metrics of |correlation of x with the mean of all metrics|, span 2H",
+        need="several metrics",
+    ),
+    Definition(
+        "cohesion_change", "correlation", "correlation", "cohesion - the same with span 16H", need="several metrics"
+    ),
+    Definition(
+        "correlation_size",
+        "correlation",
+        "correlation",
+        "mean over pairs of metrics of |correlation|, span 2H",
+        need="several metrics",
+    ),
+    Definition(
+        "correlation_change",
+        "correlation",
+        "correlation",
+        "mean over the other metrics of |correlation with them, span 2H - span 16H|",
+        "metric",
+        "several metrics",
+    ),
+    Definition(
+        "correlation_change_mean",
+        "correlation",
+        "correlation",
+        "mean over metrics of correlation_change",
+        need="several metrics",
+    ),
+    Definition(
+        "correlation_change_max",
+        "correlation",
+        "correlation",
+        "the pair of metrics with the largest |correlation, span 2H - span 16H|",
+        need="several metrics",
+    ),
+    Definition(
+        "parting_max",
+        "correlation",
+        "correlation",
+        "max over metrics of correlation_change: one metric that parts from all",
+        need="several metrics",
+    ),
+    Definition(
+        "concentration",
+        "correlation",
+        "share",
+        "sum of squares / square of the sum of the eigenvalues of the correlation matrix, span 2H:"
+        " 1 where all variance lies in one direction",
+        need="several metrics",
+    ),
+    Definition(
+        "concentration_change", "correlation", "share", "concentration - the same with span 16H", need="several metrics"
+    ),
+)
 
 
 class Correlations:

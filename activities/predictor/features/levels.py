@@ -6,12 +6,83 @@ from dataclasses import dataclass
 
 import numpy
 
+from activities.predictor.features.definition import Definition
 from activities.predictor.features.rings import Floats, Indices, LapSums, RecentMaxima, SmoothMeans, gain_of_span
 from activities.predictor.layout import Layout, Windows
 
 LARGEST_Z = 20.0
 STRANGE = 2.0
 """Rank: one row in a hundred."""
+BEYOND: Floats = numpy.array([[3.0], [3.0], [1.0]])
+BEYOND_NAMES = ("level_beyond_3", "z_beyond_3", "ratio_beyond_1")
+
+DEFINITIONS = (
+    Definition("level", "statistical", "widths", "short mean of x", "metric"),
+    Definition("level_long", "statistical", "widths", "slow mean of x", "metric"),
+    Definition(
+        "z_short",
+        "statistical",
+        "deviations",
+        "(short mean - slow mean of x) / (slow deviation of x + 0.1), within +-20",
+        "metric",
+    ),
+    Definition(
+        "deviation_ratio",
+        "statistical",
+        "log ratio",
+        "log((deviation of x over half + 0.05) / (slow deviation + 0.05))",
+        "metric",
+    ),
+    Definition("level_abs_mean", "statistical", "widths", "mean over metrics of |level|"),
+    Definition("level_abs_max", "statistical", "widths", "max over metrics of |level|", need="several metrics"),
+    Definition("level_beyond_3", "statistical", "share", "share of metrics with |level| > 3", need="several metrics"),
+    Definition("z_abs_mean", "statistical", "deviations", "mean over metrics of |z_short|"),
+    Definition("z_abs_max", "statistical", "deviations", "max over metrics of |z_short|", need="several metrics"),
+    Definition("z_beyond_3", "statistical", "share", "share of metrics with |z_short| > 3", need="several metrics"),
+    Definition("ratio_abs_mean", "statistical", "log ratio", "mean over metrics of |deviation_ratio|"),
+    Definition(
+        "ratio_abs_max", "statistical", "log ratio", "max over metrics of |deviation_ratio|", need="several metrics"
+    ),
+    Definition(
+        "ratio_beyond_1",
+        "statistical",
+        "share",
+        "share of metrics with |deviation_ratio| > 1",
+        need="several metrics",
+    ),
+    Definition(
+        "slope",
+        "time-based",
+        "widths",
+        "mean of x over half - mean of the half before it; 0 where there is none",
+        "metric",
+    ),
+    Definition(
+        "slope_long",
+        "time-based",
+        "widths",
+        "mean of x over 2H - mean of the 2H before them; 0 where there are none",
+        "metric",
+    ),
+    Definition("slope_abs_mean", "time-based", "widths", "mean over metrics of |slope|"),
+    Definition("slope_abs_max", "time-based", "widths", "max over metrics of |slope|", need="several metrics"),
+    Definition("slope_long_abs_mean", "time-based", "widths", "mean over metrics of |slope_long|"),
+    Definition(
+        "slope_long_abs_max", "time-based", "widths", "max over metrics of |slope_long|", need="several metrics"
+    ),
+    Definition("missing_share", "time-based", "share", "slow mean of: the sample was not there"),
+    Definition("age", "time-based", "log horizons", "log(1 + t / H), t from the first row", need="no day"),
+    Definition(
+        "off_opening", "time-based", "widths", "mean of x over half - mean of its first H rows", "metric", "no day"
+    ),
+    Definition("off_opening_mean", "time-based", "widths", "mean over metrics of |off_opening|", need="no day"),
+    Definition("off_opening_max", "time-based", "widths", "max over metrics of |off_opening|", need="no day"),
+    Definition("strangeness_short", "statistical", "-log10 share", "short mean of r", "detector"),
+    Definition("strangeness_max", "statistical", "-log10 share", "max of r over H", "detector"),
+    Definition("strangeness_long", "statistical", "-log10 share", "slow mean of r", "detector"),
+    Definition("strangeness_often", "statistical", "share", "slow mean of: r > 2", "detector"),
+    Definition("detectors_agreeing", "statistical", "share", "share of detectors whose max of r over H is above 2"),
+)
 
 
 @dataclass(frozen=True)
@@ -116,10 +187,6 @@ class Levels:
             "off_opening_mean": size.sum(axis=1, keepdims=True) / self._metrics,
             "off_opening_max": size.max(axis=1, keepdims=True),
         }
-
-
-BEYOND: Floats = numpy.array([[3.0], [3.0], [1.0]])
-BEYOND_NAMES = ("level_beyond_3", "z_beyond_3", "ratio_beyond_1")
 
 
 def deviations(means: Floats) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy
 from numpy.typing import NDArray
 
+from activities.predictor.features.definition import Definition
 from activities.predictor.features.rings import Floats, Indices, gain_of_half_life
 from activities.predictor.layout import Layout
 
@@ -23,6 +24,61 @@ LONGEST = 6.0
 REMEMBERED = 32
 SPIKE = 2.3
 """Rank: one row in two hundred."""
+
+DEFINITIONS = (
+    Definition(
+        "since_last_start", "time-based", "log horizons", "log(1 + rows since the last incident started / H), at most 6"
+    ),
+    Definition(
+        "since_last_active",
+        "time-based",
+        "log horizons",
+        "log(1 + rows since an incident was under way / H), at most 6",
+    ),
+    Definition(
+        "incident_rate",
+        "time-based",
+        "incidents per 48H",
+        "(incidents + 0.5) / (rows since outcomes are recorded / 48H + 2)",
+    ),
+    Definition("starts_8H", "time-based", "incidents", "sum over incidents of 0.5 ^ (rows since its start / 8H)"),
+    Definition("starts_48H", "time-based", "incidents", "sum over incidents of 0.5 ^ (rows since its start / 48H)"),
+    Definition("starts_192H", "time-based", "incidents", "sum over incidents of 0.5 ^ (rows since its start / 192H)"),
+    Definition(
+        "active_share",
+        "time-based",
+        "share",
+        "exponential mean with half-life 48H of: an incident is under way; 0 at first",
+    ),
+    Definition(
+        "last_length",
+        "time-based",
+        "log horizons",
+        "log(1 + length / H) of the last incident whose cool-down has passed, at most 6; 0 where there is none",
+    ),
+    Definition(
+        "gap_ratio",
+        "time-based",
+        "log ratio",
+        "log((rows since the last start + 1) / (rows between the last two starts + 1)); 0 before the second",
+    ),
+    Definition(
+        "to_next_seasonal",
+        "seasonal",
+        "log horizons",
+        "log(1 + rows to the next slot of the day at which one of the last 32 incidents started / H); a day if none",
+        need="day",
+    ),
+    Definition(
+        "spike_trust",
+        "statistical",
+        "share",
+        "(spikes with an incident under way within H/2 of them + 0.2) / (spikes judged, H/2 after each, + 2), since"
+        " outcomes are recorded; a spike: mean of r over robust_z, isolation_forest, jump above 2.3 after H rows below",
+    ),
+    Definition("spike_rate", "statistical", "spikes", "sum over spikes of 0.5 ^ (rows since / 192H)"),
+    Definition("since_spike", "time-based", "log horizons", "log(1 + rows since the last spike / H), at most 6"),
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy
 from numpy.typing import NDArray
 
-from activities.predictor.features.definition import has_hours
+from activities.predictor.features.definition import Definition, has_hours
 from activities.predictor.features.levels import Looked
 from activities.predictor.features.rings import Floats, Indices, SlotMemory
 from activities.predictor.layout import Layout
@@ -22,6 +22,116 @@ CLOSES: Indices = numpy.array([1, 2, 4])
 """Horizons after a slot at which what came next has closed: exactly, in the wide and in the broad window."""
 WINDOWS = ("exact", "wide", "broad")
 DAYS: NDArray[numpy.uint8] = numpy.array([1, 2, 7], dtype=numpy.uint8)
+
+DEFINITIONS = (
+    Definition("day_sin", "seasonal", "1", "sin(2 pi slot / period)", need="day"),
+    Definition("day_cos", "seasonal", "1", "cos(2 pi slot / period)", need="day"),
+    Definition(
+        "off_profile",
+        "seasonal",
+        "widths",
+        "mean of x over half - the same at this slot of the days earlier, exponential mean over days (newest weighs"
+        " 0.35); 0 where there is none",
+        "metric",
+        "day",
+    ),
+    Definition(
+        "profile_change",
+        "seasonal",
+        "widths",
+        "mean of x over what came next on days earlier - mean of x over half then, both exponential means over days"
+        " (newest weighs 0.35); 0 where there is none",
+        "metric",
+        "day",
+    ),
+    Definition("off_profile_mean", "seasonal", "widths", "mean over metrics of |off_profile|", need="day"),
+    Definition("off_profile_max", "seasonal", "widths", "max over metrics of |off_profile|", need="day"),
+    Definition("profile_change_mean", "seasonal", "widths", "mean over metrics of |profile_change|", need="day"),
+    Definition("profile_change_max", "seasonal", "widths", "max over metrics of |profile_change|", need="day"),
+    Definition(
+        "strangeness_next",
+        "seasonal",
+        "-log10 share",
+        "max of r in what came next, exponential mean over the days earlier (newest weighs 0.25)",
+        "detector",
+        "day",
+    ),
+    Definition(
+        "strangeness_next_1d",
+        "seasonal",
+        "-log10 share",
+        "max of r in what came next one day earlier",
+        "detector",
+        "day",
+    ),
+    *(
+        Definition(
+            f"days_hit_{reach}", "seasonal", "days", f"days earlier on which an incident started in {where}", need="day"
+        )
+        for reach, where in (
+            ("exact", "(t, t + H]"),
+            ("wide", "(t - H, t + 2H]"),
+            ("broad", "(t - 4H, t + 4H]"),
+        )
+    ),
+    *(
+        Definition(
+            f"share_hit_{reach}",
+            "seasonal",
+            "share",
+            f"days_hit_{reach} / (days since outcomes are recorded + 1)",
+            need="day",
+        )
+        for reach in ("exact", "wide", "broad")
+    ),
+    *(
+        Definition(
+            f"recent_hit_{reach}",
+            "seasonal",
+            "share",
+            f"the days that days_hit_{reach} counts, as an exponential mean over days (newest weighs 0.4)",
+            need="day",
+        )
+        for reach in ("exact", "wide", "broad")
+    ),
+    *(
+        Definition(
+            f"hit_{days}d",
+            "seasonal",
+            "0 or 1",
+            f"an incident started in (t, t + H] exactly {days} days earlier",
+            need="day",
+        )
+        for days in (1, 2, 7)
+    ),
+    Definition(
+        "hour_share",
+        "seasonal",
+        "share",
+        "hours earlier with an incident started in (t, t + H] / (24 days since outcomes are recorded + 12)",
+        need="hours",
+    ),
+    *(
+        Definition(
+            f"spike_share_{reach}",
+            "seasonal",
+            "share",
+            f"days earlier with a spike in {where} / (days since the first row + 1)",
+            need="day",
+        )
+        for reach, where in (("exact", "(t, t + H]"), ("wide", "(t - H, t + 2H]"))
+    ),
+    *(
+        Definition(
+            f"spike_recent_{reach}",
+            "seasonal",
+            "share",
+            f"the days that spike_share_{reach} counts, as an exponential mean over days (newest weighs 0.3)",
+            need="day",
+        )
+        for reach in ("exact", "wide")
+    ),
+)
 
 
 class Seasons:
