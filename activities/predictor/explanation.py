@@ -133,7 +133,8 @@ def _contribution(name: str, column: Column, value: float, usual: float, log_odd
 
 def _groups(names: Sequence[str], moved: NDArray[numpy.bool_]) -> dict[str, NDArray[numpy.bool_]]:
     """Which columns have each name: [F] each. Those of which nothing has moved are left out: they add nothing."""
-    found = {name: numpy.array([other == name for other in names]) for name in dict.fromkeys(names)}
+    listed = numpy.array(names)
+    found = {name: listed == name for name in dict.fromkeys(names)}
     return {name: members for name, members in found.items() if (members & moved).any()}
 
 

@@ -199,23 +199,6 @@ def test_yesterday_is_kept_where_nothing_beats_it() -> None:
     assert chosen.scores[1].mase == float("inf")
 
 
-def test_one_lucky_day_does_not_decide() -> None:
-    """A forecaster that is a little worse nearly always and much better once has the lower mean, and is not chosen."""
-    values = numpy.tile(waves(1, 0.0), 10)
-    values[-8:] += 200.0
-
-    class Lucky:
-        name = "lucky"
-
-        def forecast(self, past: RegularSeries, rows: int) -> numpy.ndarray:
-            found = BASELINE.forecast(past, rows)
-            return found + (150.0 if len(past) == len(values) - 8 else 0.1)
-
-    chosen = choose(regular(values), [Lucky()], 8)
-    assert chosen.scores[1].mae < chosen.scores[0].mae
-    assert chosen.forecaster == BASELINE
-
-
 def test_a_candidate_that_refuses_is_passed_over_and_says_why() -> None:
     chosen = choose(regular(waves(14, 1.0), 0), [Mstl(), FourierRidge()], 8)
     assert "needs two whole days" in chosen.scores[1].refused

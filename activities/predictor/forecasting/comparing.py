@@ -60,8 +60,8 @@ def choose(series: RegularSeries, candidates: Sequence[Forecaster], rows: int, o
     """Compare on the later half of *series* by rolling origins (Tashman, *Out-of-sample tests of forecasting accuracy*,
     2000): each is fitted on what lay before an origin only, and judged by the next *rows*.
 
-    A candidate is chosen where its error is the least of all, and less than the baseline's at more than half of the
-    origins, so that no single day decides. Raises :class:`SeriesRefused` where there is no room for the origins.
+    The one with the least mean absolute error is chosen: the baseline, unless another is less. Raises
+    :class:`SeriesRefused` where there is no room for the origins.
     """
     first = max(FEWEST_ROWS, len(series) // 2)
     places = numpy.unique(numpy.linspace(first, len(series) - rows, origins).astype(int))
@@ -81,7 +81,7 @@ def choose(series: RegularSeries, candidates: Sequence[Forecaster], rows: int, o
             scores.append(Score(candidate.name, float("inf"), float("inf"), str(refusal)))
             continue
         scores.append(_score(candidate.name, errors, baseline))
-        if scores[-1].mae < numpy.abs(best_errors).mean() and _wins(errors, baseline) > 0.5:
+        if scores[-1].mae < numpy.abs(best_errors).mean():
             best, best_errors = candidate, errors
     return Chosen(best, tuple(scores), best_errors)
 
@@ -91,8 +91,3 @@ def _score(name: str, errors: NDArray[numpy.float64], baseline: NDArray[numpy.fl
     if usual == 0.0:
         return Score(name, mae, 1.0 if mae == 0.0 else float("inf"))
     return Score(name, mae, mae / usual)
-
-
-def _wins(errors: NDArray[numpy.float64], baseline: NDArray[numpy.float64]) -> float:
-    """Share of the origins at which the error is less than the baseline's."""
-    return float((numpy.abs(errors).mean(axis=1) < numpy.abs(baseline).mean(axis=1)).mean())
