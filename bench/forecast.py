@@ -5,8 +5,8 @@ Machine Dataset; the next hour (two rows at least) from 24 moments in the later 
 chosen on what lay before the first of them, and its intervals are learned there. All with one configuration. Half of
 the series, which the results name so, were looked at when the forecasters were made.
 
-The forecaster of the runtime is measured on all in some minutes; those that are fitted offline take seconds a forecast,
-so that they are asked for by name, and a number of series will do.
+The forecasters of the runtime are measured on all in a minute or two; those that are fitted offline take seconds a
+forecast, so that they are asked for by name, and a few series will do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from activities.predictor.forecasting.comparing import choose
 from activities.predictor.forecasting.conformal import AdaptiveIntervals
 from activities.predictor.forecasting.fourier import FourierRidge
 from activities.predictor.forecasting.mstl import Mstl
-from activities.predictor.forecasting.naive import SeasonalNaive
+from activities.predictor.forecasting.naive import LastValue, SeasonalNaive
 from activities.predictor.forecasting.prophet import Prophet
 from activities.predictor.forecasting.series import Forecaster, RegularSeries, SeriesRefused
 from bench.result import Benchmark, Check, Outcome, Progress, at_least, at_most, below
@@ -53,7 +53,7 @@ class Found:
 
 
 async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progress) -> Outcome:
-    candidates = [FourierRidge(), *(OFFLINE[name] for name in arguments.also)]
+    candidates = [FourierRidge(), LastValue(), *(OFFLINE[name] for name in arguments.also)]
     results: dict[str, Any] = {}
     checks: list[Check] = []
     for name, read in {"nab": numenta, "smd": machines}.items():

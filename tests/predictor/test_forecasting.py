@@ -14,7 +14,7 @@ from activities.predictor.forecasting.comparing import BASELINE, choose
 from activities.predictor.forecasting.conformal import AdaptiveIntervals, IntervalRefused
 from activities.predictor.forecasting.fourier import FourierRidge
 from activities.predictor.forecasting.mstl import Mstl
-from activities.predictor.forecasting.naive import SeasonalNaive
+from activities.predictor.forecasting.naive import LastValue, SeasonalNaive
 from activities.predictor.forecasting.prophet import Prophet
 from activities.predictor.forecasting.series import (
     Crossing,
@@ -84,6 +84,13 @@ def test_the_baseline_repeats_the_day_and_where_there_is_none_the_last_row() -> 
     assert SeasonalNaive().forecast(regular(values), DAY + 2)[DAY] == values[-DAY]
     assert numpy.array_equal(SeasonalNaive().forecast(regular(values, 0), 3), numpy.repeat(values[-1], 3))
     assert numpy.array_equal(SeasonalNaive().forecast(regular(values[:50]), 3), numpy.repeat(values[49], 3))
+
+
+def test_a_metric_that_wanders_is_best_foretold_by_its_last_value() -> None:
+    values = numpy.cumsum(numpy.random.default_rng(9).normal(0, 1, 20 * DAY))
+    chosen = choose(regular(values), [LastValue()], 4)
+    assert chosen.forecaster == LastValue()
+    assert numpy.array_equal(chosen.forecast(regular(values)).values, numpy.repeat(values[-1], 4))
 
 
 def test_waves_are_followed_and_noise_is_not_repeated() -> None:

@@ -29,7 +29,7 @@ class IntervalRefused(SternwayError):
 
 
 class AdaptiveIntervals:
-    """Of one metric. Each row ahead has its own width, because the tenth is less certain than the first."""
+    """Of one metric and forecaster. Each row ahead has its own width, because the tenth is less certain than the first."""
 
     def __init__(self, rows: int, coverage: float = 0.9) -> None:
         if not 0 < coverage <= WINDOW / (WINDOW + 1):
@@ -51,7 +51,9 @@ class AdaptiveIntervals:
         """What actually was minus what was forecast: [rows], of the forecast whose last outcome is now known."""
         if self.ready:
             missed = numpy.abs(errors) > self._widths()
-            self._missing += RATE * ((1 - self.coverage) - missed)
+            adapted = self._missing + RATE * ((1 - self.coverage) - missed)
+            # Beyond 0 and 1 the widths are the largest and the smallest error anyhow, and the way back would be long.
+            self._missing = numpy.clip(adapted, 0.0, 1.0)
         self._errors = numpy.vstack([self._errors, numpy.abs(errors)])[-WINDOW:]
 
     def around(self, values: NDArray[numpy.float64]) -> Forecast:

@@ -1,4 +1,4 @@
-"""The baseline that every forecaster must beat: it was like this yesterday."""
+"""What takes no thought: it was like this yesterday, the baseline that all must beat; and it is like this now."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ class SeasonalNaive:
     def forecast(self, past: RegularSeries, rows: int) -> NDArray[numpy.float64]:
         season = past.period if 0 < past.period <= len(past) else 1
         return numpy.resize(past.values[-season:], rows)
+
+
+@dataclass(frozen=True)
+class LastValue:
+    """Each row is as the last: hard to beat for the next few where a metric wanders."""
+
+    name: str = "last value"
+
+    def forecast(self, past: RegularSeries, rows: int) -> NDArray[numpy.float64]:
+        return numpy.repeat(past.values[-1], rows)
