@@ -292,3 +292,14 @@ def test_a_limit_is_reached_soonest_by_the_upper_edge_and_latest_by_the_lower(
     limit: float, expected: Crossing | None
 ) -> None:
     assert crossing(flat([60.0, 70.0, 90.0]), limit) == expected
+
+
+def test_when_a_leak_fills_the_memory_is_foretold() -> None:
+    """It leaks by 0.2% a row for 200 rows, has come from 30% to 70%, and is 50 rows from 80%."""
+    memory = 30 + numpy.random.default_rng(11).normal(0, 0.5, 1400) + numpy.maximum(0, numpy.arange(1400) - 1199) * 0.2
+    chosen = choose(regular(memory[:1200], 0), [FourierRidge()], 100)
+    found = crossing(chosen.forecast(regular(memory, 0)), 80.0)
+    assert found is not None and found.expected is not None
+    assert found.expected == pytest.approx(50, abs=12)
+    assert found.soonest <= found.expected
+    assert crossing(chosen.forecast(regular(memory[:1200], 0)), 80.0) is None

@@ -29,7 +29,7 @@ class IntervalRefused(SternwayError):
 
 
 class AdaptiveIntervals:
-    """Of one metric and forecaster. Each row ahead has its own width, because the tenth is less certain than the first."""
+    """Of one metric and forecaster. Each row ahead has its own width: the tenth is less certain than the first."""
 
     def __init__(self, rows: int, coverage: float = 0.9) -> None:
         if not 0 < coverage <= WINDOW / (WINDOW + 1):

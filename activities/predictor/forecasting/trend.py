@@ -12,8 +12,9 @@ LEVEL = 0.1
 ``python -m bench.forecast``; between .05 and .25 it hardly matters."""
 SLOPE = 0.3
 """Half-life of the slope, likewise: a leak is carried on once it has lasted about as long as it is to be."""
-DAMPING = 0.99
-"""Of the slope with each row: growth seldom lasts (Gardner & McKenzie, *Forecasting trends in time series*, 1985)."""
+DAMPING = 0.75
+"""Of the slope until the last row that is forecast: growth seldom lasts (Gardner & McKenzie, *Forecasting trends in
+time series*, 1985)."""
 DOUBT = 9.0
 """A slope counts as far as its square exceeds this many times its variance: three standard errors."""
 
@@ -30,7 +31,7 @@ def damped_trend(values: NDArray[numpy.float64], rows: int) -> NDArray[numpy.flo
     squared = line.slope * line.slope
     slope = line.slope * max(0.0, 1.0 - DOUBT * line.variance / squared) if squared > 0.0 else 0.0
     # The level is that of some rows ago: the slope brings it up to now.
-    return level.centre + slope * (level.age + numpy.cumsum(DAMPING ** numpy.arange(1.0, rows + 1.0)))
+    return level.centre + slope * (level.age + numpy.cumsum(DAMPING ** (numpy.arange(1.0, rows + 1.0) / rows)))
 
 
 @dataclass(frozen=True)
