@@ -34,8 +34,11 @@ FURTHEST = 1.0
 BINS = 10
 LARGE = 0.25
 """A stability index above this is a large change by custom; .1 to .25 is a moderate one."""
+CHANCE = 21.7
+"""Over the number of independent rows: what chance alone hardly ever adds to the index. The index times the rows is
+distributed as chi-squared with bins - 1 degrees of freedom (Yurdakul, *Statistical properties of population stability
+index*, 2018), so it has a mean of 9; this is three standard deviations more."""
 FEWEST_ROWS = 200
-"""For chance alone adds (bins - 1) / rows to the index, .05 here."""
 
 
 class DriftUnknown(SternwayError):
@@ -163,15 +166,26 @@ def _shares(values: NDArray[numpy.float64], edges: NDArray[numpy.float64]) -> ND
     return numpy.divide(smoothed, smoothed.sum())
 
 
+def _independent(recent: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
+    """How many independent rows those of each feature are worth, as if each followed from the last one alone: [F]."""
+    offsets = recent - recent.mean(axis=0)
+    squares = (offsets * offsets).sum(axis=0)
+    alike = (offsets[1:] * offsets[:-1]).sum(axis=0) / numpy.where(squares > 0.0, squares, 1.0)
+    alike = numpy.clip(alike, 0.0, 0.999)
+    return len(recent) * (1.0 - alike) / (1.0 + alike)
+
+
 def drifted_features(
     names: tuple[str, ...], reference: NDArray[numpy.float64], recent: NDArray[numpy.float64]
 ) -> tuple[Drift, ...]:
-    """The features whose index is large, the largest first. As :func:`stability`."""
+    """The features whose index is large beyond chance, the largest first. As :func:`stability`; the recent rows in the
+    order of time, because a feature that moves slowly has shown little in many rows."""
     indices = stability(reference, recent)
+    limits = LARGE + CHANCE / _independent(recent)
     usual, now = numpy.median(reference, axis=0), numpy.median(recent, axis=0)
     order: list[int] = numpy.argsort(-indices, kind="stable").tolist()
     return tuple(
         Drift(names[place], "PSI", float(indices[place]), float(usual[place]), float(now[place]), len(recent))
         for place in order
-        if indices[place] > LARGE
+        if indices[place] > limits[place]
     )

@@ -105,6 +105,20 @@ def test_the_largest_drift_comes_first_and_a_wider_spread_is_one() -> None:
     assert [drift.what for drift in drifts] == ["moved", "wider"]
 
 
+@pytest.mark.parametrize("memory", [0.0, 0.9, 0.99])
+def test_a_feature_that_only_moves_slowly_is_no_drift(memory: float) -> None:
+    """Within a day it sees a part of what it was in training; taken for independent rows, that would be a drift."""
+    generator = numpy.random.default_rng(6)
+    values = numpy.zeros((8000, 60))
+    for row in range(1, len(values)):
+        fresh = generator.normal(0, (1 - memory**2) ** 0.5, 60)
+        values[row] = memory * values[row - 1] + fresh
+    names = tuple(f"feature {number}" for number in range(60))
+    assert len(drifted_features(names, quantiles(values[500:6500]), values[-500:])) <= 2
+    moved = values[-500:] + 6.0
+    assert len(drifted_features(names, quantiles(values[500:6500]), moved)) >= 40
+
+
 def test_a_flag_that_is_set_more_often_is_a_drift() -> None:
     generator = numpy.random.default_rng(5)
     usual = quantiles((generator.random((5000, 1)) < 0.05).astype(float))
