@@ -1,0 +1,1 @@
+"""Features of entities, incremental and only backwards in time: what they are (registry) and how they run (bank)."""
