@@ -35,16 +35,17 @@ class Tree:
 class Graph:
     """One input ``[n, inputs]``, one output. :meth:`node` adds an operator and returns the name of what it gives."""
 
-    def __init__(self, name: str, inputs: int) -> None:
+    def __init__(self, name: str, inputs: int, kind: type[numpy.floating]) -> None:
+        """*kind*: of the input."""
         self._name = name
-        self._inputs = inputs
+        self._takes = onnx.helper.make_tensor_value_info("rows", _type(kind), ["n", inputs])
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self.input = "rows"
         self.axis = self.constant([1], numpy.int64)
         """The axis of the columns, as the reducing operators take it."""
 
-    def constant(self, values: ArrayLike, kind: type[numpy.generic] = numpy.float32) -> str:
+    def constant(self, values: ArrayLike, kind: type[numpy.generic]) -> str:
         name = f"constant_{len(self._constants)}"
         self._constants.append(onnx.numpy_helper.from_array(numpy.asarray(values, dtype=kind), name))
         return name
@@ -54,29 +55,40 @@ class Graph:
         self._nodes.append(onnx.helper.make_node(operator, inputs, [output], output, domain=domain, **attributes))
         return output
 
+    def double(self, values: str) -> str:
+        """In double precision."""
+        return self.node("Cast", values, to=_type(numpy.float64))
+
     def mean(self, values: str) -> str:
         """Of each row: ``[n, 1]``."""
         return self.node("ReduceMean", values, self.axis)
 
     def log1p(self, values: str) -> str:
-        return self.node("Log", self.node("Add", values, self.constant(1.0)))
+        """Of values in double precision."""
+        return self.node("Log", self.node("Add", values, self.constant(1.0, numpy.float64)))
 
     def trees(self, values: str, ensembles: Sequence[Sequence[Tree]]) -> str:
-        """``[n, ensembles]``: the sums of the leaves that a row falls into, one column for each ensemble of trees."""
+        """``[n, ensembles]``: the sums of the leaves that a row falls into, one column for each ensemble of trees.
+
+        In single precision, as the rows must be.
+        """
         return self.node(
             "TreeEnsembleRegressor", values, domain="ai.onnx.ml", n_targets=len(ensembles), **_attributes(ensembles)
         )
 
     def finish(self, output: str, outputs: int) -> bytes:
-        kind = onnx.TensorProto.FLOAT
-        takes = onnx.helper.make_tensor_value_info(self.input, kind, ["n", self._inputs])
+        """The file, which answers with what *output* names, ``[n, outputs]`` in double precision."""
         self._nodes.append(onnx.helper.make_node("Identity", [output], ["scores"]))
-        gives = onnx.helper.make_tensor_value_info("scores", kind, ["n", outputs])
-        body = onnx.helper.make_graph(self._nodes, self._name, [takes], [gives], self._constants)
+        gives = onnx.helper.make_tensor_value_info("scores", _type(numpy.float64), ["n", outputs])
+        body = onnx.helper.make_graph(self._nodes, self._name, [self._takes], [gives], self._constants)
         opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
         model = onnx.helper.make_model(body, opset_imports=opsets, ir_version=FORMAT, producer_name="sternway")
         cast(Any, onnx).checker.check_model(model)
         return model.SerializeToString(deterministic=True)
+
+
+def _type(kind: type[numpy.generic]) -> int:
+    return onnx.helper.np_dtype_to_tensor_dtype(numpy.dtype(kind))
 
 
 def _attributes(ensembles: Sequence[Sequence[Tree]]) -> dict[str, Any]:

@@ -23,31 +23,37 @@ class GraphRefused(SternwayError):
 class _Session(Protocol):
     """What is used of ``onnxruntime.InferenceSession``, which comes without types."""
 
-    def run(self, output_names: Sequence[str] | None, input_feed: dict[str, Any]) -> list[NDArray[numpy.float32]]: ...
+    def run(self, output_names: Sequence[str], input_feed: dict[str, Any]) -> list[NDArray[numpy.float64]]: ...
     def get_inputs(self) -> Sequence[Any]: ...
     def get_outputs(self) -> Sequence[Any]: ...
 
 
 class Inference:
-    """A graph with one input ``[rows, inputs]`` and one output ``[rows, outputs]``, both float32."""
+    """A graph with one input ``[rows, inputs]`` of floats, and one output ``[rows, outputs]`` in double precision."""
 
-    __slots__ = ("_input", "_session", "inputs", "outputs")
+    __slots__ = ("_input", "_outputs", "_session", "inputs", "outputs")
 
-    def __init__(self, graph: bytes) -> None:
-        """Raises :class:`GraphRefused`."""
+    def __init__(self, graph: bytes, kind: type[numpy.floating]) -> None:
+        """*kind*: of the rows. Raises :class:`GraphRefused`."""
         self._session = _session(graph)
         takes, gives = self._session.get_inputs(), self._session.get_outputs()
-        if len(takes) != 1 or len(gives) != 1:
+        found, wanted = [each.type for each in (*takes, *gives)], [_TYPES[kind], _TYPES[numpy.float64]]
+        if found != wanted:
             raise GraphRefused(
-                f"the graph has {len(takes)} inputs and {len(gives)} outputs where one of each is wanted: it was not "
-                "written by this program; export the model again"
+                f"the graph goes from and to {', '.join(found)}, and must go from {' to '.join(wanted)}: it was "
+                "written by another version; export the model again"
             )
         self._input: str = takes[0].name
+        self._outputs: list[str] = [gives[0].name]
         self.inputs: int = takes[0].shape[1]
         self.outputs: int = gives[0].shape[1]
 
-    def __call__(self, rows: NDArray[numpy.float32]) -> NDArray[numpy.float32]:
-        return self._session.run(None, {self._input: rows})[0]
+    def __call__(self, rows: NDArray[Any]) -> NDArray[numpy.float64]:
+        """*rows* in the precision that the graph takes."""
+        return self._session.run(self._outputs, {self._input: rows})[0]
+
+
+_TYPES: dict[type[numpy.floating], str] = {numpy.float32: "tensor(float)", numpy.float64: "tensor(double)"}
 
 
 def _session(graph: bytes) -> _Session:

@@ -1,7 +1,9 @@
 """Fits the detectors of a group on the scaled reference rows of all its entities, without labels. Training only.
 
-All of them become one ONNX graph, which is what training and evaluation score with too. They are few and cheap on
-purpose: what a detector is worth shows in the classifiers, which weigh their ranks.
+All of them become one ONNX graph, which is what training and evaluation score with too. It computes in double
+precision: learning scores many rows at once and serving a few, whose sums are taken in another order, and what that
+changes must not reach the features, which trees split. They are few and cheap on purpose: what a detector is worth
+shows in the classifiers, which weigh their ranks.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy
-from numpy.typing import NDArray
+import onnx
+from numpy.typing import ArrayLike, NDArray
 from sklearn import (  # pyright: ignore[reportMissingTypeStubs]  has none
     ensemble,
     exceptions,
@@ -48,7 +51,7 @@ def fit(references: Sequence[Rows], seed: int = 0) -> bytes:
     if len(rows) < 2:
         raise ReferenceRefused("the group has fewer than two reference rows: nothing can be learnt from it yet")
     rows = generator.permutation(rows)
-    graph = Graph("detectors", rows.shape[1])
+    graph = Graph("detectors", rows.shape[1], numpy.float64)
     scores = {
         "isolation_forest": _isolation_forest(graph, rows, seed),
         "one_class_svm": _one_class_svm(graph, rows[:SVM_ROWS]),
@@ -70,8 +73,9 @@ def _isolation_forest(graph: Graph, rows: Rows, seed: int) -> str:
     forest.fit(rows)
     unit = FOREST_TREES * float(_expected_path(numpy.array([size]))[0])
     trees = [_path_lengths(fitted.tree_, unit) for fitted in forest.estimators_]
-    shortness = graph.trees(graph.input, [trees])
-    return graph.node("Exp", graph.node("Mul", shortness, graph.constant(float(numpy.log(2)))))
+    single = graph.node("Cast", graph.input, to=int(onnx.TensorProto.FLOAT))
+    shortness = graph.double(graph.trees(single, [trees]))
+    return graph.node("Exp", graph.node("Mul", shortness, _constant(graph, numpy.log(2))))
 
 
 def _path_lengths(tree: Any, unit: float) -> Tree:
@@ -91,19 +95,14 @@ def _expected_path(rows: NDArray[numpy.integer]) -> Rows:
 
 
 def _one_class_svm(graph: Graph, rows: Rows) -> str:
+    """``rho - sum(weight * exp(-gamma * |row - support|^2))``, with the square written out: one product for all."""
     machine = cast(Any, svm).OneClassSVM(nu=SVM_OUTLIERS).fit(rows)
-    inside = graph.node(
-        "SVMRegressor",
-        graph.input,
-        domain="ai.onnx.ml",
-        kernel_type="RBF",
-        kernel_params=[float(machine._gamma), 0.0, 0.0],
-        n_supports=len(machine.support_),
-        support_vectors=machine.support_vectors_.ravel().tolist(),
-        coefficients=machine.dual_coef_.ravel().tolist(),
-        rho=machine.intercept_.tolist(),
-    )
-    return graph.node("Neg", inside)
+    known, gamma = machine.support_vectors_, float(machine._gamma)
+    square = graph.node("ReduceSum", graph.node("Mul", graph.input, graph.input), graph.axis)
+    product = graph.node("Gemm", graph.input, _constant(graph, 2 * known.T), _constant(graph, -(known**2).sum(axis=1)))
+    near = graph.node("Mul", graph.node("Sub", product, square), _constant(graph, gamma))
+    weights, rho = _constant(graph, -machine.dual_coef_.T), _constant(graph, -machine.intercept_)
+    return graph.node("Gemm", graph.node("Exp", near), weights, rho)
 
 
 def _autoencoder(graph: Graph, rows: Rows, seed: int) -> str:
@@ -123,7 +122,7 @@ def _autoencoder(graph: Graph, rows: Rows, seed: int) -> str:
         network.fit(rows, rows.ravel() if metrics == 1 else rows)
     layer = graph.input
     for number, (weights, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
-        layer = graph.node("Gemm", layer, graph.constant(weights), graph.constant(bias))
+        layer = graph.node("Gemm", layer, _constant(graph, weights), _constant(graph, bias))
         if number < len(network.coefs_) - 1:
             layer = graph.node("Tanh", layer)
     return _mean_square(graph, graph.node("Sub", graph.input, layer))
@@ -137,7 +136,11 @@ def _pca_residual(graph: Graph, rows: Rows) -> str:
     kept = min(int(numpy.count_nonzero(explained < PCA_SHARE * explained[-1])) + 1, rows.shape[1] - 1)
     leading = vectors[:, ::-1][:, :kept]
     rest = numpy.eye(rows.shape[1]) - leading @ leading.T
-    return _mean_square(graph, graph.node("Gemm", graph.input, graph.constant(rest), graph.constant(-mean @ rest)))
+    return _mean_square(graph, graph.node("Gemm", graph.input, _constant(graph, rest), _constant(graph, -mean @ rest)))
+
+
+def _constant(graph: Graph, values: ArrayLike) -> str:
+    return graph.constant(values, numpy.float64)
 
 
 def _robust_z(graph: Graph) -> dict[str, str]:

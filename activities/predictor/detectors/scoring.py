@@ -6,8 +6,6 @@ given as ``-log10`` of the share that was at least as strange: 2 is one row in a
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy
 from numpy.typing import NDArray
 
@@ -21,6 +19,8 @@ STEP = 0.06
 and up to 7.6: beyond what any reference has rows for by :data:`BEYOND`."""
 BEYOND = 3.0
 """How far a rank may grow beyond the strangest reference row: one for each distance of that row from the median."""
+TIE = 1e-30
+"""Less than any two different scores are apart."""
 
 
 def reference_of(raw: NDArray[numpy.float64]) -> NDArray[numpy.float32]:
@@ -47,7 +47,7 @@ class Detectors:
 
     def __init__(self, graph: bytes) -> None:
         """Raises :class:`~activities.predictor.inference.GraphRefused`."""
-        self._inference = Inference(graph)
+        self._inference = Inference(graph, numpy.float64)
         if self._inference.outputs != len(NAMES):
             raise GraphRefused(
                 f"the graph of the detectors gives {self._inference.outputs} scores where {len(NAMES)} are wanted: it "
@@ -56,18 +56,22 @@ class Detectors:
         self.metrics = self._inference.inputs
 
     def score(self, scaled: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-        """Raw scores ``[n, D]`` of scaled rows ``[n, M]``; larger is stranger."""
-        return self._inference(scaled.astype(numpy.float32)).astype(numpy.float64)
+        """Raw scores ``[n, D]`` of scaled rows ``[n, M]``; larger is stranger.
+
+        Rounded to what a reference holds, so that what is like the reference ties with it.
+        """
+        return self._inference(scaled).astype(numpy.float32).astype(numpy.float64)
 
     @staticmethod
     def rank(raw: NDArray[numpy.float64], reference: NDArray[numpy.float32]) -> NDArray[numpy.float64]:
         """Of raw scores ``[n, D]`` among references ``[n or 1, LEVELS, D]`` of :func:`reference_of`: ``[n, D]``."""
         level = (reference < raw[:, None, :]).sum(axis=1)
-        above = numpy.minimum(level, LEVELS - 1)
-        below = numpy.maximum(above - 1, 0)
-        rows = numpy.arange(len(raw))[:, None] if len(reference) > 1 else 0
-        columns = cast(NDArray[numpy.intp], numpy.arange(raw.shape[1]))
-        low, high = reference[rows, below, columns], reference[rows, above, columns]
-        inside = (level > 0) & (level < LEVELS)
-        share = numpy.where(inside, (raw - low) / numpy.where(inside, high - low, 1.0), 1.0)
-        return STEP * numpy.where(level > 0, below + share, 0.0)
+        above = numpy.minimum(numpy.maximum(level, 1), LEVELS - 1)
+        detectors = int(raw.shape[1])
+        place = (above - 1) * detectors + numpy.arange(detectors)
+        if len(reference) > 1:
+            place += numpy.arange(len(reference))[:, None] * (LEVELS * detectors)
+        flat = reference.reshape(-1)
+        low, high = flat[place], flat[place + detectors]
+        share = (raw - low) / numpy.maximum(high - low, TIE)
+        return STEP * (above - 1 + numpy.minimum(numpy.maximum(share, 0.0), 1.0))
