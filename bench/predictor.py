@@ -39,6 +39,8 @@ ENGINES = {"PR-AUC": 0.92, "balanced accuracy": 0.94}
 """Asked where each unit runs to its failure, which has precursors."""
 OF_SCORES = {"PR-AUC", "ROC-AUC", "balanced accuracy"}
 """Figures that who says nothing has not."""
+LATELY = math.log(3)
+"""As a feature: two horizons since the last incident started."""
 FROZEN = "ensemble, no outcome recorded after validation"
 
 
@@ -200,14 +202,18 @@ def _members(judged: Judged, table: Table, forecast: Forecast) -> dict[str, Any]
 
 def _baselines(judged: Judged, table: Table) -> dict[str, Any]:
     """The trivial forecasts from outcomes so far; the shifted scores are the fifth."""
-    column = {one.name: table.features[:, number].astype(numpy.float64) for number, one in enumerate(table.columns)}
-    nothing = numpy.zeros(len(table.target))
-    base = numpy.full(len(table.target), table.target[table.part == Part.TRAIN].mean())
+    target = table.target
+    base = numpy.full(len(target), target[table.part == Part.TRAIN].mean())
+    units = table.episodes[0].series.part is not None
+    since_start, since_end, clock = (
+        numpy.zeros(len(target)) if (column := table.feature(name)) is None else column
+        for name in ("since_last_start", "age" if units else "since_last_active", PLAIN_PERSISTENCE)
+    )
     return {
         "always no": judged.probability(base, math.inf),
-        "last value": judged.row((column["since_last_start"] <= math.log(3)).astype(numpy.float64)),
-        PERSISTENCE: judged.row(column.get(PLAIN_PERSISTENCE, nothing)),
-        "recency": judged.row(column.get("age", -column["since_last_active"])),
+        "last value": judged.row((since_start <= LATELY).astype(numpy.float64)),
+        PERSISTENCE: judged.row(clock),
+        "recency": judged.row(since_end if units else -since_end),
     }
 
 

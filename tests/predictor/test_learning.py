@@ -24,7 +24,9 @@ from activities.predictor.learning.ensemble import CLOCK, COMPACT, HISTORY, PLAI
 from activities.predictor.learning.episodes import Episodes, Group, Part, Series, Split, merged, starts_ahead
 from activities.predictor.learning.members import Definition, Kind, corrected, fit, sampled
 from activities.predictor.learning.metrics import Stretch
+from activities.predictor.learning.references import learn_references
 from activities.predictor.learning.shrinkage import log_odds, shrunk_logistic, sigmoid
+from activities.predictor.learning.table import Table, tabulate
 from activities.predictor.learning.training import Trained, digest, train
 
 LAYOUT = Layout(("load",), interval_s=600, horizon=6, period=144, merge=6)
@@ -392,6 +394,47 @@ def group(kind: str, seed: int = 0, entities: int = 4, rows: int = 2000) -> Grou
 
 def taught(wanted: Group) -> Trained:
     return train(wanted, Costs(), Split(), lambda _: None)
+
+
+class TestTable:
+    def table(self, wanted: Group) -> Table:
+        episodes = [Episodes(one, wanted.layout) for one in wanted.series]
+        known = [one.reference[:200] for one in map(Episodes, group("noise").series, [LAYOUT] * 4)]
+        return tabulate(episodes, wanted.series, learn_references(known[: len(episodes)]), lambda _: None)
+
+    def rows(self, table: Table, entity: int) -> dict[int, NDArray[numpy.float32]]:
+        mine = table.entity == entity
+        return dict(zip(table.row[mine].tolist(), table.features[mine], strict=True))
+
+    def test_no_feature_of_a_row_knows_the_rows_and_outcomes_after_it(self) -> None:
+        wanted, cut = group("noise", entities=2, rows=900), 700
+        first = wanted.series[0]
+        values, active = first.values.copy(), first.active.copy()
+        values[cut:] = random(9).normal(50, 20, (200, 1))
+        active[cut:] = random(9).random(200) < 0.1
+        shaken = replace(wanted, series=(replace(first, values=values, active=active), wanted.series[1]))
+        before, after = self.table(wanted), self.table(shaken)
+        one, other = self.rows(before, 0), self.rows(after, 0)
+        shared = [row for row in one if row < cut and row in other]
+        assert len(shared) > 300
+        assert all(numpy.array_equal(one[row], other[row]) for row in shared)
+        assert any(not numpy.array_equal(one[row], other[row]) for row in one if row >= cut and row in other)
+        assert numpy.array_equal(before.features[before.entity == 1], after.features[after.entity == 1])
+
+    def test_entities_that_are_walked_side_by_side_do_not_touch_each_other(self) -> None:
+        both = group("noise", entities=2, rows=900)
+        shorter = replace(
+            both.series[1], **{name: getattr(both.series[1], name)[:600] for name in ("values", "observed", "active")}
+        )
+        long, short = self.table(both), self.table(replace(both, series=(both.series[0], shorter)))
+        assert numpy.array_equal(long.features[long.entity == 0], short.features[short.entity == 0])
+        one, other = self.rows(long, 1), self.rows(short, 1)
+        assert other and all(numpy.array_equal(one[row], other[row]) for row in other if row in one)
+
+    def test_blocks_halve_the_time_of_a_single_entity(self) -> None:
+        table = self.table(group("noise", entities=1, rows=900))
+        block = table.blocks(table.part == Part.VALIDATION)
+        assert abs(block.mean() - 0.5) < 0.15 and (numpy.diff(block) >= 0).all()
 
 
 @pytest.fixture(scope="module", autouse=True)

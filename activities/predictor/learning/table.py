@@ -59,6 +59,11 @@ class Table:
         chosen = numpy.array([one.series.entity in names for one in self.episodes])
         return chosen[self.entity]
 
+    def feature(self, name: str) -> Floats | None:
+        """[n]: the column that is called so; None where this layout has none."""
+        numbers = [number for number, column in enumerate(self.columns) if column.name == name]
+        return self.features[:, numbers[0]].astype(numpy.float64) if numbers else None
+
     def stretches(self, mask: Mask) -> tuple[list[Stretch], list[Rows]]:
         """For each entity with rows in *mask*, what is judged and which rows of the table that is."""
         found: list[Stretch] = []

@@ -104,7 +104,7 @@ def learn_from(table: Table, references: References, costs: Costs, progress: Pro
         if not table.target[table.part == part].any()
     )
     if not reasons:
-        learned = _Learned(table, progress)
+        learned = _Learned.of(table, progress)
         forecast, found = learned.forecast(), learned.evidence()
         reasons = found.reasons
     if forecast is not None and not reasons:
@@ -136,87 +136,97 @@ def answers(table: Table, forecast: Forecast, silent: Collection[str]) -> Floats
     return probability
 
 
+@dataclass(frozen=True)
 class _Learned:
-    """The members of one table, and what they say of rows that they have not seen."""
+    """Members of a table, what they say of rows that they have not seen, and the combiner that was chosen by that."""
 
-    def __init__(self, table: Table, progress: Progress) -> None:
-        self._table = table
-        wanted = definitions(table.columns)
-        train_share = table.episodes[0].split.train
-        fitted, self._check = table.part == Part.TRAIN, table.part == Part.VALIDATION
-        odds = numpy.full((len(table.target), len(wanted)), numpy.nan)
-        for low, high in pairwise((*FOLDS, 1.0)):
-            known, asked = table.within(0.0, low * train_share), table.within(low * train_share, high * train_share)
-            for column, definition in enumerate(wanted if known.any() and asked.any() else ()):
-                progress(f"{definition.name}: learning from the first {low:.0%} of the train part")
-                member = fit(definition, table.features[known], table.target[known], seeds=1)
-                odds[asked, column] = log_odds(member.probability(table.features[asked]))
-        members: list[FittedMember] = []
-        for column, definition in enumerate(wanted):
-            progress(f"{definition.name}: learning from the train part")
-            members.append(fit(definition, table.features[fitted], table.target[fitted]))
-            odds[self._check, column] = log_odds(members[-1].probability(table.features[self._check]))
-        self._members, self._odds = tuple(members), odds
-        self._fold = fitted & numpy.isfinite(odds).all(axis=1)
-        self._target, self._block = table.target[self._check], table.blocks(self._check)
-        horizon = table.layout.horizon
-        candidates = learn(odds[self._fold], table.target[self._fold], horizon)
-        self._combiner, self._skills = choose(candidates, odds[self._check], self._target, self._block, horizon)
-        self._score = self._combiner(odds)
+    table: Table
+    members: tuple[FittedMember, ...]
+    odds: Floats
+    """[n, K]: log odds by the members out of fold and on the validation part; NaN elsewhere."""
+    combiner: Combiner
+    skills: dict[Way, float]
+
+    @staticmethod
+    def of(table: Table, progress: Progress) -> _Learned:
+        """Learn members, and from their out-of-fold odds the combiner."""
+        members, odds = _members(table, progress)
+        check, horizon = table.part == Part.VALIDATION, table.layout.horizon
+        fold = _fold(table, odds)
+        candidates = learn(odds[fold], table.target[fold], horizon)
+        combiner, skills = choose(candidates, odds[check], table.target[check], table.blocks(check), horizon)
+        return _Learned(table, members, odds, combiner, skills)
 
     def forecast(self) -> Forecast:
         """The whole way from features to probabilities."""
-        table, check = self._table, self._check
-        incidents = sum(len(stretch.starts) for stretch in table.stretches(check)[0])
+        table, check = self.table, self.table.part == Part.VALIDATION
         calibration = calibrate(
-            self._score[check], self._target, self._block, incidents=incidents, horizon=table.layout.horizon
+            self.combiner(self.odds[check]),
+            table.target[check],
+            table.blocks(check),
+            incidents=sum(len(stretch.starts) for stretch in table.stretches(check)[0]),
+            horizon=table.layout.horizon,
         )
-        return Forecast(
-            self._members,
-            self._combiner,
-            calibration,
-            self._platt(self._odds[:, 0], check),
-            self._fallen_back(),
-            self._skills,
-        )
+        persistence = platt(self.odds[check, 0], table.target[check], table.layout.horizon)
+        return Forecast(self.members, self.combiner, calibration, persistence, self._fallen_back(), self.skills)
 
     def evidence(self) -> Evidence:
         """For and against speaking. The probabilities are calibrated on other rows than they are judged on."""
-        table, check = self._table, self._check
-        probability = numpy.full(len(self._score), numpy.nan)
-        probability[check] = cross_fitted(platt, self._score[check], self._target, self._block, table.layout.horizon)
+        table, check = self.table, self.table.part == Part.VALIDATION
+        target, score = table.target[check], self.combiner(self.odds)
+        probability = cross_fitted(platt, score[check], target, table.blocks(check), table.layout.horizon)
         # The clock as a member and in its plain form, the share of earlier days: both have to be beaten.
-        names = [column.name for column in table.columns]
-        plain = (
-            [table.features[:, names.index(PLAIN_PERSISTENCE)].astype(numpy.float64)]
-            if PLAIN_PERSISTENCE in names
-            else []
-        )
+        clocks = (self.odds[:, 0], table.feature(PLAIN_PERSISTENCE))
+        calibrated = numpy.full(len(score), numpy.nan)
+        calibrated[check] = probability
         return Evidence(
-            brier_skill(self._target, probability[check]),
-            max(pr_auc(self._target, clock[check]) for clock in (self._odds[:, 0], *plain)),
-            self._luck(check, probability),
-            self._luck(self._fold, self._score),
+            brier_skill(target, probability),
+            max(pr_auc(target, clock[check]) for clock in clocks if clock is not None),
+            self._luck(check, calibrated),
+            self._luck(_fold(table, self.odds), score),
         )
 
     def _luck(self, rows: Mask, score: Floats) -> Luck:
-        stretches, indices = self._table.stretches(rows)
+        stretches, indices = self.table.stretches(rows)
         return luck(stretches, [score[index] for index in indices])
 
     def _fallen_back(self) -> frozenset[str]:
-        table, periods = self._table, [self._fold, self._check]
+        table, score = self.table, self.combiner(self.odds)
+        periods = (_fold(table, self.odds), table.part == Part.VALIDATION)
         losses = [
             [
-                row_losses(table.target[period], self._platt(score, period)(score[period]))
-                for score in (self._score, self._odds[:, 0])
+                row_losses(target, platt(one[period], target, table.layout.horizon)(one[period]))
+                for one in (score, self.odds[:, 0])
             ]
             for period in periods
+            for target in (table.target[period],)
         ]
         worse = better_by_persistence([table.entity[period] for period in periods], losses, len(table.episodes))
         return frozenset(one.series.entity for one, bad in zip(table.episodes, worse, strict=True) if bad)
 
-    def _platt(self, score: Floats, rows: Mask) -> Platt:
-        return platt(score[rows], self._table.target[rows], self._table.layout.horizon)
+
+def _members(table: Table, progress: Progress) -> tuple[tuple[FittedMember, ...], Floats]:
+    """Fitted to the train part; and log odds [n, K] of rows that these, or earlier ones like them, had not seen."""
+    wanted, share = definitions(table.columns), table.episodes[0].split.train
+    fitted, check = table.part == Part.TRAIN, table.part == Part.VALIDATION
+    odds = numpy.full((len(table.target), len(wanted)), numpy.nan)
+    for low, high in pairwise((*FOLDS, 1.0)):
+        known, asked = table.within(0.0, low * share), table.within(low * share, high * share)
+        for column, definition in enumerate(wanted if known.any() and asked.any() else ()):
+            progress(f"{definition.name}: learning from the first {low:.0%} of the train part")
+            member = fit(definition, table.features[known], table.target[known], seeds=1)
+            odds[asked, column] = log_odds(member.probability(table.features[asked]))
+    members: list[FittedMember] = []
+    for column, definition in enumerate(wanted):
+        progress(f"{definition.name}: learning from the train part")
+        members.append(fit(definition, table.features[fitted], table.target[fitted]))
+        odds[check, column] = log_odds(members[-1].probability(table.features[check]))
+    return tuple(members), odds
+
+
+def _fold(table: Table, odds: Floats) -> Mask:
+    """Rows of the train part that have out-of-fold odds."""
+    return (table.part == Part.TRAIN) & numpy.isfinite(odds).all(axis=1)
 
 
 def digest(episodes: Sequence[Episodes]) -> str:
