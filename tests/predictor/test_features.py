@@ -194,6 +194,14 @@ def test_rates_are_of_the_rows_since_outcomes_are_recorded() -> None:
     assert late > features_of(history)[150, at]
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_call_without_entities_is_answered_with_no_rows(name: str) -> None:
+    history = some_history(LAYOUTS[name], 20, seed=1)
+    bank = FeatureBank(history.layout, 2, DETECTORS)
+    nobody: list[Any] = [None if given is None else given[:0] for given in inputs([(history, 0)])]
+    assert bank.observe(numpy.array([], dtype=numpy.intp), *nobody).shape == (0, len(bank.names))
+
+
 # The bank's own detectors
 
 
