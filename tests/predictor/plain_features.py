@@ -139,7 +139,7 @@ def surprise_ranks(scaled: numpy.ndarray, horizon: int) -> numpy.ndarray:
         fast = (1 - fast_gain) * fast + fast_gain * z
         up, down = numpy.clip(up + z - 0.5, 0, 50), numpy.clip(down - z - 0.5, 0, 50)
         ewma = 2 * math.log10(max(1.0, float(numpy.abs(fast).max()) / unit))
-        if t - alarm_row < horizon and ewma <= 1.5 * alarm_rank:
+        if t - alarm_row < horizon and ewma <= alarm_rank + 0.5:
             ewma = min(ewma, 2.0)
         elif ewma > 2.0:
             alarm_row, alarm_rank = t, ewma

@@ -11,12 +11,13 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_features import PLAIN, History
+from plain_features import PLAIN, History, surprise_ranks
 
 from activities.predictor.features.bank import FeatureBank, RowRefused
 from activities.predictor.features.definition import Definition
 from activities.predictor.features.registry import DEFINITIONS
 from activities.predictor.features.rings import LapSums, SmoothMeans
+from activities.predictor.features.surprise import SurpriseDetectors
 from activities.predictor.layout import Layout, LayoutRefused
 
 DETECTORS = ("isolation_forest", "robust_z", "pca_residual")
@@ -177,6 +178,7 @@ def test_forgotten_entity_is_as_new_and_others_are_as_they_were(name: str) -> No
     bank = FeatureBank(layout, 2, DETECTORS)
     for t in range(150):
         bank.observe(numpy.array([0, 1]), *inputs([(first, t), (second, t)]))
+    bank.record_outcomes(numpy.array([0]))
     bank.forget(numpy.array([0]))
     kept = numpy.array([bank.observe(numpy.array([0, 1]), *inputs([(after, t), (second, 150 + t)])) for t in range(50)])
     assert numpy.array_equal(kept[:, 0], features_of(after)[:50])
@@ -190,6 +192,48 @@ def test_rates_are_of_the_rows_since_outcomes_are_recorded() -> None:
     late = features_of(history)[150, at]
     history.recorded_from = 0
     assert late > features_of(history)[150, at]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_call_without_entities_is_answered_with_no_rows(name: str) -> None:
+    history = some_history(LAYOUTS[name], 20, seed=1)
+    bank = FeatureBank(history.layout, 2, DETECTORS)
+    nobody: list[Any] = [None if given is None else given[:0] for given in inputs([(history, 0)])]
+    assert bank.observe(numpy.array([], dtype=numpy.intp), *nobody).shape == (0, len(bank.names))
+
+
+# The bank's own detectors
+
+
+def ewma_ranks(values: numpy.ndarray, horizon: int = 30) -> numpy.ndarray:
+    detectors = SurpriseDetectors(Layout(("cpu",), 60, horizon, 0, 1), 1)
+    ranks = [detectors.observe(numpy.array([0]), numpy.array([t]), values[t : t + 1, None]) for t in range(len(values))]
+    numpy.testing.assert_allclose(numpy.array(ranks)[:, 0], surprise_ranks(values[:, None], horizon), atol=1e-9)
+    return numpy.array(ranks)[:, 0, 0]
+
+
+def steps(*heights: float) -> numpy.ndarray:
+    """Noise of one width; from row 600 on, fifteen rows of each height on top."""
+    noise = numpy.random.default_rng(2).normal(0, 1, 600 + 15 * len(heights))
+    return noise + numpy.concatenate([numpy.zeros(600), numpy.repeat(heights, 15)])
+
+
+def test_ewma_alarms_once_and_then_rests() -> None:
+    alarms = numpy.flatnonzero(ewma_ranks(steps(7, 7)) > 2.0)
+    assert len(alarms) == 1 and 600 < alarms[0] < 615
+
+
+def test_what_is_clearly_stronger_wakes_ewma() -> None:
+    """The second step comes while the rest after the first lasts."""
+    ranks = ewma_ranks(steps(7, 18))
+    alarms = numpy.flatnonzero(ranks > 2.0)
+    assert len(alarms) == 2 and alarms[0] < 615 <= alarms[1] < 630
+    assert ranks[alarms[1]] > ranks[alarms[0]] + 0.5
+
+
+def test_ewma_alarms_again_after_its_rest() -> None:
+    alarms = numpy.flatnonzero(ewma_ranks(steps(7, 0, 0, 0, 0, 0, 0, 7)) > 2.0)
+    assert len(alarms) == 2 and alarms[1] >= 700
 
 
 # Numbers

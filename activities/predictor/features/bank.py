@@ -108,7 +108,9 @@ class FeatureBank:
             features |= self._correlations.observe(which, rows, scaled)
         known = rows - self._recorded_from[which]
         incidents = self._incidents.observe(which, rows, known, active, slot)
-        spikes = self._spikes.observe(which, rows, ranks[:, self._speaking].sum(axis=1) / len(self._speaking), active)
+        spikes = self._spikes.observe(
+            which, rows, ranks.take(self._speaking, axis=1).sum(axis=1) / len(self._speaking), active
+        )
         features |= incidents.features
         features |= spikes.features
         if self._seasons is not None:
@@ -142,5 +144,5 @@ class FeatureBank:
             )
         if n > 1 and len(numpy.unique(which)) < n:
             raise RowRefused("an entity comes twice in one call: give its rows one after the other")
-        if self._layout.period and (slot.min() < 0 or slot.max() >= self._layout.period):
+        if n and self._layout.period and (slot.min() < 0 or slot.max() >= self._layout.period):
             raise RowRefused(f"a slot is not within the {self._layout.period} rows of a day")

@@ -195,7 +195,7 @@ class Seasons:
             ahead[:, 0, self._whole] - profile, (before[:, -1:] > 0) & (ahead[:, 0, -1:] > 0), out=moves[:, 1]
         )
         features |= self._against_profile(moves)
-        features |= self._recurrence(ahead.reshape(len(which), -1), days, days_known)
+        features |= self._recurrence(ahead.reshape(len(which), ahead.shape[1] * ahead.shape[2]), days, days_known)
         features |= self._hit_before(which, slot, hits[:, 0])
         if self._hour:
             self._hours[which, slot % self._hour] += hits[:, 0]

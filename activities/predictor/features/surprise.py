@@ -28,7 +28,8 @@ DRIFT = 0.5
 CEILING = 50.0
 ALARM = 2.0
 """Rank: one row in a hundred."""
-ESCALATION = 1.5
+ESCALATION = 0.5
+"""Rank by which an alarm must be exceeded to be news: three times as rare."""
 
 
 class SurpriseDetectors:
@@ -81,7 +82,7 @@ class SurpriseDetectors:
     def _rested(self, which: Indices, rows: Indices, rank: Floats) -> Floats:
         """An alarm silences for a horizon what is not clearly stronger: that is held at the limit."""
         alarms = self._alarms.take(which, axis=0)
-        resting = (rows - alarms[:, 0] < self._horizon) & (rank <= ESCALATION * alarms[:, 1])
+        resting = (rows - alarms[:, 0] < self._horizon) & (rank <= alarms[:, 1] + ESCALATION)
         alarm = (rank > ALARM) & ~resting
         if alarm.any():
             self._alarms[which[alarm]] = numpy.stack((rows[alarm], rank[alarm]), axis=1)
