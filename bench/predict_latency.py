@@ -187,6 +187,7 @@ def fleet(bundle: Bundle, progress: Progress) -> list[float]:
         bundle.members,
         Scale(bundle.scale.centre[place], bundle.scale.width[place]),
         bundle.reference[place],
+        bundle.levels,
     )
     progress(f"warming {FLEET:,} entities", now=True)
     stream = Stream(large, names)

@@ -15,13 +15,13 @@ from temporalio import activity
 
 from activities.analytics.store import Store, prediction_models, predictions, ticks
 from activities.directory import Directory
-from activities.predictor import contract
+from activities.predictor import contract, explanation
 from activities.predictor.history import EntityRow, History, business_of, entity
 from activities.predictor.serving.answers import Abstention, Answer, Prediction, Samples
 from activities.predictor.serving.bundle import read
 from activities.predictor.serving.predictor import Predictor
 from models.catalog import Catalog
-from models.prediction import Alarm, Forecasts
+from models.prediction import Alarm, Contribution, Forecasts
 
 REMEMBERED = timedelta(days=14)
 """How far back a process that starts reads: what happens on one day of the week is seen twice."""
@@ -68,6 +68,7 @@ class RegionPredictor:
 
     def alarm(self, service: str, prediction: Prediction) -> Alarm:
         """What is told of a prediction that is worth an alarm, with what speaks for it."""
+        explained = self.predictor.explain(prediction.entity)
         begins = datetime.fromtimestamp((prediction.row + 1) * self._interval, UTC)
         return Alarm(
             id=f"{self._region}/{service}/{prediction.row}",
@@ -78,7 +79,8 @@ class RegionPredictor:
             model=self.version,
             probability=prediction.probability,
             threshold=prediction.threshold,
-            contributions=(),
+            contributions=tuple(map(_contribution, explained.features)),
+            metrics=tuple(map(_contribution, explained.subjects)),
         )
 
     def _answers(self, latest: dict[str, int]) -> dict[str, Answer]:
@@ -100,6 +102,17 @@ class RegionPredictor:
             active=numpy.array([one.active for one in rows], dtype=numpy.bool_),
             business=business_of(self._catalog, [one.service for one in rows], values),
         )
+
+
+def _contribution(told: explanation.Contribution) -> Contribution:
+    return Contribution(
+        feature=told.name,
+        category=told.category,
+        value=told.value,
+        usual=told.usual,
+        log_odds=told.log_odds,
+        sentence=told.sentence,
+    )
 
 
 class PredictingActivities:

@@ -92,7 +92,7 @@ def standing(kept: Kept, said: Mapping[str, Floats], threshold: float, since: in
             Stretch(rows, episodes.target[rows], starts[reach], layout.horizon, layout.period, layout.interval_s / 60)
         )
         answers.append(said[one.entity][rows])
-    target, probability = (numpy.concatenate(parts) for parts in ([one.target for one in stretches], answers))
+    target, probability = numpy.concatenate([one.target for one in stretches]), numpy.concatenate(answers)
     answered = numpy.isfinite(probability)
     base = float(target.mean()) if len(target) else numpy.nan
     scores = [numpy.where(numpy.isfinite(answer), answer, -numpy.inf) for answer in answers]

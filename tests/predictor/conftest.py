@@ -18,7 +18,7 @@ from activities.predictor.learning.episodes import Episodes, Series
 from activities.predictor.learning.members import fit
 from activities.predictor.learning.references import learn_references
 from activities.predictor.learning.table import tabulate
-from activities.predictor.learning.training import Forecast, Trained
+from activities.predictor.learning.training import Forecast, Trained, levels
 from activities.predictor.serving.bundle import Bundle, read
 
 LAYOUT = Layout(metrics=("requests", "errors", "latency"), interval_s=1800, horizon=4, period=48, merge=4)
@@ -73,6 +73,7 @@ def trained(group: tuple[Series, ...]) -> Trained:
         abstains=(),
         silent={"service-2": "no incident started in its train and validation parts"},
         evidence=Evidence(0.2, 0.3, Luck(0.5, 0.1), Luck(0.4, 0.1)),
+        levels=levels(table.features),
         digest="0" * 64,
         costs=Costs(),
     )

@@ -13,7 +13,7 @@ from workers.cli.table import ago, show_parts, table_of
 from workers.cli.word import By, Why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from contextlib import AbstractContextManager
 
     from activities.analytics.store import Store
@@ -287,10 +287,9 @@ def evaluate(
     _require("numpy", "onnxruntime", extra="predict")
     from datetime import UTC, datetime, timedelta
 
-    from activities.predictor.serving.bundle import read
-
     from activities.analytics.store import prediction_models
     from activities.predictor.replaying import replay, standing
+    from activities.predictor.serving.bundle import read
     from activities.predictor.stored import kept
 
     catalog, now = _catalog(), datetime.now(UTC)
@@ -339,7 +338,7 @@ def _store(url: str | None) -> AbstractContextManager[Store]:
     from models.settings import Settings
 
     @contextmanager
-    def opened() -> Iterator[Store]:
+    def opened() -> Generator[Store]:
         store = open_store(url or Settings().store_url)
         try:
             yield store

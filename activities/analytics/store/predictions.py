@@ -35,7 +35,7 @@ def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
     with store.write_in_background() as connection, Session(connection) as session:
         for alarm in alarms:
             of_service = (col(AlarmRow.region) == alarm.region, col(AlarmRow.service) == alarm.service)
-            lasting = select(AlarmRow.id).where(
+            lasting = select(col(AlarmRow.id)).where(
                 *of_service, col(AlarmRow.until) > alarm.at, col(AlarmRow.at) <= alarm.at
             )
             if session.scalars(lasting).first() is None:
@@ -50,7 +50,7 @@ def settle(store: Store, region: str, now: datetime) -> int:
     """Note of every alarm whose horizon is over whether an incident began within it; how many there were."""
     over = (col(AlarmRow.region) == region, col(AlarmRow.settled_at).is_(None), col(AlarmRow.until) <= now)
     with store.read() as connection, Session(connection) as session:
-        if session.scalars(select(AlarmRow.id).where(*over)).first() is None:
+        if session.scalars(select(col(AlarmRow.id)).where(*over)).first() is None:
             return 0
     with store.write_in_background() as connection, Session(connection) as session:
         rows = session.scalars(select(AlarmRow).where(*over)).all()
@@ -61,7 +61,7 @@ def settle(store: Store, region: str, now: datetime) -> int:
                 col(IncidentRow.received_at) > row.at,
                 col(IncidentRow.received_at) <= row.until,
             )
-            row.came_true = session.scalars(select(IncidentRow.id).where(*began)).first() is not None
+            row.came_true = session.scalars(select(col(IncidentRow.id)).where(*began)).first() is not None
             row.settled_at = now
             session.add(row)
         session.flush()

@@ -32,7 +32,7 @@ def bundled(trained: Trained, created: datetime) -> bytes:
     parts = {
         DETECTORS: references.graph,
         MEMBERS: export(forecast.members, len(trained.features)),
-        ARRAYS: pack_arrays(scale, numpy.stack([row.quantiles for row in rows])),
+        ARRAYS: pack_arrays(scale, numpy.stack([row.quantiles for row in rows]), trained.levels),
     }
     detectors = references.detectors.names
     manifest = Manifest(

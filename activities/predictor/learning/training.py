@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy
+from numpy.typing import NDArray
 
 from activities.predictor.layout import Layout
 from activities.predictor.learning.abstaining import (
@@ -34,6 +35,7 @@ from activities.predictor.learning.metrics import brier_skill, pr_auc
 from activities.predictor.learning.references import References, learn_references
 from activities.predictor.learning.shrinkage import log_odds
 from activities.predictor.learning.table import Progress, Table, tabulate
+from activities.predictor.serving.bundle import SHARES
 
 FOLDS = (1 / 3, 5 / 9, 7 / 9)
 """Shares of the train part at which stretches of out-of-fold predictions begin."""
@@ -81,6 +83,9 @@ class Trained:
     silent: dict[str, str]
     """Entities that say nothing although their group speaks, with the reason."""
     evidence: Evidence | None
+    levels: NDArray[numpy.float32]
+    """[:data:`~activities.predictor.serving.bundle.SHARES`, F]: what the features are like in the train part, at even
+    shares of its rows from the lowest to the highest. Explanations and drift are held against it."""
     digest: str
     """SHA-256 of what was learned from."""
     costs: Costs
@@ -121,9 +126,17 @@ def learn_from(table: Table, references: References, costs: Costs, progress: Pro
         reasons,
         silent,
         found,
+        levels(table.features[table.part == Part.TRAIN]),
         digest(table.episodes),
         costs,
     )
+
+
+def levels(features: Matrix) -> NDArray[numpy.float32]:
+    """[n, F] -> [SHARES, F]; zeros where there are no rows."""
+    if not len(features):
+        return numpy.zeros((SHARES, features.shape[1]), dtype=numpy.float32)
+    return numpy.quantile(features, numpy.linspace(0, 1, SHARES), axis=0).astype(numpy.float32)
 
 
 def answers(table: Table, forecast: Forecast, silent: Collection[str]) -> Floats:

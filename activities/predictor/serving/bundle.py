@@ -36,6 +36,8 @@ PARTS = (MANIFEST, DETECTORS, MEMBERS, ARRAYS)
 LARGEST = 256 * 1024 * 1024
 """Bytes of a bundle, a hundred times what one has: what is larger is not read at all."""
 ZIP_MAGIC = b"PK\x03\x04"
+SHARES = 101
+"""Of the rows that were learned from, at which the features' levels are kept: every hundredth."""
 SEAL = 64
 """Bytes at the end: the SHA-256 of those before, in hexadecimal."""
 AGAIN = "take it from the registry again or, if it is damaged there, go back to the version before"
@@ -106,6 +108,8 @@ class Bundle:
     """[entities + 1, M]"""
     reference: NDArray[numpy.float32]
     """[entities + 1, LEVELS, D]: of :func:`~activities.predictor.detectors.scoring.reference_of`."""
+    levels: NDArray[numpy.float32]
+    """[SHARES, F]: what the features were like when it learned, from the lowest to the highest; the middle is usual."""
 
 
 def digest(content: bytes) -> str:
@@ -113,16 +117,20 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def feature_names(layout: Layout, detectors: tuple[str, ...]) -> list[str]:
+    """Of the features that this build computes, in the order of the columns."""
+    return [column.name for column in columns(layout, (*detectors, *surprise.NAMES))]
+
+
 def feature_digest(layout: Layout, detectors: tuple[str, ...]) -> str:
-    """Of the names of the features that this build computes."""
-    names = [column.name for column in columns(layout, (*detectors, *surprise.NAMES))]
-    return digest("\n".join(names).encode())
+    """Of these names."""
+    return digest("\n".join(feature_names(layout, detectors)).encode())
 
 
-def pack_arrays(scale: Scale, reference: NDArray[numpy.float32]) -> bytes:
+def pack_arrays(scale: Scale, reference: NDArray[numpy.float32], levels: NDArray[numpy.float32]) -> bytes:
     """The numbers of the entities, as one part."""
     file = io.BytesIO()
-    numpy.savez(file, centre=scale.centre, width=scale.width, reference=reference)
+    numpy.savez(file, centre=scale.centre, width=scale.width, reference=reference, levels=levels)
     return file.getvalue()
 
 
@@ -150,8 +158,8 @@ def read(content: bytes) -> Bundle:
             f"{MANIFEST}: the model was learned from features {manifest.features[:12]}, and this build computes "
             f"{known[:12]}: {OTHER_BUILD}"
         )
-    scale, reference = _arrays(parts[ARRAYS], manifest)
-    return Bundle(manifest, parts[DETECTORS], parts[MEMBERS], scale, reference)
+    scale, reference, levels = _arrays(parts[ARRAYS], manifest)
+    return Bundle(manifest, parts[DETECTORS], parts[MEMBERS], scale, reference, levels)
 
 
 def _parts(content: bytes) -> dict[str, bytes]:
@@ -184,12 +192,13 @@ def _manifest(text: bytes) -> Manifest:
         raise BundleDamaged(f"{MANIFEST} is not as it was written ({error}): {AGAIN}") from error
 
 
-def _arrays(content: bytes, manifest: Manifest) -> tuple[Scale, NDArray[numpy.float32]]:
+def _arrays(content: bytes, manifest: Manifest) -> tuple[Scale, NDArray[numpy.float32], NDArray[numpy.float32]]:
     rows, metrics = len(manifest.entities) + 1, len(manifest.layout.metrics)
     wanted = {
         "centre": (rows, metrics),
         "width": (rows, metrics),
         "reference": (rows, LEVELS, len(manifest.detectors)),
+        "levels": (SHARES, len(feature_names(manifest.layout, manifest.detectors))),
     }
     try:
         with numpy.load(io.BytesIO(content), allow_pickle=False) as file:
@@ -201,4 +210,4 @@ def _arrays(content: bytes, manifest: Manifest) -> tuple[Scale, NDArray[numpy.fl
             raise BundleDamaged(
                 f"{name} in {ARRAYS} has the shape {arrays[name].shape}, and must have {shape}: {AGAIN}"
             )
-    return Scale(arrays["centre"], arrays["width"]), arrays["reference"]
+    return Scale(arrays["centre"], arrays["width"]), arrays["reference"], arrays["levels"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from activities.predictor.detectors.scale import Scale
 from activities.predictor.detectors.scoring import Detectors
+from activities.predictor.explanation import Explanation, explain
 from activities.predictor.features.bank import FeatureBank
 from activities.predictor.features.business import NUMBERS
 from activities.predictor.features.rings import Indices
@@ -58,6 +59,7 @@ class Predictor:
                 f"the graph of the members takes {self._members.inputs} features to {self._members.outputs} members, "
                 f"and the manifest says {len(self.names)} and {len(manifest.members)}: export the model again"
             )
+        self._usual = bundle.levels[len(bundle.levels) // 2]
         self._tracks = Tracks(manifest.layout, len(self._entities))
         self._features: NDArray[numpy.float32] = numpy.zeros(
             (len(self._entities), len(self.names)), dtype=numpy.float32
@@ -122,6 +124,16 @@ class Predictor:
     def features(self, entity: str) -> NDArray[numpy.float32]:
         """The latest features, in the order of :attr:`names`: for the explanation of an alarm, and for drift."""
         return self._features[self._which([entity])[0]].copy()
+
+    def explain(self, entity: str) -> Explanation:
+        """Why the latest row of *entity* is scored as it is, against what is usual. Takes some milliseconds."""
+        number = int(self._which([entity])[0])
+
+        def score(rows: NDArray[numpy.float32]) -> NDArray[numpy.float64]:
+            odds = log_odds(self._members(rows))
+            return odds[:, 0] if self._fallen_back[number] else self.manifest.combiner(odds)
+
+        return explain(self._features[number], self._usual, self._bank.columns, score)
 
     def _which(self, entities: Sequence[str]) -> Indices:
         try:
