@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 import numpy
 from temporalio import activity
 
-from activities.analytics.store import Store, prediction_models, predictions, ticks
+from activities.analytics.store import Store, StoreUnavailable, prediction_models, predictions, ticks
 from activities.directory import Directory
 from activities.predictor import contract, explanation
-from activities.predictor.history import EntityRow, History, business_of, entity
+from activities.predictor.history import EntityRow, History, business_of, entity, layout_of
 from activities.predictor.serving.answers import Abstention, Answer, Prediction, Samples
 from activities.predictor.serving.bundle import read
 from activities.predictor.serving.predictor import Predictor
+from models.base import SternwayError
 from models.catalog import Catalog
 from models.prediction import Alarm, Contribution, Forecasts
 
@@ -30,6 +31,10 @@ AT_ONCE = 500
 
 NO_MODEL = "no model predicts yet: learn one with `sternway predict train`"
 NOTHING_KEPT = "nothing was measured of it in this interval"
+
+
+class ModelOfAnotherLayout(SternwayError):
+    """What is measured now is not what the model was learned from."""
 
 
 class RegionPredictor:
@@ -44,6 +49,11 @@ class RegionPredictor:
         self._interval = catalog.prediction.interval
         self.services = tuple(name for name, service in catalog.services.items() if region in service.regions)
         bundle = read(prediction_models.bundle(store, version))
+        if bundle.manifest.layout != layout_of(catalog):
+            raise ModelOfAnotherLayout(
+                f"version {version} was learned for other intervals, horizons or metrics than the catalog's "
+                "`prediction` asks for: learn anew with `sternway predict train`"
+            )
         self.predictor = Predictor(bundle, [entity(region, service) for service in self.services])
         self._history = History(self.services, self._interval)
         self._last = 0
@@ -134,9 +144,12 @@ class PredictingActivities:
     def _predict(self, request: contract.PredictRequest, catalog: Catalog) -> Forecasts:
         with self._one_at_a_time:
             services = [name for name, service in catalog.services.items() if request.region in service.regions]
-            region = self._region(request, catalog)
-            if region is None:
-                return _forecasts(request, None, {}, dict.fromkeys(services, NO_MODEL))
+            try:
+                region = self._region(request, catalog)
+            except StoreUnavailable:
+                raise
+            except SternwayError as unusable:  # the services are abstained from, and told why
+                return _forecasts(request, None, {}, dict.fromkeys(services, str(unusable)))
             answers = region.follow(request.number)
             said = {service: answer for service, answer in answers.items() if isinstance(answer, Prediction)}
             probabilities = {service: answer.probability for service, answer in said.items()}
@@ -151,11 +164,11 @@ class PredictingActivities:
             new = predictions.raise_alarms(self._store, raised)
             return _forecasts(request, region.version, probabilities, abstained, tuple(new))
 
-    def _region(self, request: contract.PredictRequest, catalog: Catalog) -> RegionPredictor | None:
-        """That of the version which is current now; none where there is none."""
+    def _region(self, request: contract.PredictRequest, catalog: Catalog) -> RegionPredictor:
+        """That of the version which is current now. Raises :class:`~models.base.SternwayError` where none can serve."""
         current = prediction_models.current(self._store)
         if current is None:
-            return None
+            raise SternwayError(NO_MODEL)
         place = (request.region, request.catalog)
         known = self._regions.get(place)
         if known is None or known.version != current.version:
