@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy
+import pytest
 
 from bench.predictor import measure
 from bench.result import Outcome, Progress
@@ -44,3 +45,11 @@ async def test_where_no_row_can_be_asked_nothing_is_judged(tmp_path: Path) -> No
     write_kpi(tmp_path / "always.npz", numpy.ones(600, int))
     (group,) = (await outcome(tmp_path)).results["groups"].values()
     assert "no row of the test part can be asked" in group["not judged"] and group["ensemble"] == {}
+
+
+@pytest.mark.parametrize("folder", ["missing", "."])
+async def test_without_a_file_to_evaluate_nothing_is_measured(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    with pytest.raises(SystemExit) as left:
+        await outcome(tmp_path / folder)
+    assert left.value.code == 2
