@@ -214,7 +214,30 @@ def test_row_without_a_sample_is_not_spoken_of(bundle: Bundle) -> None:
 
 def test_first_sample_cannot_be_a_missing_one(bundle: Bundle) -> None:
     (refused,) = Predictor(bundle, NAMES).observe(samples(["service-0"], 0, observed=False))
-    assert "none before that could stand in" in refused.reason
+    assert "none of late that could stand in" in refused.reason
+
+
+def test_first_sample_after_a_gap_longer_than_its_memory_cannot_be_a_missing_one(bundle: Bundle) -> None:
+    predictor = warm(bundle)
+    (refused,) = predictor.observe(samples(["service-0"], 3 * DAY, observed=False))
+    assert "none of late that could stand in" in refused.reason
+
+
+def test_entity_that_is_named_twice_is_watched_once(bundle: Bundle) -> None:
+    predictor = warm(bundle, ("service-0", "service-1"))
+    twice = Predictor(bundle, ("service-0", "service-0", "service-1"))
+    for row in range(DAY):
+        twice.observe(samples(("service-0", "service-1"), row, wander(row)))
+    assert twice.predict(NAMES[:2], DAY - 1) == predictor.predict(NAMES[:2], DAY - 1)
+
+
+def test_features_are_told_as_they_were(bundle: Bundle) -> None:
+    predictor = warm(bundle)
+    before = predictor.features("service-0")
+    kept = before.copy()
+    predictor.observe(samples(NAMES, DAY, wander(DAY)))
+    assert len(predictor.names) == len(kept) and (before == kept).all()
+    assert (predictor.features("service-0") != kept).any()
 
 
 def test_rows_left_out_are_as_good_as_rows_said_to_be_missing(bundle: Bundle) -> None:

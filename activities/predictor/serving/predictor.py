@@ -42,7 +42,7 @@ class Predictor:
         self.manifest = manifest
         self.cache = AnswerCache()
         self._layout = manifest.layout
-        self._number = {entity: number for number, entity in enumerate(entities)}
+        self._number = {entity: number for number, entity in enumerate(dict.fromkeys(entities))}
         self._entities = tuple(self._number)
         known = {entity: number for number, entity in enumerate(manifest.entities)}
         place = [known.get(entity, len(known)) for entity in self._entities]
@@ -50,15 +50,17 @@ class Predictor:
         self._reference = bundle.reference[place]
         self._detectors = Detectors(bundle.detectors)
         self._bank = FeatureBank(manifest.layout, len(self._entities), manifest.detectors)
+        self.names = self._bank.names
+        """Of the features."""
         self._members = Inference(bundle.members, numpy.float32)
-        if (self._members.inputs, self._members.outputs) != (len(self._bank.names), len(manifest.members)):
+        if (self._members.inputs, self._members.outputs) != (len(self.names), len(manifest.members)):
             raise GraphRefused(
                 f"the graph of the members takes {self._members.inputs} features to {self._members.outputs} members, "
-                f"and the manifest says {len(self._bank.names)} and {len(manifest.members)}: export the model again"
+                f"and the manifest says {len(self.names)} and {len(manifest.members)}: export the model again"
             )
         self._tracks = Tracks(manifest.layout, len(self._entities))
         self._features: NDArray[numpy.float32] = numpy.zeros(
-            (len(self._entities), len(self._bank.names)), dtype=numpy.float32
+            (len(self._entities), len(self.names)), dtype=numpy.float32
         )
         fallen_back = set(manifest.fallen_back)
         self._fallen_back: NDArray[numpy.bool_] = numpy.array([entity in fallen_back for entity in self._entities])
@@ -118,8 +120,8 @@ class Predictor:
         return tuple(answers[place] for place in range(len(entities)))
 
     def features(self, entity: str) -> NDArray[numpy.float32]:
-        """The latest features, by ``FeatureBank.names``: for the explanation of an alarm, and for drift."""
-        return self._features[self._which([entity])[0]]
+        """The latest features, in the order of :attr:`names`: for the explanation of an alarm, and for drift."""
+        return self._features[self._which([entity])[0]].copy()
 
     def _which(self, entities: Sequence[str]) -> Indices:
         try:

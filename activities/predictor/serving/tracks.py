@@ -61,7 +61,8 @@ class Tracks:
     def refusals(self, which: Indices, samples: Samples) -> dict[int, str]:
         """By place in *samples*, why a sample cannot be taken in."""
         late = samples.row <= self.row[which]
-        first = (self.count[which] == 0) & ~samples.observed
+        anew = (self.count[which] == 0) | (self.gaps(which, samples.row) > self.memory)
+        first = anew & ~samples.observed
         broken = samples.observed & ~numpy.isfinite(samples.values).all(axis=1)
         if samples.business is not None:
             broken |= numpy.isinf(samples.business).any(axis=1)
@@ -77,7 +78,7 @@ class Tracks:
                 "twice is left out"
             )
         if not samples.observed[place]:
-            return f"there was no sample at row {samples.row}, and none before that could stand in for it"
+            return f"there was no sample at row {samples.row}, and none of late that could stand in for it"
         for name, value in zip(self._layout.metrics, samples.values[place].tolist(), strict=True):
             if not numpy.isfinite(value):
                 return f"{name} is {value} at row {samples.row}: a row that lacks a metric must come as not observed"
