@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,7 @@ from activities.predictor.learning.references import learn_references
 from activities.predictor.learning.shrinkage import sigmoid
 from activities.predictor.learning.table import Table, tabulate
 from activities.predictor.learning.training import Forecast, Trained, answers, learn_from
-from bench.predictor_data import load_folder
+from bench.predictor_data import DataRefused, load_folder
 from bench.result import Benchmark, Check, Outcome, Progress, at_least, at_most
 from models.base import SternwayError
 
@@ -101,7 +102,11 @@ class Judged:
 
 
 async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progress) -> Outcome:
-    found = load_folder(arguments.data)
+    try:
+        found = load_folder(arguments.data)
+    except DataRefused as refused:
+        print(refused, file=sys.stderr)
+        raise SystemExit(2) from None
     for name, reason in found.refused.items():
         progress(f"refused {name}: {reason}", now=True)
     part = Part.VALIDATION if arguments.validation_only else Part.TEST
@@ -116,6 +121,9 @@ async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progre
             continue
         groups[group.name]["seconds"] = round(time.monotonic() - began, 1)
         checks += _checks(group, groups[group.name])
+    if not groups:
+        print(f"{arguments.data} holds no file that can be evaluated", file=sys.stderr)
+        raise SystemExit(2)
     results = {
         "part": part.name.lower(),
         "groups": groups,

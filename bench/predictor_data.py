@@ -86,13 +86,13 @@ def load_file(path: Path) -> list[tuple[str, Layout, Series]]:
         with numpy.load(path, allow_pickle=False) as archive:
             columns = {key: archive[key] for key in archive.files}
         if columns.keys() >= MULTIVARIATE:
-            return [("", *multivariate(path.stem, columns))]
+            return [("", *multivariate(path.name, columns))]
         if columns.keys() >= KPI:
-            return [("", *one) for one in kpi(path.stem, columns)]
+            return [("", *one) for one in kpi(path.name, columns)]
         raise DataRefused(f"it has the keys {sorted(columns)}; needed are {sorted(MULTIVARIATE)} or {sorted(KPI)}")
     if path.name.endswith((".csv", ".csv.gz")):
         columns = _csv_columns(path)
-        return [("", *one) for one in kpi(path.name.split(".")[0], columns)] if columns.keys() >= KPI else []
+        return [("", *one) for one in kpi(path.name, columns)] if columns.keys() >= KPI else []
     if path.name.startswith("train_") and path.name.endswith(".txt.gz"):
         with gzip.open(path, "rt") as handle:
             table = numpy.loadtxt(handle, ndmin=2)
