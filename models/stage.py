@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.base import Frozen, Percent
+from models.base import Frozen, Percent, Time
 from models.verdict import Need
 
 # Operations
@@ -52,7 +52,20 @@ class Freeze(Frozen):
     frozen: bool
 
 
-Operation = Annotated[Scale | Route | Drain | Mirror | Freeze, Field(discriminator="kind")]
+class Restart(Frozen):
+    """Replace the replica of a release that has run longest by a new one, which serves before the old one is drained.
+
+    Lossless, so nothing is to be undone: one that has not been replaced yet stays. On Kubernetes all replicas are
+    replaced, one after the other as the Deployment's rolling strategy says.
+    """
+
+    kind: Literal["restart"] = "restart"
+    release: str
+    at: Time
+    """When it was asked for: tells this restart from any other."""
+
+
+Operation = Annotated[Scale | Route | Drain | Mirror | Freeze | Restart, Field(discriminator="kind")]
 
 # Checks: has an operation taken hold?
 

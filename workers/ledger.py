@@ -4,7 +4,7 @@ Control planes keep their intent here. A change and its receipt are one SQLite t
 any instant has either made both or neither, and a repeated call finds the first one's receipt. Undoing restores only
 what is still ours, and fences the key of a change that never came, so that a late call from a dead worker loses.
 An incident that is fenced as a whole makes no new change at all, whoever calls in its name.
-Users put tables of their own into the same file and write them inside :meth:`Ledger.transaction`.
+Users put tables of their own into the same file and write them inside :meth:`Ledger.transaction`, or beside a receipt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,14 @@ CREATE TABLE IF NOT EXISTS ledger_receipts (
 );
 CREATE TABLE IF NOT EXISTS ledger_fences (incident TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 """
+
+
+Beside = Callable[[Receipt], None]
+"""What else becomes durable with a new receipt, in its transaction; a repeat of the key does not call it."""
+
+
+def nothing(_receipt: Receipt) -> None:
+    """Nothing else becomes durable with it."""
 
 
 class Fenced(SternwayError):
@@ -205,7 +213,13 @@ class Ledger:
         return next((r for r in changes if str(Key.parse(r.key).undo()) not in restored), None)
 
     def change(
-        self, key: str, resource: str, fields: Fields, expected: int | None, now: datetime
+        self,
+        key: str,
+        resource: str,
+        fields: Fields,
+        expected: int | None,
+        now: datetime,
+        beside: Beside = nothing,
     ) -> Receipt | Conflict:
         """Make *fields* so, if the generation is still *expected* (None: whatever it is).
 
@@ -225,10 +239,11 @@ class Ledger:
                     resource=resource, expected=expected, generation=snapshot.generation, state=snapshot.state
                 )
             receipt = self._write(applied(key, resource, snapshot, fields, now), snapshot)
+            beside(receipt)
         fault_points.reached("receipt is durable", key)
         return receipt
 
-    def undo(self, key: str, resource: str, now: datetime) -> Receipt:
+    def undo(self, key: str, resource: str, now: datetime, beside: Beside = nothing) -> Receipt:
         """Take back the change that *key* (of the *do*) made, as far as it is still ours; fence a key that never came.
 
         A repeat returns the first undoing's receipt. Raises :class:`KeyMisused`.
@@ -240,6 +255,7 @@ class Ledger:
             snapshot, do = self.read(resource), self._own(key, resource)
             later = self._later(do) if do else ()
             receipt = self._write(undone(undo_key, resource, snapshot, do, later, now), snapshot)
+            beside(receipt)
         fault_points.reached("receipt is durable", undo_key)
         return receipt
 

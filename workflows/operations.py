@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from models.change import ChangeRequest, UndoRequest
     from models.receipt import Fields, Receipt
     from models.service_state import ServiceState
-    from models.stage import Drain, Freeze, Mirror, Operation, Route, Scale
+    from models.stage import Drain, Freeze, Mirror, Operation, Restart, Route, Scale
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def change_of(operation: Operation) -> Change:
             return Change("mesh", {f"mirror/{release}": percent or None}, mesh.CHANGE, mesh.UNDO)
         case Freeze(frozen=frozen):
             return Change("platform", {"frozen": frozen or None}, platform.CHANGE, platform.UNDO)
+        case Restart(release=release, at=at):
+            return Change("platform", {f"restarted/{release}": at.isoformat()}, platform.CHANGE, platform.UNDO)
 
 
 def generations(state: ServiceState) -> dict[str, int]:

@@ -5,6 +5,10 @@ Fields of a platform resource:
 - ``replicas/<release>``: the number wanted.
 - ``frozen``: true while nobody may deploy the service in this region, absent otherwise. Replicas can still be changed:
   whoever has frozen it is at work.
+- ``restarted/<release>``: when somebody last asked for a replica of it to be replaced by a new one; absent where nobody
+  has. Each change of it replaces one more, the one that has run longest, and the new one serves before the old one is
+  drained. A replica that is to go is not counted as ready. Undoing keeps what has not been replaced yet, and replaces
+  nothing back. A driver whose platform can only replace all of them, one after the other, says so.
 
 Where something else changes the number of replicas by itself (an autoscaler, GitOps), the driver holds it off in the
 same change, or refuses the change and says what to do.

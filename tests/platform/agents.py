@@ -73,6 +73,14 @@ class AgentProcess:
         response = await self.client.post(f"/v1/regions/{self.region}/services/{service}/changes", json=body)
         assert response.status_code == 200, response.text
 
+    async def restart(self, step: str, service: str, release: str = "v1") -> None:
+        body = {
+            "key": f"TEST:{self.region}-{step}:do:1",
+            "fields": {f"restarted/{release}": "2026-01-31T12:00:00Z"},
+        }
+        response = await self.client.post(f"/v1/regions/{self.region}/services/{service}/changes", json=body)
+        assert response.status_code == 200, response.text
+
     async def replicas(self) -> list[dict[str, Any]]:
         listed = (await self.client.get("/v1/replicas")).json()["replicas"]
         return [replica for replica in listed if replica["region"] == self.region]

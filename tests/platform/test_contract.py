@@ -146,6 +146,20 @@ async def test_undoing_does_not_overwrite_a_newer_change(platform: Place) -> Non
     assert (await platform.read()).replicas == {**platform.at_rest, "v2": 0}
 
 
+RESTART: Fields = {"restarted/v1": "2026-01-31T12:00:00+00:00"}
+
+
+async def test_a_restart_changes_no_number_of_replicas_and_reads_back(platform: Place) -> None:
+    await platform.change("scale", {"replicas/v1": 1})
+    before = await platform.read()
+    receipt = await platform.change("restart", RESTART, before.generation)
+    assert await platform.change("restart", RESTART, before.generation) == receipt
+    now = await platform.read()
+    assert (now.state, now.generation) == ({**before.state, **RESTART}, receipt.generation)
+    assert (await platform.undo("restart")).outcome is Outcome.RESTORED
+    assert (await platform.read()).replicas == before.replicas
+
+
 async def test_a_change_that_comes_after_its_undoing_is_refused(platform: Place) -> None:
     assert (await platform.undo("late")).outcome is Outcome.NEVER_HAPPENED
     with pytest.raises(Refused, match="taken back before it came"):
@@ -183,6 +197,9 @@ async def test_a_fenced_incident_changes_nothing_more_and_can_still_be_undone(pl
         (SERVICE, {"replicas/v3": 1}, "v3"),
         (SERVICE, {"replicas/v1": -1}, "greater than or equal"),
         (SERVICE, {"replicas/v1": "1"}, "valid integer"),
+        (SERVICE, {"replicas/v1": "2026-01-31T12:00:00Z"}, "valid integer"),
+        (SERVICE, {"restarted/v1": 1}, "a time"),
+        (SERVICE, {"restarted/v3": "2026-01-31T12:00:00Z"}, "v3"),
         (SERVICE, {"weight/v1": 1}, "pattern"),
         (SERVICE, {}, "at least 1"),
         ("nobody", {"replicas/v1": 1}, "not known here"),

@@ -22,6 +22,10 @@ OLD, MIDDLE, NEW = "01A", "01B", "01C"
         (0, [Standing(OLD, True)], [Vacancy(3, 5.0)], Moves(drain=(OLD,))),
         (1, [], [Vacancy(2, 11.0)], Moves(vacancies=(Vacancy(2, 11.0),))),
         (1, [], [Vacancy(2, 10.0)], Moves(start=(2,))),
+        (2, [Standing(OLD, True, leaving=True), Standing(MIDDLE, True)], [], Moves(start=(0,))),
+        (1, [Standing(OLD, True, leaving=True), Standing(NEW, False)], [], Moves()),
+        (1, [Standing(OLD, True, leaving=True), Standing(NEW, True)], [], Moves(drain=(OLD,))),
+        (0, [Standing(OLD, True, leaving=True), Standing(NEW, True)], [], Moves(drain=(NEW, OLD))),
         (3, [], [Vacancy(1, 9.0), Vacancy(2, 12.0)], Moves(start=(1, 0), vacancies=(Vacancy(2, 12.0),))),
         (1, [], [Vacancy(1, 12.0), Vacancy(2, 9.0)], Moves(start=(2,))),
     ],
@@ -43,6 +47,23 @@ def test_moves_lead_to_what_is_wanted(wanted: int, replicas: dict[str, bool], va
     if any(not replica.ready for replica in stay):
         assert all(not replicas[id] for id in decided.drain)
     assert all(vacancy.due > 10.0 for vacancy in decided.vacancies)
+
+
+@given(
+    st.integers(0, 6),
+    st.dictionaries(
+        st.text("ABC", min_size=1, max_size=3), st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6
+    ),
+)
+def test_a_replica_that_is_leaving_serves_until_as_many_as_are_wanted_serve_without_it(
+    wanted: int, replicas: dict[str, tuple[bool, bool]]
+) -> None:
+    standing = [Standing(id, ready, leaving) for id, (ready, leaving) in replicas.items()]
+    decided = moves(wanted, standing, [], now=10.0)
+    ready = {replica.id for replica in standing if replica.ready}
+    assert len(ready - set(decided.drain)) >= min(wanted, len(ready))
+    staying = [replica for replica in standing if not replica.leaving and replica.id not in decided.drain]
+    assert len(staying) + len(decided.start) == wanted
 
 
 @pytest.mark.parametrize(

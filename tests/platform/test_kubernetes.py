@@ -421,6 +421,52 @@ async def test_deployments_are_told_newest_first_with_every_rollout_of_a_templat
     assert sorted(told, key=lambda deployed: deployed.at, reverse=True) == list(told)
 
 
+# Restarts
+
+NOW = "2026-01-31T12:00:00+00:00"
+
+
+def restarted_at(place: Place, name: str) -> str | None:
+    metadata = place.cluster.get("deployments", name)["spec"]["template"]["metadata"]
+    return metadata.get("annotations", {}).get("kubectl.kubernetes.io/restartedAt")
+
+
+async def test_a_restart_is_that_of_kubectl(place: Place) -> None:
+    await place.change("restart", {"restarted/v2": NOW})
+    assert (restarted_at(place, "dispatch-v1"), restarted_at(place, "dispatch-v2")) == (None, NOW)
+
+
+async def test_a_restart_leaves_the_other_annotations_of_the_template(place: Place) -> None:
+    annotated = {**template("v1", "one"), "metadata": {**template("v1", "one")["metadata"], "annotations": {"a": "b"}}}
+    place.cluster.patch_spec("deployments", "dispatch-v1", template=annotated)
+    await place.change("restart", {"restarted/v1": NOW})
+    kept = place.cluster.get("deployments", "dispatch-v1")["spec"]["template"]["metadata"]["annotations"]
+    assert kept == {"a": "b", "kubectl.kubernetes.io/restartedAt": NOW}
+
+
+async def test_undoing_a_restart_restarts_nothing(place: Place) -> None:
+    await place.change("restart", {"restarted/v2": NOW})
+    rolled_out = place.cluster.list("replicasets")
+    undone = await place.undo("restart")
+    assert (undone.outcome, undone.after) == (Outcome.RESTORED, {"restarted/v2": NOW})
+    assert place.cluster.list("replicasets") == rolled_out
+    assert await place.undo("restart") == undone
+
+
+async def test_a_restart_is_no_deployment(place: Place) -> None:
+    before = (await place.read()).deployments
+    await place.change("restart", {"restarted/v2": NOW})
+    assert len(place.cluster.list("replicasets")) == 3
+    assert (await place.read()).deployments == before
+
+
+async def test_what_is_paused_is_not_restarted(place: Place) -> None:
+    await place.change("freeze", {"frozen": True})
+    with pytest.raises(Refused, match="is paused and rolls nothing out"):
+        await place.change("restart", {"restarted/v2": NOW})
+    assert restarted_at(place, "dispatch-v2") is None
+
+
 async def test_releases_that_are_replica_sets_of_one_deployment_are_refused_with_the_cure(place: Place) -> None:
     place.cluster.create("deployments", deployment("other", "v1", 1))
     place.cluster.patch_spec("deployments", "other-v1", template=deployment("other", "v2")["spec"]["template"])

@@ -36,6 +36,8 @@ class Standing:
     id: str
     """A ULID: the greatest is the newest."""
     ready: bool
+    leaving: bool = False
+    """It goes once others serve in its place."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,25 @@ class Moves:
 
 
 def moves(wanted: int, standing: Sequence[Standing], vacancies: Sequence[Vacancy], now: float) -> Moves:
-    """Bring *standing* to *wanted*: drain the unready before the ready and the newest first, or fill the places."""
-    missing = wanted - len(standing)
+    """Bring *standing* to *wanted*: drain the unready before the ready and the newest first, or fill the places.
+
+    One that is leaving counts for nothing but the requests that it answers: it is replaced, and drained once as many
+    are ready without it.
+    """
+    staying = [replica for replica in standing if not replica.leaving]
+    missing = wanted - len(staying)
+    newest_first = sorted(staying, key=lambda replica: replica.id, reverse=True)
+    surplus = sorted(newest_first, key=lambda replica: replica.ready)[: max(0, -missing)]
+    serving = sum(replica.ready for replica in staying if replica not in surplus)
+    leaving = sorted((replica for replica in standing if replica.leaving), key=lambda r: (r.ready, r.id))
+    replaced = leaving[: max(0, len(leaving) - (wanted - serving))]
+    drain = tuple(replica.id for replica in (*surplus, *replaced))
     if missing <= 0:
-        newest_first = sorted(standing, key=lambda replica: replica.id, reverse=True)
-        leaving = sorted(newest_first, key=lambda replica: replica.ready)[: len(standing) - wanted]
-        return Moves(drain=tuple(replica.id for replica in leaving))
+        return Moves(drain=drain)
     places = sorted(vacancies, key=lambda vacancy: vacancy.due)[:missing]
     due = tuple(vacancy.deaths for vacancy in places if vacancy.due <= now)
     fresh = (0,) * (missing - len(places))
-    return Moves(start=due + fresh, vacancies=tuple(vacancy for vacancy in places if vacancy.due > now))
+    return Moves(due + fresh, drain, tuple(vacancy for vacancy in places if vacancy.due > now))
 
 
 def vacancy(deaths_before: int, ready_for: float, now: float) -> Vacancy:

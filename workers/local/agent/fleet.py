@@ -54,11 +54,15 @@ class Fleet:
         """Look now: what is wanted may have changed."""
         self._event.set()
 
-    def ready(self, region: str, service: str) -> dict[str, int]:
-        """Ready replicas by release."""
+    def ready(self, region: str, service: str, leaving: frozenset[str]) -> dict[str, int]:
+        """Ready replicas by release, without those that are *leaving*."""
         counts: dict[str, int] = defaultdict(int)
         for replica in self._replicas.values():
-            if replica.ready and (replica.row.region, replica.row.service) == (region, service):
+            if (
+                replica.ready
+                and replica.row.id not in leaving
+                and (replica.row.region, replica.row.service) == (region, service)
+            ):
                 counts[replica.row.release] += 1
         return dict(counts)
 
@@ -116,10 +120,11 @@ class Fleet:
 
     async def _converge(self) -> None:
         wanted = wanted_by_group(await asyncio.to_thread(self._ledger.resources))
+        leaving = await asyncio.to_thread(self._rows.leaving)
         groups = wanted.keys() | {replica.row.group for replica in self._replicas.values()}
         for group in sorted(groups):
             standing = [
-                Standing(replica.row.id, replica.ready)
+                Standing(replica.row.id, replica.ready, replica.row.id in leaving)
                 for replica in self._replicas.values()
                 if replica.row.group == group and not replica.draining
             ]
@@ -174,6 +179,7 @@ class Fleet:
             if replica.ready != before:
                 log.info("replica ready" if replica.ready else "replica not ready", replica=replica.row.id)
                 self._publish()
+                self.poke()  # one that is leaving may have waited for this
             await asyncio.sleep(replica.readiness.interval)
 
     async def _retire(self, replica: Replica) -> None:

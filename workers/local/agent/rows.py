@@ -12,10 +12,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from activities.platform.fields import FROZEN
+from activities.platform.fields import FROZEN, RESTARTED
 from models.base import Frozen, SternwayError
 from models.deployment import Deployment
 from models.identity import Key
+from models.receipt import Receipt
 from workers.ledger import Ledger
 from workers.local.agent.process import Identity
 
@@ -26,6 +27,7 @@ SCHEMA = (
     " PRIMARY KEY (service, release))",
     "CREATE TABLE IF NOT EXISTS deployments (sequence INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,"
     " region TEXT NOT NULL, service TEXT NOT NULL, release TEXT NOT NULL, at TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS replacements (replica TEXT PRIMARY KEY, key TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS starts (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL)",
 )
 
@@ -98,6 +100,11 @@ class Rows:
                 "UPDATE replicas SET pid = ?, created = ? WHERE id = ?", (identity.pid, identity.created, replica)
             )
 
+    def leaving(self) -> frozenset[str]:
+        """Ids of the replicas that go once others serve in their place."""
+        with self._ledger.transaction() as connection:
+            return frozenset(row[0] for row in connection.execute("SELECT replica FROM replacements").fetchall())
+
     def drain(self, replica: str) -> None:
         with self._ledger.transaction() as connection:
             connection.execute("UPDATE replicas SET draining = 1 WHERE id = ?", (replica,))
@@ -105,6 +112,31 @@ class Rows:
     def remove(self, replica: str) -> None:
         with self._ledger.transaction() as connection:
             connection.execute("DELETE FROM replicas WHERE id = ?", (replica,))
+            connection.execute("DELETE FROM replacements WHERE replica = ?", (replica,))
+
+    def replace(self, change: Receipt) -> None:
+        """Let the oldest replica go of each release that *change* restarts, of those that do not go anyway.
+
+        To be called beside its receipt: so a repeat of its key replaces no other one. Ids are ULIDs, the least is the
+        oldest.
+        """
+        region, _, service = change.resource.partition("/")
+        for release in (name.removeprefix(RESTARTED) for name in change.after if name.startswith(RESTARTED)):
+            with self._ledger.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO replacements SELECT id, ? FROM replicas WHERE region = ? AND service = ?"
+                    " AND release = ? AND draining = 0 AND id NOT IN (SELECT replica FROM replacements)"
+                    " ORDER BY id LIMIT 1",
+                    (change.key, region, service, release),
+                )
+
+    def keep(self, undoing: Receipt) -> None:
+        """What was to go by the change that this takes back, and still serves, stays. Beside its receipt as well."""
+        with self._ledger.transaction() as connection:
+            connection.execute(
+                "DELETE FROM replacements WHERE key = ? AND replica IN (SELECT id FROM replicas WHERE draining = 0)",
+                (str(Key.parse(undoing.key).done()),),
+            )
 
     def register(self, service: str, release: str, how: HowToRun) -> None:
         with self._ledger.transaction() as connection:

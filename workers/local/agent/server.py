@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from activities.platform.driver import Workload
-from activities.platform.fields import ChangedFields, ReplicasField
+from activities.platform.fields import ChangedFields, Moment, NamedField
 from models.base import Frozen, Name, Release
 from models.deployment import Deployment
 from models.receipt import Conflict, Fence, Fields, Receipt, Receipts
@@ -33,7 +33,7 @@ MOST_REPLICAS = 200
 class FieldsHere(ChangedFields):
     """Those of a platform that runs on one machine."""
 
-    __pydantic_extra__: dict[ReplicasField, Annotated[int, Field(ge=0, le=MOST_REPLICAS, strict=True)]]  # pyright: ignore[reportIncompatibleVariableOverride] -- so pydantic is told of them
+    __pydantic_extra__: dict[NamedField, Annotated[int, Field(ge=0, le=MOST_REPLICAS, strict=True)] | Moment]  # pyright: ignore[reportIncompatibleVariableOverride] -- so pydantic is told of them
 
 
 class ChangeBody(Frozen):
@@ -91,7 +91,8 @@ def _reading(agent: Agent) -> APIRouter:
         known = await asyncio.to_thread(agent.rows.releases, service)
         if not snapshot.generation:
             _check_known(service, known)
-        wanted, ready = wanted_by_release(snapshot), agent.fleet.ready(region, service)
+        leaving = await asyncio.to_thread(agent.rows.leaving)
+        wanted, ready = wanted_by_release(snapshot), agent.fleet.ready(region, service, leaving)
         return Workload(
             generation=snapshot.generation,
             state=snapshot.state,
@@ -124,11 +125,12 @@ def _writing(agent: Agent) -> APIRouter:
 
     @routes.post(f"{service_url}/changes", responses={409: {"model": Conflict}})
     async def change(region: Name, service: Name, body: ChangeBody) -> Receipt:
-        await _check_runnable(agent, service, {release for release, n in body.fields.replicas.items() if n})
+        runs = {release for release, n in body.fields.replicas.items() if n}
+        await _check_runnable(agent, service, runs.union(body.fields.restarted))
         fields: Fields = body.fields.model_dump(exclude_unset=True)
         now = datetime.now(UTC)
         answer = await asyncio.to_thread(
-            agent.ledger.change, body.key, f"{region}/{service}", fields, body.expected, now
+            agent.ledger.change, body.key, f"{region}/{service}", fields, body.expected, now, agent.rows.replace
         )
         if isinstance(answer, Conflict):
             return JSONResponse(answer.model_dump(mode="json"), status_code=409)  # pyright: ignore[reportReturnType] -- FastAPI sends a response as it is
@@ -137,7 +139,8 @@ def _writing(agent: Agent) -> APIRouter:
 
     @routes.post(f"{service_url}/undo")
     async def undo(region: Name, service: Name, body: UndoBody) -> Receipt:
-        receipt = await asyncio.to_thread(agent.ledger.undo, body.key, f"{region}/{service}", datetime.now(UTC))
+        resource, now = f"{region}/{service}", datetime.now(UTC)
+        receipt = await asyncio.to_thread(agent.ledger.undo, body.key, resource, now, agent.rows.keep)
         agent.fleet.poke()
         return receipt
 

@@ -5,6 +5,10 @@ What is supported: the Deployments of one namespace with the labels ``app.kubern
 0, and never None. ``frozen`` is ``spec.paused`` of all of them: a paused Deployment is scaled, but rolls out no new
 template. Nothing here keeps anybody from making another Deployment, nor from resuming one.
 
+``restarted/<release>`` is the annotation ``kubectl.kubernetes.io/restartedAt`` of the pod template, which ``kubectl
+rollout restart`` sets: *all* pods are replaced, as many at a time as the rolling strategy says. A paused Deployment
+refuses it. How far it has come cannot be told from the replicas that are ready, and undoing it does nothing.
+
 A change and its receipt are one write, a JSON patch with a ``test`` of ``metadata.resourceVersion``
 (:mod:`~activities.platform.drivers.kubernetes.records`; why, is in decision 0016). ``expected`` is compared with the
 :func:`~activities.platform.drivers.kubernetes.records.generation` that was read with the object, so a write of

@@ -21,7 +21,9 @@ from activities.driver import Refused, Unavailable
 from activities.platform.drivers.kubernetes.deciding import Write
 from activities.platform.drivers.kubernetes.objects import (
     RELEASE,
+    RESTART,
     SERVICE,
+    TEMPLATE_ANNOTATIONS,
     Autoscaler,
     Deployment,
     Part,
@@ -156,7 +158,17 @@ def _operations(write: Write) -> list[dict[str, Any]]:
     pointer = write.annotation.replace("~", "~0").replace("/", "~1")
     return [
         {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version},
+        *_for_a_restart(write),
         *({"op": "add", "path": path, "value": value} for path, value in write.values.items()),
         *(() if meta.annotations else ({"op": "add", "path": "/metadata/annotations", "value": {}},)),
         {"op": "add", "path": f"/metadata/annotations/{pointer}", "value": write.text},
     ]
+
+
+def _for_a_restart(write: Write) -> list[dict[str, Any]]:
+    """Its annotation needs the others of the pod template, which may have none."""
+    if RESTART not in write.values or not isinstance(write.thing, Deployment):
+        return []
+    if write.thing.spec.template.metadata.annotations:
+        return []
+    return [{"op": "add", "path": TEMPLATE_ANNOTATIONS, "value": {}}]

@@ -15,9 +15,17 @@ from datetime import datetime
 from activities.driver import Moved, Refused
 from activities.platform.drivers.kubernetes import records
 from activities.platform.drivers.kubernetes.gitops import reconciled_by
-from activities.platform.drivers.kubernetes.objects import Autoscaler, Deployment, Service, Thing, Values, named
+from activities.platform.drivers.kubernetes.objects import (
+    RESTART,
+    Autoscaler,
+    Deployment,
+    Service,
+    Thing,
+    Values,
+    named,
+)
 from activities.platform.drivers.kubernetes.records import Record, record_of
-from activities.platform.fields import FROZEN, REPLICAS
+from activities.platform.fields import FROZEN, REPLICAS, RESTARTED
 from models.identity import Key
 from models.receipt import Conflict, Fields, Outcome, Receipt
 from models.standing import taken_over
@@ -56,16 +64,19 @@ def _begin(seen: Service, key: Key, fields: Fields, expected: int | None, at: da
             "what it had changed can still be undone"
         )
     state = seen.state
-    missing = [name for name in fields if name != FROZEN and name not in state]
+    releases = {deployment.release for deployment in seen.deployments}
+    missing = [name for name in fields if name != FROZEN and name.partition("/")[2] not in releases]
     if missing:
         raise Refused(f"{seen.resource} has no Deployment for {', '.join(missing)}; deploy the release first")
     generation = records.generation(seen)
     if expected is not None and expected != generation:
         raise Moved(Conflict(resource=seen.resource, expected=expected, generation=generation, state=state))
     parts = tuple(_parts(seen, key, fields))
-    for thing, _ in parts:
+    for thing, values in parts:
         if reason := reconciled_by(thing):
             raise Refused(reason)
+        if RESTART in values and thing.values["/spec/paused"]:
+            raise Refused(f"{named(thing)} is paused and rolls nothing out, so none of its replicas can be replaced")
     receipt = Receipt(
         key=str(key),
         resource=seen.resource,
@@ -88,6 +99,8 @@ def _parts(seen: Service, key: Key, fields: Fields) -> Iterator[tuple[Thing, Val
         values: Values = {}
         if f"{REPLICAS}{deployment.release}" in fields:
             values["/spec/replicas"] = fields[f"{REPLICAS}{deployment.release}"]
+        if f"{RESTARTED}{deployment.release}" in fields:
+            values[RESTART] = fields[f"{RESTARTED}{deployment.release}"]
         if FROZEN in fields:
             values["/spec/paused"] = bool(fields[FROZEN]) or records.found_paused(deployment, key.incident)
         if values:
@@ -138,11 +151,16 @@ def _undone(seen: Service, key: Key, carried: list[Record], at: datetime) -> Rec
         key=str(key.undo()),
         resource=seen.resource,
         before=current,
-        after=do.before if do and outcome is Outcome.RESTORED else current,
+        after=_put_back(do, current) if do and outcome is Outcome.RESTORED else current,
         generation=records.generation(seen) + len(touched),
         outcome=outcome,
         at=records.next_time(seen, at),
     )
+
+
+def _put_back(do: Receipt, current: Fields) -> Fields:
+    """A restart stays as it is: to write its time of before would replace all pods once more."""
+    return {name: current[name] if name.startswith(RESTARTED) else value for name, value in do.before.items()}
 
 
 def _ours(thing: Thing, record: Record) -> bool:
@@ -155,7 +173,7 @@ def _later(thing: Thing, do: Receipt) -> tuple[Receipt, ...]:
 
 
 def _write(thing: Thing, receipt: Receipt, things: tuple[str, ...], values: Values) -> Write:
-    was = {pointer: thing.values[pointer] for pointer in values}
+    was = {pointer: thing.values[pointer] for pointer in values if pointer != RESTART}
     record = Record(receipt=receipt, things=things, was=was, now=values)
     return Write(thing, values, records.RECEIPTS, records.with_record(thing, record))
 

@@ -6,21 +6,32 @@ ReplicaSets tell when each release was deployed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from activities.driver import Refused
 from activities.platform.driver import Workload
-from activities.platform.fields import FROZEN, REPLICAS
+from activities.platform.fields import FROZEN, REPLICAS, RESTARTED
 from models.base import Frozen, Time
 from models.deployment import Deployment as Deployed
+from models.digest import digest
 from models.receipt import Fields, Value
 
 SERVICE = "app.kubernetes.io/name"
 RELEASE = "app.kubernetes.io/version"
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""The annotation of a pod template by which ``kubectl rollout restart`` has all pods replaced."""
+
+TEMPLATE_ANNOTATIONS = "/spec/template/metadata/annotations"
+RESTART = f"{TEMPLATE_ANNOTATIONS}/{RESTARTED_AT.replace('/', '~1')}"
+
+POD_TEMPLATE_HASH = "pod-template-hash"
+"""The label by which a ReplicaSet knows its own pods."""
 
 Values = dict[str, Value]
 """What an object wants, by JSON pointer."""
@@ -49,9 +60,20 @@ class Metadata(Part):
     owner_references: tuple[Owner, ...] = ()
 
 
+class TemplateMetadata(Part):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Template(Part):
+    metadata: TemplateMetadata = TemplateMetadata()
+    spec: dict[str, Any] = {}
+
+
 class DeploymentSpec(Part):
     replicas: int = 1
     paused: bool = False
+    template: Template = Template()
 
 
 class DeploymentStatus(Part):
@@ -76,7 +98,12 @@ class Deployment(Part):
 
     @property
     def values(self) -> Values:
-        return {"/spec/replicas": self.spec.replicas, "/spec/paused": self.spec.paused}
+        restarted: Values = {RESTART: self.restarted_at} if self.restarted_at else {}
+        return {"/spec/replicas": self.spec.replicas, "/spec/paused": self.spec.paused, **restarted}
+
+    @property
+    def restarted_at(self) -> str | None:
+        return self.spec.template.metadata.annotations.get(RESTARTED_AT)
 
 
 class Target(Part):
@@ -98,14 +125,6 @@ class Autoscaler(Part):
     @property
     def values(self) -> Values:
         return {"/spec/minReplicas": self.spec.min_replicas, "/spec/maxReplicas": self.spec.max_replicas}
-
-
-class TemplateMetadata(Part):
-    labels: dict[str, str] = {}
-
-
-class Template(Part):
-    metadata: TemplateMetadata = TemplateMetadata()
 
 
 class ReplicaSetSpec(Part):
@@ -143,8 +162,9 @@ class Service:
 
     @property
     def state(self) -> Fields:
-        replicas: Fields = {f"{REPLICAS}{one.release}": one.spec.replicas for one in self.deployments}
-        return {**replicas, FROZEN: True} if all(one.spec.paused for one in self.deployments) else replicas
+        state: Fields = {f"{REPLICAS}{one.release}": one.spec.replicas for one in self.deployments}
+        state |= {f"{RESTARTED}{one.release}": one.restarted_at for one in self.deployments if one.restarted_at}
+        return {**state, FROZEN: True} if all(one.spec.paused for one in self.deployments) else state
 
     def with_written(self, thing: Thing) -> Service:
         """The service after *thing* was written."""
@@ -194,10 +214,11 @@ def workload(seen: Service, generation: int, replica_sets: tuple[ReplicaSet, ...
 
 
 def _history(seen: Service, replica_sets: tuple[ReplicaSet, ...]) -> tuple[Deployed, ...]:
-    """Newest first: when each template of each Deployment was rolled out first, as its ReplicaSets tell."""
+    """Newest first: when each template of each Deployment was rolled out first, as its ReplicaSets tell. A restart is
+    a ReplicaSet as well, and no deployment."""
     by_uid = {one.metadata.uid: one for one in seen.deployments}
     events: list[Deployed] = []
-    for rolled_out in replica_sets:
+    for rolled_out in _without_restarts(replica_sets):
         for deployment in (by_uid[o.uid] for o in rolled_out.metadata.owner_references if o.uid in by_uid):
             release = rolled_out.spec.template.metadata.labels.get(RELEASE, deployment.release)
             if release != deployment.release and len(by_uid) == 1:
@@ -211,3 +232,16 @@ def _history(seen: Service, replica_sets: tuple[ReplicaSet, ...]) -> tuple[Deplo
     untold = (one for one in seen.deployments if one.release not in told)
     events += (Deployed(release=one.release, at=one.metadata.creation_timestamp) for one in untold)
     return tuple(sorted(events, key=lambda event: (event.at, event.release), reverse=True))
+
+
+def _without_restarts(replica_sets: tuple[ReplicaSet, ...]) -> Iterator[ReplicaSet]:
+    """The first of those of one owner whose templates are the same but for when they were restarted."""
+    told: set[str] = set()
+    for one in sorted(replica_sets, key=lambda one: one.metadata.creation_timestamp):
+        labels = {name: value for name, value in one.spec.template.metadata.labels.items() if name != POD_TEMPLATE_HASH}
+        annotations = {**one.spec.template.metadata.annotations, RESTARTED_AT: ""}
+        owners = [owner.uid for owner in one.metadata.owner_references]
+        template = digest([owners, labels, annotations, one.spec.template.spec])
+        if template not in told:
+            told.add(template)
+            yield one

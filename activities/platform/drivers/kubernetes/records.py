@@ -39,7 +39,7 @@ class Record(Frozen):
     things: tuple[str, ...]
     """All objects that get this receipt, as ``Kind/name``."""
     was: Values
-    """What the object wanted before, of what was written."""
+    """What undoing puts back: what the object wanted before, of what was written. A restart is not among it."""
     now: Values
     """What was written. Empty: only this record, so that a late call finds it."""
 
