@@ -182,6 +182,37 @@ class BreakerPolicy(Frozen):
         return frozenset(tier for tier, asked in found.items() if asked)
 
 
+class PreventionPolicy(Frozen):
+    """What may be done about an incident that is only predicted. An action that is left out is advised, and not done.
+
+    More replicas, copies, shares and shedding are kept for the horizon of the prediction and then taken back, unless an
+    incident has begun: that takes over what there is. Any rollback of the service goes first.
+    """
+
+    level: Literal["advise", "approve", "full"] = "advise"
+    """*advise* says what would be done, *approve* waits for a person before it is done, *full* does it."""
+    scale: Annotated[int, Field(ge=1, le=100)] | None = None
+    """How many replicas may be added to those of the release that serves."""
+    warm: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of the GET requests of which the release before gets copies, so that it can take over at once."""
+    shift: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of the requests that may be sent to the release before."""
+    shed: bool = False
+    """Whether requests may be turned away as ``shed`` of the policy's ``breakers`` says. Where the proxies do it, that
+    needs ``max_requests``."""
+    restart: bool = False
+    """Whether the replica that has run longest may be replaced. On Kubernetes all are, as by ``kubectl rollout
+    restart``."""
+    roll_back: bool = False
+    """Whether an incident may be begun before there is one. What it does, the rest of the policy says."""
+    dollars_an_hour: Annotated[float, Field(ge=0)]
+    """US dollars that preventive actions for a service in a region may be expected to cost within an hour."""
+    actions_a_day: Annotated[int, Field(ge=1)] = 6
+    """Preventive actions for a service in a region within 24 hours."""
+    approval_timeout: Annotated[float, Field(gt=0, le=86400)] = 900
+    """Seconds to wait for a person who must approve it; then nothing is done."""
+
+
 StrategyName = Literal["immediate", "gradual", "canary-reverse", "blue-green"]
 """Those that may be asked for by name: staged and emergency follow from what has happened."""
 
@@ -236,6 +267,8 @@ class Policy(Frozen):
     """Seconds after which the protection lapses unless it is renewed."""
     breakers: BreakerPolicy | None = None
     """What may be done at the breakers before the service while an incident of it is open. Default: nothing."""
+    prevention: PreventionPolicy | None = None
+    """What may be done about an incident that is only predicted. Default: nothing, it is only told."""
     approval: Literal["never", "always"] = "never"
     """Whether a person must approve the plan before it runs."""
     approval_timeout: Annotated[float, Field(gt=0)] = 900

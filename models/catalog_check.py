@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from models.catalog import Defaults, Driver, FallbackAction, OnPoolLoss, Policy, Region, Service
+from models.catalog import Defaults, Driver, FallbackAction, Level, MeshShedding, OnPoolLoss, Policy, Region, Service
 from models.catalog_tree import Path, Problem
 
 Module = Literal["mesh", "platform", "telemetry"]
@@ -55,6 +55,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _ports(draft)
     yield from _cycles(draft)
     yield from _holds(draft)
+    yield from _preventions(draft)
     if draft.defaults.policy is not None and draft.defaults.policy not in draft.policies:
         yield _unknown(("defaults", "policy"), "defaults name the policy", draft.defaults.policy, draft.policies)
     for tier in draft.tiers:
@@ -193,6 +194,26 @@ def _holds(draft: Draft) -> Iterator[Problem]:
 
 def _leases(number: int) -> str:
     return "its lease" if number == 1 else f"its {number} leases, with those of its breakers,"
+
+
+def _preventions(draft: Draft) -> Iterator[Problem]:
+    """What a prevention may do must be possible by the rest of its policy."""
+    for name, policy in draft.policies.items():
+        if policy is None or policy.prevention is None:
+            continue
+        path = ("policies", name, "prevention")
+        shed = policy.breakers.shed if policy.breakers else None
+        if policy.prevention.shed and shed is None:
+            what = f'policy "{name}" lets a prevention shed, but "breakers" has no "shed" that says how'
+            yield Problem((*path, "shed"), what)
+        elif policy.prevention.shed and isinstance(shed, MeshShedding) and shed.max_requests is None:
+            what = f'policy "{name}" lets a prevention shed at the proxies, before anything is saturated: nobody knows '
+            yield Problem(
+                (*path, "shed"), f'{what}how many requests to let through; "breakers.shed" needs "max_requests"'
+            )
+        if policy.prevention.roll_back and policy.level is Level.ADVISE:
+            what = f'policy "{name}" lets a prevention begin a rollback, but its level "advise" lets no incident do one'
+            yield Problem((*path, "roll_back"), what)
 
 
 def _policy(draft: Draft, name: str, service: Service) -> Iterator[Problem]:

@@ -50,6 +50,30 @@ MISTAKES = {
         'did you mean "limit"?',
     ),
     "no action": ("action: limit, ", "", "max_requests: 64", 'policy "careful", protect needs the field "action"'),
+    "a prevention that sheds without a way to": (
+        "level: protect",
+        "level: protect\n    prevention: {dollars_an_hour: 5, shed: true}",
+        "prevention:",
+        'policy "careful" lets a prevention shed, but "breakers" has no "shed" that says how',
+    ),
+    "a prevention that sheds at proxies without a limit": (
+        "level: protect",
+        "level: protect\n    breakers: {shed: {by: mesh}}\n    prevention: {dollars_an_hour: 5, shed: true}",
+        "prevention:",
+        '"breakers.shed" needs "max_requests"',
+    ),
+    "a prevention that rolls back where no incident does": (
+        "level: protect",
+        "level: advise\n    prevention: {dollars_an_hour: 5, roll_back: true}",
+        "prevention:",
+        'policy "careful" lets a prevention begin a rollback, but its level "advise" lets no incident do one',
+    ),
+    "a prevention without a budget": (
+        "level: protect",
+        "level: protect\n    prevention: {scale: 2}",
+        "prevention:",
+        'policy "careful", prevention needs the field "dollars_an_hour"',
+    ),
     "unknown level": (
         "level: protect",
         "level: protekt",
