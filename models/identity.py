@@ -24,6 +24,11 @@ def correlation_key(region: str, service: str, level: Level) -> str:
     return f"incident:{region}:{service}:{level}"
 
 
+def prevention_id(region: str, service: str) -> str:
+    """The workflow id of a prevention: one runs at a time for a service in a region."""
+    return f"prevention-{region}-{service}"
+
+
 class Key(Frozen):
     """The idempotency key of one driver call. The same key always gets the first receipt back."""
 

@@ -15,16 +15,18 @@ from activities.directory import Directory
 from activities.mesh.activities import MeshActivities
 from activities.platform.activities import PlatformActivities
 from activities.predictor.activities import PredictorActivities
+from activities.prevention.activities import PreventionActivities
 from activities.propagation.activities import PropagationActivities
 from activities.rollback.activities import RollbackActivities
 from activities.rollback.locking import LockActivities
 from workflows.incident import IncidentWorkflow
 from workflows.lock import ServiceLockWorkflow
+from workflows.prevention import PreventionWorkflow
 from workflows.rollback import RollbackWorkflow
 
 Activities = list[Callable[..., Any]]
 
-WORKFLOWS = (IncidentWorkflow, RollbackWorkflow, ServiceLockWorkflow)
+WORKFLOWS = (IncidentWorkflow, RollbackWorkflow, ServiceLockWorkflow, PreventionWorkflow)
 
 
 def local_activities(directory: Directory, client: Client) -> Activities:
@@ -39,6 +41,7 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
     trips = TripActivities(directory, store)
     mesh = MeshActivities(directory)
     platform = PlatformActivities(directory)
+    prevention = PreventionActivities(directory, store, client)
     rollback = RollbackActivities(directory, store)
     return [
         analytics.observe,
@@ -58,6 +61,9 @@ def regional_activities(directory: Directory, store: Store, client: Client) -> A
         platform.undo,
         platform.ready,
         PredictorActivities(directory).project,
+        prevention.measures,
+        prevention.incident,
+        prevention.raise_alert,
         PropagationActivities(directory).spread,
         rollback.survey,
         rollback.plan,

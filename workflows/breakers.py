@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
@@ -17,7 +17,7 @@ from workflows.saga import Saga, SagaStep, describe
 with workflow.unsafe.imports_passed_through():
     from activities.breaker import contract as breaker
     from models.breaker import Trip, Trips
-    from models.incident import IncidentStart
+    from models.catalog import Policy
     from models.intent import Tier
     from models.receipt import Outcome
     from models.scope import Scope
@@ -30,17 +30,23 @@ class Breakers:
     """One step of the saga for each tier that trips. Recovery waits for no watch, and no trip fails it."""
 
     def __init__(
-        self, scope: Scope, start: IncidentStart, regions: Regions, saga: Saga, on_news: Callable[[], None]
+        self,
+        scope: Scope,
+        policy: Policy,
+        began_at: datetime,
+        regions: Regions,
+        saga: Saga,
+        on_news: Callable[[], None],
     ) -> None:
-        """*on_news*: called whenever :attr:`sentence` has changed."""
+        """*began_at*: the trouble, as it was first told of. *on_news*: called when :attr:`sentence` has changed."""
         self._scope = scope
-        self._policy = start.policy
-        self._began_at = start.received_at
+        self._policy = policy
+        self._began_at = began_at
         self._on_news = on_news
         self._regions = regions
         self._saga = saga
         self._open = False
-        self._tiers = start.policy.breakers.tiers if start.policy.breakers else frozenset[Tier]()
+        self._tiers = policy.breakers.tiers if policy.breakers else frozenset[Tier]()
         self._looking: asyncio.Task[Trips] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -89,7 +95,7 @@ class Breakers:
             for trip in await self._look(left):
                 async with self._one_at_a_time:
                     if self._open:
-                        await self._trip(trip)
+                        await self.trip(trip)
 
     async def _look(self, left: frozenset[Tier]) -> Sequence[Trip]:
         """Until the breakers of a tier are to trip; nothing where that is not known."""
@@ -112,7 +118,8 @@ class Breakers:
             pause = timedelta(seconds=self._policy.lease / 2)
             await workflow.wait_condition(lambda: not self._open, timeout=pause)
 
-    async def _trip(self, trip: Trip) -> None:
+    async def trip(self, trip: Trip) -> None:
+        """And renew that. No failure of it is raised: :attr:`sentence` says what became of it."""
         step = self._step(trip)
         self._tripped |= {trip.tier}
         self._say(step, trip.because)

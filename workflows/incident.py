@@ -56,7 +56,9 @@ class IncidentWorkflow:
         self._saga = Saga(self._journal)
         self._protection = Protection(self._scope, start.policy.lease, self._regions, self._saga)
         self._standing = Standing(self._journal, self._in_force)
-        self._breakers = Breakers(self._scope, start, self._regions, self._saga, self._standing.show_details)
+        self._breakers = Breakers(
+            self._scope, start.policy, start.received_at, self._regions, self._saga, self._standing.show_details
+        )
         self._words = Words()
         self._execution = Execution(start, self._scope, self._regions, self._journal, self._lift, self._words)
         self._planning = Planning(start, self._scope, self._regions, self._journal, self._may_lift, self._standing)

@@ -5,27 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import FailureError
 
+from workflows.changes import Changes
 from workflows.journal import Journal
-from workflows.operations import change_of, generations
 from workflows.parent import tell_incident
 from workflows.regions import Regions
-from workflows.saga import Saga, SagaStep, describe, kind_of
+from workflows.saga import Saga, describe, kind_of
 from workflows.trouble import ABORT_ASKED, Trouble
 from workflows.words import Words
 
 with workflow.unsafe.imports_passed_through():
     from activities.analytics import contract as analytics
-    from activities.mesh import contract as mesh
-    from activities.platform import contract as platform
     from activities.rollback.contract import Moved
-    from models.change import ChangeRequest, UndoRequest
-    from models.identity import Key
     from models.plan import ServiceRollback
-    from models.receipt import Outcome
     from models.rollback import Awaited, RollbackStart, stage_name
-    from models.stage import Check, Compare, Drained, Gate, Ready, Route, Routed, Scale, Soak, Stage, StageStep
+    from models.stage import Check, Compare, Gate, Route, Soak, Stage, StageStep
     from models.verdict import Finding, Verdict
 
 
@@ -42,16 +37,15 @@ class ServiceLane:
         words: Words,
     ) -> None:
         self._incident = start.incident
-        self._attempt = start.attempt
         self._approval_timeout = start.approval_timeout
         self._began_at = start.began_at
-        self._scope = start.at(rollback.state.service).model_dump()
         self._rollback = rollback
         self._regions = regions
         self._journal = journal
-        self._saga = saga
         self._words = words
-        self._generation = generations(rollback.state)
+        scope = start.at(rollback.state.service)
+        self._scope = scope.model_dump()
+        self._changes = Changes(scope, start.attempt, rollback.state, regions, journal, saga)
         self._passed: set[str] = set()
         stages = start.plan.stages_of(rollback.state.service)
         self._shifts = {stage.name for stage in stages if stage.moves_traffic}
@@ -152,48 +146,18 @@ class ServiceLane:
         return None
 
     async def _apply(self, step: StageStep) -> None:
-        change = change_of(step.operation)
-        key = Key(incident=self._incident, step=f"{self.service}.{step.id}", attempt=self._attempt)
-
-        async def do() -> None:
-            request = ChangeRequest(
-                **self._scope, key=key, fields=change.fields, expected=self._generation[change.module]
-            )
-            receipt = await self._regions.call(change.do, request, step.title)
-            self._journal.record("receipt", {"step": key.step, "receipt": receipt})
-            self._generation[change.module] = receipt.generation
-
-        async def undo() -> Outcome:
-            request = UndoRequest(**self._scope, key=key)
-            receipt = await self._regions.call(change.undo, request, f"undo: {step.title}")
-            self._journal.record("receipt", {"step": key.step, "receipt": receipt})
-            if receipt.pending:
-                raise ApplicationError(f"not acknowledged by {', '.join(receipt.pending)}", non_retryable=True)
-            if isinstance(step.operation, Scale):
-                for ready in platform.ready_again(receipt):
-                    await self._must_pass(ready)
-            return receipt.outcome
-
-        resource = f"{change.module}/{self._scope['region']}/{self.service}"
-        registered = SagaStep(id=key.step, title=step.title, module=change.module, resource=resource)
         moved_before = self._traffic_moved
         self._traffic_moved = moved_before or isinstance(step.operation, Route)
         try:
-            await self._saga.run(registered, do, undo)
+            await self._changes.make(step)
         except FailureError as failure:
             if kind_of(failure) == "Moved":  # refused, so nothing of this step has happened
                 self._traffic_moved = moved_before
-                self._saga.settle(key.step, "nothing-to-undo", describe(failure))
             raise
-
-    async def _must_pass(self, check: Check) -> None:
-        verdict = await self._ask(check)
-        if not verdict.passed:
-            raise ApplicationError(verdict.sentence, non_retryable=True)
 
     async def _check(self, stage: Stage, check: Check) -> Trouble | None:
         """What stands in the way of a change that was made, or a person who aborts meanwhile."""
-        verdict = await self._words.unless_aborted(self._ask(check))
+        verdict = await self._words.unless_aborted(self._changes.check(check))
         return self._judge(stage, verdict) if verdict else ABORT_ASKED
 
     async def _watch(self, stage: Stage, gate: Gate) -> Trouble | None:
@@ -211,18 +175,9 @@ class ServiceLane:
         self._journal.record("verdict", verdict)
         return None if verdict.passed else Trouble(f"{self._name(stage)}: {verdict.sentence}")
 
-    async def _ask(self, asked: Check | Gate) -> Verdict:
+    async def _ask(self, asked: Gate) -> Verdict:
         scope, call = self._scope, self._regions.call
         match asked:
-            case Ready():
-                title = f"{asked.replicas} of {asked.release} ready?"
-                return await call(platform.READY, platform.ReadyRequest(**scope, gate=asked), title)
-            case Routed():
-                title = "does every proxy route as asked?"
-                return await call(mesh.ROUTED, mesh.RoutedRequest(**scope, gate=asked), title)
-            case Drained():
-                title = f"has {asked.release} no request in flight?"
-                return await call(mesh.DRAINED, mesh.DrainedRequest(**scope, gate=asked), title)
             case Soak():
                 arm = asked.model_dump(exclude={"kind", "release"})
                 title = f"gate: {asked.release} meets its objectives for {asked.seconds:g} s"

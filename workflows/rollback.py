@@ -15,6 +15,7 @@ from temporalio.exceptions import FailureError
 
 from workflows.journal import Journal
 from workflows.lane import ServiceLane
+from workflows.locking import lock_request, unlock
 from workflows.parent import tell_incident
 from workflows.regions import Regions
 from workflows.saga import Saga, describe
@@ -101,13 +102,13 @@ class RollbackWorkflow:
         except FailureError as failure:
             ended = ("held" if self._saga.records else "compensated"), describe(failure)
         for request in reversed(asked):
-            await self._unlock(request)
+            await unlock(request)
         return ended
 
     async def _lock(self, asked: list[rollback.LockRequest]) -> Ending | None:
         """In one order for everybody, so that no two rollbacks wait for each other. Notes what it has *asked* for."""
         for service in sorted(self._lanes):
-            asked.append(self._lock_of(service))
+            asked.append(lock_request(self._start.region, service, self._plan.priority))
             await self._regions.call(rollback.LOCK, asked[-1], f"lock {service}")
             if not await self._has(len(asked)):
                 return "compensated", f"another rollback of {service} holds its lock; nothing was changed"
@@ -116,16 +117,6 @@ class RollbackWorkflow:
             if self._words.outranked:
                 return self._give_way(self._words.outranked, "the rollback has not begun")
         return None
-
-    def _lock_of(self, service: str) -> rollback.LockRequest:
-        here = workflow.info()
-        return rollback.LockRequest(
-            region=self._start.region,
-            service=service,
-            holder=here.workflow_id,
-            run=here.run_id,
-            priority=self._plan.priority,
-        )
 
     async def _has(self, locks: int) -> bool:
         """Whether so many come in time, or are not needed any more because the rollback is called off."""
@@ -136,13 +127,6 @@ class RollbackWorkflow:
         except TimeoutError:
             return False
         return True
-
-    async def _unlock(self, request: rollback.LockRequest) -> None:
-        lock = workflow.get_external_workflow_handle(rollback.lock_id(request.region, request.service))
-        try:
-            await lock.signal("release", request)
-        except FailureError:
-            workflow.logger.warning("the lock had ended before it was released")
 
     async def _waves(self) -> Ending:
         check = await self._regions.call(

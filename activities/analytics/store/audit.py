@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from activities.analytics.store import chain
 from activities.analytics.store.engine import Store
-from activities.analytics.store.journal import ENDED
+from activities.analytics.store.journal import ENDS
 from models.base import Frozen
 from models.tables import metadata
 
@@ -99,7 +99,7 @@ class _Examined:
         for row in rows:
             link = chain.Link(**row)
             self.number += 1
-            self._ended_at = link.seq if link.kind == ENDED else self._ended_at
+            self._ended_at = link.seq if link.kind in ENDS else self._ended_at
             if self._anchored.get(link.seq, link.hash) != link.hash and self._altered is None:
                 self._altered = chain.Break(link.seq, "it is not the event that was anchored")
             yield link

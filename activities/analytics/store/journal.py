@@ -1,4 +1,4 @@
-"""The journal: one append-only hash chain for each incident, whose head is anchored once the incident has ended."""
+"""The journal: one append-only hash chain for each incident or prevention; its head is anchored once that has ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from models.incident import Phase
 from models.journal import JournalEntry
 from models.tables import IncidentRow, metadata
 
-ENDED = "incident-ended"
+ENDS = ("incident-ended", "prevention-ended")
+"""After one of these a chain is anchored."""
 
 _log = structlog.get_logger(__name__)
 _events = metadata.tables["events"]
@@ -128,7 +129,7 @@ def _head(connection: Connection, incident: str) -> chain.Head:
 
 
 def _ended(connection: Connection, incident: str) -> bool:
-    end = select(_events.c.seq).where(_events.c.incident == incident, _events.c.kind == ENDED)
+    end = select(_events.c.seq).where(_events.c.incident == incident, _events.c.kind.in_(ENDS))
     return connection.execute(end.limit(1)).first() is not None
 
 
