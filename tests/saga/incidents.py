@@ -29,7 +29,9 @@ async def start(
     coordination: Coordination = Coordination.ADAPTIVE,
     modules: Modules | None = None,
     catalog: LoadedCatalog | None = None,
+    workflow: str | None = None,
 ) -> Incident:
+    """*workflow*: its id, where others are to find it."""
     world, id = rollbacks.world, str(ULID())
     catalog = catalog or world.catalog
     argument = IncidentStart(
@@ -46,7 +48,11 @@ async def start(
         reason="a test",
     )
     return await rollbacks.client.start_workflow(
-        IncidentWorkflow.run, argument, id=f"incident:eu:payments:{id}", task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT
+        IncidentWorkflow.run,
+        argument,
+        id=workflow or f"incident:eu:payments:{id}",
+        task_queue=NEUTRAL,
+        task_timeout=TASK_TIMEOUT,
     )
 
 

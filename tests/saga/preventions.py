@@ -1,0 +1,102 @@
+"""Preventions in the small real world: begun, looked at, and waited for."""
+
+from __future__ import annotations
+
+from temporalio.client import WorkflowHandle
+from ulid import ULID
+
+from models.catalog_file import LoadedCatalog
+from models.identity import prevention_id
+from models.prediction import Risk
+from models.prevention import Action, Option, Prevention
+from models.prevention_run import PreventionPhase, PreventionResult, PreventionStart, PreventionState
+from models.queues import WORKFLOWS as NEUTRAL
+from tests.saga.conftest import Rollbacks
+from tests.waiting import until
+from tests.world.world import World
+from workers.local.world import REGION
+from workers.worker import TASK_TIMEOUT
+from workflows.prevention import PreventionWorkflow
+
+Running = WorkflowHandle[PreventionWorkflow, PreventionResult]
+
+EVERYTHING = "scale: 2, warm: 20, shift: 30, shed: true, restart: true, roll_back: true"
+
+
+def catalog(world: World, level: str, more: str = "dollars_an_hour: 100, actions_a_day: 1000") -> LoadedCatalog:
+    """The world's own, and its policy approves every action at this level."""
+    breakers = "breakers: {shed: {by: mesh, max_requests: 200}}"
+    prevention = f"prevention: {{level: {level}, {EVERYTHING}, {more}}}"
+    return world.another_catalog("lease: 5", f"lease: 5\n    {breakers}\n    {prevention}")
+
+
+def weighed(action: Action, averted: float = 20, cost: float = 1) -> Option:
+    return Option(
+        action=action,
+        effectiveness=0.5,
+        averted=averted,
+        cost=cost,
+        confidence=0.9,
+        cannot=None,
+        sentence=f"{action} averts more than it costs",
+    )
+
+
+def risk() -> Risk:
+    return Risk(
+        service="payments",
+        region=REGION,
+        probability=0.7,
+        loss=None,
+        revenue=None,
+        revenue_per_minute=None,
+        customers=None,
+        source=None,
+        age=None,
+        unknown=("a test",),
+        sentence="an incident of payments is likely",
+    )
+
+
+def argument(
+    world: World, action: Action, level: str, seconds: float = 2, catalogued: LoadedCatalog | None = None
+) -> PreventionStart:
+    pinned = catalogued or catalog(world, level)
+    option = weighed(action)
+    return PreventionStart(
+        incident=str(ULID()),
+        region=REGION,
+        service="payments",
+        catalog=pinned.digest,
+        policy=pinned.catalog.policy_of("payments"),
+        risk=risk(),
+        prevention=Prevention(options=(option,), chosen=action, sentence=option.sentence),
+        seconds=seconds,
+    )
+
+
+async def start(
+    rollbacks: Rollbacks,
+    action: Action,
+    level: str = "full",
+    seconds: float = 2,
+    catalogued: LoadedCatalog | None = None,
+) -> Running:
+    return await rollbacks.client.start_workflow(
+        PreventionWorkflow.run,
+        argument(rollbacks.world, action, level, seconds, catalogued),
+        id=prevention_id(REGION, "payments"),
+        task_queue=NEUTRAL,
+        task_timeout=TASK_TIMEOUT,
+    )
+
+
+async def state(prevention: Running) -> PreventionState:
+    return await prevention.query(PreventionWorkflow.state)
+
+
+async def until_phase(prevention: Running, phase: PreventionPhase) -> None:
+    async def there() -> bool:
+        return (await state(prevention)).phase is phase
+
+    await until(there, 40, f"the prevention is {phase}")
