@@ -29,10 +29,13 @@ from activities.rollback.contract import lock_id
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
 from models.catalog_file import LoadedCatalog
-from models.identity import correlation_key, new_incident_id
+from models.identity import correlation_key, new_incident_id, prevention_id
 from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Phase
+from models.prevention import Action
+from models.prevention_run import PreventionPhase
 from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
+from tests.saga import preventions
 from tests.waiting import until
 from tests.world.world import Mishap, World
 from workers.conversion import data_converter
@@ -41,11 +44,14 @@ from workers.local.world import REGION
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
 from workflows.incident import IncidentWorkflow
+from workflows.prevention import PreventionWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
 SOMEBODY = Approval(by="somebody", reason="for the record")
 PATIENCE = 60
+LEASE = 5.0
+"""Seconds, in the world's policy."""
 BUILD = "recorder"
 
 
@@ -133,6 +139,24 @@ class Recorder:
                 await waiter.handle.execute_update(IncidentWorkflow.abort, SOMEBODY)
             await waiter.handle.result()
         await self._keep(name, "lock", lock_id(REGION, "payments"))
+
+    async def record_prevention(self, scenario: Preventing) -> None:
+        """One prevention from an untouched world."""
+        print(f"recording {scenario.name}", file=sys.stderr, flush=True)
+        await self._world.serve_v2()
+        start = preventions.argument(self._world, scenario.action, scenario.level, scenario.seconds)
+        async with self._world.users():
+            prevention = await self._client.start_workflow(
+                PreventionWorkflow.run,
+                start,
+                id=prevention_id(REGION, "payments"),
+                task_queue=NEUTRAL,
+                task_timeout=TASK_TIMEOUT,
+            )
+            await scenario.play(prevention, lambda: self._start(Level.FULL, Severity.CRITICAL, self._world.catalog))
+            result = await prevention.result()
+            assert result.phase is scenario.ends, f"{result.phase}: {result.sentence}"
+        await self._keep(scenario.name, "prevention", prevention.id)
 
     async def _start(self, level: Level, severity: Severity, catalog: LoadedCatalog) -> Incident:
         start = IncidentStart(
@@ -286,6 +310,55 @@ SCENARIOS = (
 LOCKS = (contested, abandoned)
 
 
+Begin = Callable[[], Awaitable[Incident]]
+"""An incident."""
+
+
+async def kept(_prevention: preventions.Running, _begin: Begin) -> None:
+    """It is taken back after its horizon."""
+
+
+async def restarted(_prevention: preventions.Running, _begin: Begin) -> None:
+    """There is nothing to take back."""
+
+
+async def shed(prevention: preventions.Running, _begin: Begin) -> None:
+    """Approved, renewed, and aborted by a person."""
+    await preventions.until_phase(prevention, PreventionPhase.AWAITING_APPROVAL)
+    await prevention.execute_update(PreventionWorkflow.approve, SOMEBODY)
+    await preventions.until_phase(prevention, PreventionPhase.KEEPING)
+    await asyncio.sleep(LEASE)
+    await prevention.execute_update(PreventionWorkflow.abort, SOMEBODY)
+
+
+async def outranked(prevention: preventions.Running, begin: Begin) -> None:
+    """A rollback wants its lock."""
+    await preventions.until_phase(prevention, PreventionPhase.KEEPING)
+    incident = await begin()
+    await incident.ends(Phase.RESOLVED)
+
+
+@dataclass(frozen=True)
+class Preventing:
+    play: Callable[[preventions.Running, Begin], Awaitable[None]]
+    action: Action
+    ends: PreventionPhase
+    level: str = "full"
+    seconds: float = 2
+
+    @property
+    def name(self) -> str:
+        return self.play.__name__
+
+
+PREVENTIONS = (
+    Preventing(kept, Action.SHIFT, PreventionPhase.UNDONE),
+    Preventing(restarted, Action.RESTART, PreventionPhase.DONE),
+    Preventing(shed, Action.SHED, PreventionPhase.ABORTED, "approve", 600),
+    Preventing(outranked, Action.SCALE, PreventionPhase.HANDED_OVER, seconds=600),
+)
+
+
 @asynccontextmanager
 async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
     world = World(folder)
@@ -320,6 +393,9 @@ async def main(names: Sequence[str]) -> None:
             for contest in LOCKS:
                 if wanted(contest.__name__):
                     await recording.record_lock(contest.__name__, contest)
+            for prevention in PREVENTIONS:
+                if wanted(prevention.name):
+                    await recording.record_prevention(prevention)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import NondeterminismError
 
 from activities.rollback import contract as rollback
-from tests.determinism.record import HISTORIES, SCENARIOS
+from tests.determinism.record import HISTORIES, PREVENTIONS, SCENARIOS
 from workers.conversion import data_converter
 from workers.registry import WORKFLOWS
 from workers.worker import SHARED
@@ -67,6 +67,7 @@ def with_an_unknown_field(part: dict[str, Any]) -> dict[str, Any]:
 def test_every_scenario_was_recorded() -> None:
     names = {file.stem for file in RECORDED}
     assert {f"{scenario.name}-incident" for scenario in SCENARIOS} <= names
+    assert {f"{prevention.name}-prevention" for prevention in PREVENTIONS} <= names
     assert {"done-rollback", "compensated-rollback", "aborted-rollback", "retried-rollback", "done-lock"} <= names
     assert {"escalated-incident", "escalated-rollback", "contested-lock", "abandoned-lock"} <= names
 

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-PROGRAM = "import sys, workflows.incident, workflows.rollback, workflows.lock; print(*sys.modules, sep='\\n')"
+WORKFLOWS = "workflows.incident, workflows.rollback, workflows.lock, workflows.prevention"
+PROGRAM = f"import sys, {WORKFLOWS}; print(*sys.modules, sep='\\n')"
 
 
 @pytest.fixture(scope="module")
