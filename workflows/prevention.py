@@ -13,12 +13,11 @@ from temporalio import workflow
 from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError, FailureError
 
-from workflows.breakers import Breakers
-from workflows.changes import Changes
+from workflows.acting import Acting
 from workflows.journal import Journal
 from workflows.locking import lock_request, unlock
 from workflows.regions import Regions
-from workflows.saga import Saga, describe
+from workflows.saga import describe
 from workflows.search import PHASE, REGION, SERVICE, tag
 from workflows.words import PLAN, Words
 
@@ -60,17 +59,14 @@ class PreventionWorkflow:
         self._scope = Scope(incident=start.incident, region=start.region, service=start.service, catalog=start.catalog)
         self._regions = Regions(start.region, start.peers, self._on_silence)
         self._journal = Journal(start.incident, self._regions)
-        self._saga = Saga(self._journal)
         self._words = Words()
-        self._breakers = Breakers(
-            self._scope, start.policy, workflow.now(), self._regions, self._saga, self._show_details
-        )
+        self._acting = Acting(self._scope, start.policy, self._regions, self._journal, self._words, self._show_details)
         self._phase, self._sentence = PreventionPhase.LOOKING, ""
         self._option: Option | None = start.option
         self._lock = lock_request(start.region, start.service, LOWEST)
         self._granted = False
-        self._incident: str | None = None
-        """Workflow id of one that has begun."""
+        self._first: str | None = None
+        """Workflow id of a rollback or an incident that goes first; it stays so, should it be over soon."""
         self._kept_until: datetime | None = None
 
     @workflow.run
@@ -96,7 +92,7 @@ class PreventionWorkflow:
             phase=phase,
             sentence=sentence,
             action=self._option.action if self._option else None,
-            steps=self._saga.records,
+            steps=self._acting.steps,
         )
         self._journal.record("prevention-ended", result)
         await self._journal.close()
@@ -118,7 +114,7 @@ class PreventionWorkflow:
         if self._stops:
             return await self._settled()
         if self._option.action is Action.ROLL_BACK:
-            return await self._raise(self._option)
+            return await self._raise(self._option, measures)
         await self._regions.call(rollback.LOCK, self._lock, f"lock {self._start.service}")
         try:
             return await self._has_lock() or await self._act(self._option, measures)
@@ -155,40 +151,24 @@ class PreventionWorkflow:
         return await self._settled() if self._stops else None
 
     async def _act(self, option: Option, measures: Measures) -> Ending:
+        self._begin_to_act(option, measures)
+        if trouble := await self._acting.make(measures, lambda: self._stops):
+            return await self._take_back(PreventionPhase.FAILED, trouble)
+        if self._stops:
+            return await self._settled()
+        if option.action is Action.RESTART:
+            self._acting.settle("a fresh replica serves in the place of the old one")
+            return PreventionPhase.DONE, measures.sentence
+        await self._keep(measures)
+        return await self._settled()
+
+    def _begin_to_act(self, option: Option, measures: Measures) -> None:
+        """It counts for the budget from here on, whatever becomes of it."""
         self._enter(PreventionPhase.ACTING, measures.sentence)
         acts = PreventionActs(
             region=self._start.region, service=self._start.service, action=option.action, dollars=option.cost or 0
         )
         self._journal.record("prevention-acts", acts)
-        changes = Changes(self._scope, 1, measures.state, self._regions, self._journal, self._saga)
-        if trouble := await self._made(changes, measures):
-            return await self._take_back(PreventionPhase.FAILED, trouble)
-        if self._stops:
-            return await self._settled()
-        if option.action is Action.RESTART:
-            changes.settle(measures.steps[0], "a fresh replica serves in the place of the old one")
-            return PreventionPhase.DONE, measures.sentence
-        await self._keep(measures)
-        return await self._settled()
-
-    async def _made(self, changes: Changes, measures: Measures) -> str | None:
-        """What has failed. None: all is done, or it stopped between two steps."""
-        for step in measures.steps:
-            if self._stops:
-                return None
-            try:
-                await changes.make(step)
-            except FailureError as failure:
-                return f"{step.title}: {describe(failure)}"
-            if step.check is None:
-                continue
-            verdict = await self._words.unless_called_off(changes.check(step.check))
-            if verdict and not verdict.passed:
-                return f"{step.title}: {verdict.sentence}"
-        if measures.trip and not self._stops:
-            await self._breakers.trip(measures.trip)
-            return None if self._breakers.active else self._breakers.sentence
-        return None
 
     async def _keep(self, measures: Measures) -> None:
         self._kept_until = workflow.now() + timedelta(seconds=self._start.seconds)
@@ -206,24 +186,24 @@ class PreventionWorkflow:
             return await self._take_back(PreventionPhase.ABORTED, f"aborted by {said.by}: {said.reason}")
         if self._first is None:
             return await self._take_back(PreventionPhase.UNDONE, f"kept for {self._start.seconds:g} s")
-        left = ", ".join(self._saga.unsettled)
-        if not left:
+        if not (left := self._acting.unsettled):
             return PreventionPhase.DECLINED, f"{self._first} goes first; nothing was changed"
-        await self._breakers.let_lapse()
+        await self._acting.leave()
         undo = f"`sternway undo {self._start.incident}` takes back what is still its own"
         return PreventionPhase.HANDED_OVER, f"{self._first} goes first and has what was done: {left}; {undo}"
 
     async def _take_back(self, phase: PreventionPhase, why: str) -> Ending:
-        if not self._saga.unsettled:
+        if not self._acting.unsettled:
             return phase, f"{why}; nothing is to be undone"
         self._enter(PreventionPhase.UNDOING, why)
-        troubles = await self._saga.compensate()
+        troubles = await self._acting.take_back()
         if troubles:
             return PreventionPhase.HELD, f"{why}; undone but for: {'; '.join(troubles)}"
         return phase, f"{why}; everything that had been changed is undone"
 
-    async def _raise(self, option: Option) -> Ending:
+    async def _raise(self, option: Option, measures: Measures) -> Ending:
         """The gateway begins the incident, with all that belongs to it: its level and approvals decide what it does."""
+        self._begin_to_act(option, measures)
         because = f"predicted: {self._start.risk.sentence}"
         request = prevention.RaiseRequest(**self._scope.model_dump(), decided_at=workflow.now(), because=because)
         raised = await self._regions.call(prevention.RAISE, request, "begin an incident")
@@ -234,18 +214,11 @@ class PreventionWorkflow:
         try:
             found = await self._regions.call(prevention.INCIDENT, self._scope, "does an incident run?")
         except FailureError as unknown:
-            if not self._saga.unsettled:
+            if not self._acting.unsettled:
                 raise
             workflow.logger.warning("whether an incident runs is not known: %s", describe(unknown))
             return
-        self._incident = found.workflow or self._incident
-
-    @property
-    def _first(self) -> str | None:
-        """Who goes first."""
-        if self._words.outranked:
-            return self._words.outranked.holder
-        return self._incident
+        self._first = self._first or found.workflow
 
     @property
     def _stops(self) -> bool:
@@ -262,7 +235,7 @@ class PreventionWorkflow:
         self._show_details()
 
     def _show_details(self) -> None:
-        workflow.set_current_details(f"**{self._phase}** {self._sentence}\n\n{self._breakers.sentence}")
+        workflow.set_current_details(f"**{self._phase}** {self._sentence}\n\n{self._acting.sentence}")
 
     # What people, the lock and the gateway say
 
@@ -272,12 +245,14 @@ class PreventionWorkflow:
 
     @workflow.signal
     def outranked(self, word: rollback.Outranked) -> None:
-        self._words.hear_lock(word)
+        if word.by:
+            self._words.hear_lock(word)
+            self._first = word.by.holder
 
     @workflow.signal
     def incident_began(self, incident: str) -> None:
         """*incident*: its workflow id."""
-        self._incident = incident
+        self._first = incident
 
     @workflow.update
     async def approve(self, word: Approval) -> str:
@@ -308,7 +283,7 @@ class PreventionWorkflow:
             sentence=self._sentence,
             action=self._option.action if self._option else None,
             kept_until=self._kept_until,
-            steps=self._saga.records,
+            steps=self._acting.steps,
         )
 
     def _hear(self, word: Control) -> None:

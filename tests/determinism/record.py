@@ -318,6 +318,10 @@ async def kept(_prevention: preventions.Running, _begin: Begin) -> None:
     """It is taken back after its horizon."""
 
 
+async def foretold(_prevention: preventions.Running, _begin: Begin) -> None:
+    """An incident is to begin, and a gateway does that."""
+
+
 async def restarted(_prevention: preventions.Running, _begin: Begin) -> None:
     """There is nothing to take back."""
 
@@ -353,6 +357,7 @@ class Preventing:
 
 PREVENTIONS = (
     Preventing(kept, Action.SHIFT, PreventionPhase.UNDONE),
+    Preventing(foretold, Action.ROLL_BACK, PreventionPhase.HANDED_OVER),
     Preventing(restarted, Action.RESTART, PreventionPhase.DONE),
     Preventing(shed, Action.SHED, PreventionPhase.ABORTED, "approve", 600),
     Preventing(outranked, Action.SCALE, PreventionPhase.HANDED_OVER, seconds=600),
