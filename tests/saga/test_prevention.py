@@ -22,7 +22,9 @@ from tests.saga.picture import picture
 from tests.saga.preventions import start, state, until_phase
 from tests.waiting import until
 from tests.world.world import Mishap, World
-from workers.local.world import REGION
+from workers.local.world import REGION, TOKEN
+from workers.recovery.planes import planes
+from workers.recovery.undoing import Undoing
 from workflows.incident import IncidentWorkflow
 from workflows.prevention import PreventionWorkflow
 
@@ -215,6 +217,19 @@ async def test_it_is_told_of_an_incident_at_once(world: World, rollbacks: Rollba
     result = await prevention.result()
     assert result.phase is PreventionPhase.HANDED_OVER
     assert f"`sternway undo {result.incident}` takes back what is still its own" in result.sentence
+
+
+async def test_what_it_left_is_taken_back_from_its_receipts_alone(world: World, rollbacks: Rollbacks) -> None:
+    before = await picture(world)
+    prevention = await start(rollbacks, Action.SHIFT, seconds=FOR_LONG)
+    await until_phase(prevention, PreventionPhase.KEEPING)
+    await prevention.signal(PreventionWorkflow.incident_began, "incident:eu:payments:full")
+    left = (await prevention.result()).incident
+    catalog = world.catalog.catalog
+    undoing = Undoing(left, catalog, planes(catalog, TOKEN), None)
+    await undoing.fence()
+    assert [taken.came async for taken in undoing.take_back()] == ["restored", "restored"]
+    assert await picture(world) == before
 
 
 async def test_while_an_incident_runs_nothing_is_done(world: World, rollbacks: Rollbacks) -> None:

@@ -61,8 +61,9 @@ async def run_of(client: Client, incident: str, workflow: str | None, service: s
 
 
 async def running(client: Client) -> frozenset[str]:
-    """The incidents whose workflows run, as Temporal's index has them: one that has just begun may be missing."""
-    query = 'WorkflowType = "Incident" AND ExecutionStatus = "Running"'
+    """The incidents and preventions whose workflows run, as Temporal's index has them: one that has just begun may be
+    missing."""
+    query = 'WorkflowType IN ("Incident", "Prevention") AND ExecutionStatus = "Running"'
     found = client.list_workflows(query, rpc_timeout=RPC_TIMEOUT)
     return frozenset([await _whose(execution) async for execution in found])
 
