@@ -23,6 +23,7 @@ from tests.saga.preventions import start, state, until_phase
 from tests.waiting import until
 from tests.world.world import Mishap, World
 from workers.local.world import REGION, TOKEN
+from workers.preventing import begin
 from workers.recovery.planes import planes
 from workers.recovery.undoing import Undoing
 from workflows.incident import IncidentWorkflow
@@ -285,6 +286,14 @@ async def test_what_it_did_is_a_chain_whose_end_is_anchored(world: World, rollba
     assert {"prevention-acts", "step", "receipt", "prevention-phase"} <= {*kinds}
     audit = verify(rollbacks.store)
     assert (audit.broken, audit.anchors) == ((), 1)
+
+
+async def test_one_runs_at_a_time_for_a_service(world: World, rollbacks: Rollbacks) -> None:
+    prevention = await start(rollbacks, Action.SCALE, "approve")
+    another = preventions.argument(world, Action.RESTART, "full")
+    assert not await begin(rollbacks.client, another)
+    await prevention.execute_update(PreventionWorkflow.abort, SOMEBODY)
+    assert (await prevention.result()).phase is PreventionPhase.ABORTED
 
 
 async def test_its_lock_is_free_afterwards(world: World, rollbacks: Rollbacks) -> None:
