@@ -41,6 +41,7 @@ from tests.world.world import Mishap, World
 from workers.conversion import data_converter
 from workers.deployment.joining import join
 from workers.local.world import REGION
+from workers.preventing import begin
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
 from workflows.incident import IncidentWorkflow
@@ -146,13 +147,9 @@ class Recorder:
         await self._world.serve_v2()
         start = preventions.argument(self._world, scenario.action, scenario.level, scenario.seconds)
         async with self._world.users():
-            prevention = await self._client.start_workflow(
-                PreventionWorkflow.run,
-                start,
-                id=prevention_id(REGION, "payments"),
-                task_queue=NEUTRAL,
-                task_timeout=TASK_TIMEOUT,
-            )
+            assert await begin(self._client, start)
+            id = prevention_id(start.region, start.service)
+            prevention = self._client.get_workflow_handle_for(PreventionWorkflow.run, id)
             await scenario.play(prevention, lambda: self._start(Level.FULL, Severity.CRITICAL, self._world.catalog))
             result = await prevention.result()
             assert result.phase is scenario.ends, f"{result.phase}: {result.sentence}"

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from activities.analytics.store import catalogs, open_store
-from models.identity import prevention_id
 from models.prevention import Action
-from models.prevention_run import PreventionPhase, PreventionResult
-from models.queues import WORKFLOWS
+from models.prevention_run import PreventionPhase
 from tests.processes.service import Service
-from tests.saga.preventions import argument, catalog
+from tests.saga.preventions import run
 from tests.waiting import until
-from workers.local.world import REGION
-from workers.worker import TASK_TIMEOUT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
 
 async def test_its_alert_becomes_an_incident(service: Service) -> None:
-    pinned = catalog(service.world, "full")
-    store = open_store(service.world.store)
-    await asyncio.to_thread(catalogs.remember, store, pinned.digest, pinned.text)
-    store.close()
-
-    result = await service.temporal.execute_workflow(
-        "Prevention",
-        argument(service.world, Action.ROLL_BACK, "full", catalogued=pinned),
-        id=prevention_id(REGION, "payments"),
-        task_queue=WORKFLOWS,
-        task_timeout=TASK_TIMEOUT,
-        result_type=PreventionResult,
-    )
+    result = await run(service.temporal, service.world, Action.ROLL_BACK, seconds=1)
     assert result.phase is PreventionPhase.HANDED_OVER, result.sentence
 
     async def begun() -> dict[str, Any] | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from temporalio.client import WorkflowHandle
+import asyncio
+
+from temporalio.client import Client, WorkflowHandle
 from ulid import ULID
 
+from activities.analytics.store import catalogs, open_store
 from models.catalog_file import LoadedCatalog
 from models.identity import prevention_id
 from models.prediction import Risk
 from models.prevention import Action, Option, Prevention
 from models.prevention_run import PreventionPhase, PreventionResult, PreventionStart, PreventionState
-from models.queues import WORKFLOWS as NEUTRAL
 from tests.saga.conftest import Rollbacks
 from tests.waiting import until
 from tests.world.world import World
 from workers.local.world import REGION
-from workers.worker import TASK_TIMEOUT
+from workers.preventing import begin
 from workflows.prevention import PreventionWorkflow
 
 Running = WorkflowHandle[PreventionWorkflow, PreventionResult]
@@ -82,13 +84,19 @@ async def start(
     seconds: float = 2,
     catalogued: LoadedCatalog | None = None,
 ) -> Running:
-    return await rollbacks.client.start_workflow(
-        PreventionWorkflow.run,
-        argument(rollbacks.world, action, level, seconds, catalogued),
-        id=prevention_id(REGION, "payments"),
-        task_queue=NEUTRAL,
-        task_timeout=TASK_TIMEOUT,
-    )
+    assert await begin(rollbacks.client, argument(rollbacks.world, action, level, seconds, catalogued))
+    return rollbacks.client.get_workflow_handle_for(PreventionWorkflow.run, prevention_id(REGION, "payments"))
+
+
+async def run(client: Client, world: World, action: Action, seconds: float) -> PreventionResult:
+    """To its end, by the pools of the world, which find its catalog in the store."""
+    pinned = catalog(world, "full")
+    store = open_store(world.store)
+    await asyncio.to_thread(catalogs.remember, store, pinned.digest, pinned.text)
+    store.close()
+    assert await begin(client, argument(world, action, "full", seconds, pinned))
+    running = client.get_workflow_handle_for(PreventionWorkflow.run, prevention_id(REGION, "payments"))
+    return await running.result()
 
 
 async def state(prevention: Running) -> PreventionState:
