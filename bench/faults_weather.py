@@ -68,7 +68,7 @@ class Ranges:
     """Of the daily load about its mean."""
     noise: Span
     """Standard deviation of the logarithm of the load from one minute to the next."""
-    faults_a_day: float = 0.3
+    faults_a_day: float = 0.4
     """Of each service in each region, all kinds together, half of them sudden."""
 
 
