@@ -39,7 +39,7 @@ lint: setup ## formatting, types and the arrows between the rooms
 
 requirements: ## pin the requirements anew (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-package sternway-guard --extra local --group dev --upgrade -o requirements.txt
+	  --no-emit-index-url --no-emit-package sternway-guard --extra local --extra predict --extra learn --group dev --upgrade -o requirements.txt
 
 clean: ## remove the virtual environment and the caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -10,6 +10,9 @@ from ulid import ULID
 from models.base import Frozen
 from models.catalog import Level
 
+MEMO = "incident"
+"""The memo under which a run of a workflow says which incident, or which prevention, it is."""
+
 
 def new_incident_id() -> str:
     """A fresh ULID: sortable by the time of its minting, 26 characters."""

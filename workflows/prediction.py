@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.contract import Contract
     from activities.predictor import contract as predictor
     from models.base import Frozen
-    from models.identity import prevention_id
+    from models.identity import MEMO, prevention_id
     from models.prediction import Forecasts
     from models.queues import LEARNING, WORKFLOWS, predicting
 
@@ -57,6 +57,8 @@ async def _prevent(queue: str, request: predictor.AdviseRequest) -> None:
             id=prevention_id(start.region, start.service),
             task_queue=WORKFLOWS,
             parent_close_policy=ParentClosePolicy.ABANDON,
+            memo={MEMO: start.incident},
+            static_summary=f"{start.service} in {start.region}: {start.risk.sentence}"[:200],
         )
     except WorkflowAlreadyStartedError:
         workflow.logger.info("a prevention of the service is under way; the alarm %s begins no other", request.alarm.id)

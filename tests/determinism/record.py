@@ -36,12 +36,12 @@ from models.prevention_run import PreventionPhase
 from models.queues import WORKFLOWS as NEUTRAL
 from models.queues import regional
 from tests.saga import preventions
+from tests.saga.preventions import begin
 from tests.waiting import until
 from tests.world.world import Mishap, World
 from workers.conversion import data_converter
 from workers.deployment.joining import join
 from workers.local.world import REGION
-from workers.preventing import begin
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
 from workflows.incident import IncidentWorkflow

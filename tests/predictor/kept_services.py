@@ -8,7 +8,7 @@ import numpy
 
 from activities.analytics.store import Store, ticks
 from activities.analytics.store.journal import append
-from activities.analytics.store.ticks import Tick
+from activities.analytics.store.ticks import Reading, Tick
 from models.catalog_file import LoadedCatalog, parse
 from models.journal import JournalEntry
 
@@ -62,7 +62,7 @@ def fill(store: Store, seed: int = 1, until: int = LAST) -> None:
         within = any(start <= number < start + 2 for start in starts)
         slower = 12.0 * max(0, 7 - ahead) + (200 if within else 0)
         at = datetime.fromtimestamp(number * INTERVAL + INTERVAL / 2, UTC)
-        samples = {
+        samples: dict[str, Reading] = {
             "payments": _sample(generator, at, slower, 0.2 if within else 0.001),
             "ledger": _sample(generator, at, 0.0, 0.001),
         }

@@ -18,7 +18,7 @@ from activities.predictor.learning.members import FittedMember, Kind, Logistic
 from activities.predictor.learning.references import learn_references
 from activities.predictor.learning.training import Forecast, Trained
 from activities.predictor.serving.answers import Abstention, Answer, Prediction, Samples
-from activities.predictor.serving.bundle import read
+from activities.predictor.serving.bundle import SHARES, read
 from activities.predictor.serving.predictor import Predictor, SamplesRefused
 
 SERVICES = Layout(("requests", "errors"), interval_s=1800, horizon=3, period=48, merge=3, business=True)
@@ -46,6 +46,7 @@ def predictor(layout: Layout, *entities: str) -> Predictor:
         abstains=(),
         silent={},
         evidence=None,
+        levels=numpy.zeros((SHARES, count), dtype=numpy.float32),
         digest="",
         costs=Costs(),
     )

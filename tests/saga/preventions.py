@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from ulid import ULID
 
 from activities.analytics.store import catalogs, open_store
 from models.catalog_file import LoadedCatalog
-from models.identity import prevention_id
+from models.identity import MEMO, prevention_id
 from models.prediction import Risk
 from models.prevention import Action, Option, Prevention
 from models.prevention_run import PreventionPhase, PreventionResult, PreventionStart, PreventionState
+from models.queues import WORKFLOWS
 from tests.saga.conftest import Rollbacks
 from tests.waiting import until
 from tests.world.world import World
 from workers.local.world import REGION
-from workers.preventing import begin
+from workers.worker import TASK_TIMEOUT
 from workflows.prevention import PreventionWorkflow
 
 Running = WorkflowHandle[PreventionWorkflow, PreventionResult]
@@ -30,6 +33,23 @@ def catalog(world: World, level: str, more: str = "dollars_an_hour: 100, actions
     breakers = "breakers: {shed: {by: mesh, max_requests: 200}}"
     prevention = f"prevention: {{level: {level}, {EVERYTHING}, {more}}}"
     return world.another_catalog("lease: 5", f"lease: 5\n    {breakers}\n    {prevention}")
+
+
+async def begin(client: Client, start: PreventionStart) -> bool:
+    """As the prediction of the region begins it. Whether it has begun; not where one of the service runs already."""
+    try:
+        await client.start_workflow(
+            PreventionWorkflow.run,
+            start,
+            id=prevention_id(start.region, start.service),
+            task_queue=WORKFLOWS,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            task_timeout=TASK_TIMEOUT,
+            memo={MEMO: start.incident},
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
 
 
 def weighed(action: Action, averted: float = 20, cost: float = 1) -> Option:

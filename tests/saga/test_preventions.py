@@ -19,11 +19,10 @@ from tests.saga import incidents, preventions
 from tests.saga.conftest import Rollbacks
 from tests.saga.incidents import SOMEBODY
 from tests.saga.picture import picture
-from tests.saga.preventions import start, state, until_phase
+from tests.saga.preventions import begin, start, state, until_phase
 from tests.waiting import until
 from tests.world.world import Mishap, World
 from workers.local.world import REGION, TOKEN
-from workers.preventing import begin
 from workers.recovery.planes import planes
 from workers.recovery.undoing import Undoing
 from workflows.incident import IncidentWorkflow

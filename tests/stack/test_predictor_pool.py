@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest_asyncio
@@ -73,7 +74,7 @@ async def test_real_traffic_is_measured_each_interval_and_a_kill_costs_no_more_t
     assert set(shown["regions"]["eu"]["samples"]) == {"payments", "ledger"}
 
 
-def show(world: World) -> dict[str, dict[str, dict[str, object]]]:
+def show(world: World) -> dict[str, Any]:
     command = [sys.executable, "-m", "workers.cli", "predict", "show", "--json"]
     printed = subprocess.run(command, env=world.environment, capture_output=True, text=True, check=True).stdout
     return json.loads(printed)

@@ -9,8 +9,8 @@ import pytest
 from activities.analytics.store import Store, prediction_models, predictions
 from activities.analytics.store.journal import append
 from models.base import SternwayError
+from models.journal import JournalEntry
 from models.prediction import Alarm, Model, ModelStatus
-from tests.store.journal_entries import entry
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -121,6 +121,9 @@ def test_an_incident_that_began_before_or_after_is_none_that_was_predicted(store
 
 
 def begin(store: Store, service: str, at: datetime) -> None:
-    known = {"region": "eu", "severity": "critical", "level": "full", "catalog": "c", "reason": "errors"}
     id = f"{service}-{at:%H%M}"
-    append(store, [entry("incident-started", incident=id, workflow=id, service=service, received_at=str(at), **known)])
+    known = {"severity": "critical", "level": "full", "catalog": "c", "reason": "errors", "region": "eu"}
+    payload = {**known, "workflow": id, "service": service, "received_at": at.isoformat()}
+    append(
+        store, [JournalEntry(incident=id, source="w", source_seq=1, kind="incident-started", at=at, payload=payload)]
+    )

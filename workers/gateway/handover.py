@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.analytics.store.deliveries import StoredAlert
 from models.alert import BY_URGENCY, AlertStatus, Severity
 from models.base import SternwayError
+from models.identity import MEMO
 from models.incident import IncidentStart
 from models.queues import WORKFLOWS
 from workers.deployment.joining import DEPLOYMENT
@@ -44,9 +45,6 @@ ROUNDS = 5
 MOST_EVENTS, MOST_BYTES = 10_240, 10 * 1024 * 1024
 """Of a run's history: Temporal warns here, and ends a workflow at five times as much. A longer one is told nothing more
 of alerts that change nothing; they are its own in the store all the same."""
-
-MEMO = "incident"
-"""The memo under which a run says which incident it is."""
 
 NOT_OPEN = "resolved, and no incident was open"
 

@@ -18,10 +18,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.analytics.store import assignments, incidents
+from models.identity import MEMO
 from models.incident import Approval, NamedApproval, StageApproval
 from workers.gateway import links
 from workers.gateway.authentication import REPORTS, authenticate_person, authenticate_source_or_person
-from workers.gateway.handover import MEMO, RPC_TIMEOUT
+from workers.gateway.handover import RPC_TIMEOUT
 from workers.gateway.opening import correlation
 from workers.gateway.parts import Parts, parts
 from workers.observability.logs import about, logger

@@ -9,8 +9,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.identity import MEMO
 from models.settings import Settings
-from workers.gateway.handover import MEMO
 from workers.temporal import IMPATIENT, TemporalAway, connect
 
 RPC_TIMEOUT = timedelta(seconds=5)

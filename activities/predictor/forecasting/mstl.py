@@ -48,6 +48,6 @@ def _decompose(values: NDArray[numpy.float64], periods: list[int]) -> _Parts:
     # What is slower than a day is smoothed at every eighth of one and joined by lines.
     jump = max(1, periods[0] // 8)
     settings = {"seasonal_deg": 0, "trend_jump": jump, "low_pass_jump": jump}
-    seasonal = imported("statsmodels.tsa.seasonal", "training")
+    seasonal = imported("statsmodels.tsa.seasonal", "forecast")
     windows = [WINDOW] * len(periods)
     return cast(_Parts, seasonal.MSTL(values, periods=periods, windows=windows, stl_kwargs=settings).fit())

@@ -36,7 +36,7 @@ class Prophet:
 
 
 def _model(past: RegularSeries) -> Any:
-    prophet = imported("prophet", "prophet")
+    prophet = imported("prophet", "forecast")
     logging.getLogger("cmdstanpy").setLevel(logging.WARNING)
     model = prophet.Prophet(
         daily_seasonality=False, weekly_seasonality=False, yearly_seasonality=False, uncertainty_samples=0
