@@ -110,7 +110,7 @@ def test_what_does_not_belong_together_is_refused() -> None:
 
 def test_it_agrees_with_the_shapley_values_of_trees() -> None:
     """TreeSHAP is against all training rows and ours against the median row: not the same, but of one mind."""
-    lightgbm: Any = pytest.importorskip("lightgbm", reason="needs the training extra")
+    lightgbm: Any = pytest.importorskip("lightgbm", reason="needs the extra learn")
     generator = numpy.random.default_rng(0)
     count, width = 2000, 12
     rows = generator.normal(0, 1, (count, width)).astype(numpy.float32)

@@ -151,7 +151,7 @@ def test_whatever_the_series_a_forecast_is_finite(values: list[float], period: i
 
 
 def test_mstl_follows_the_day_and_refuses_where_it_does_not_know_two() -> None:
-    pytest.importorskip("statsmodels", reason="MSTL needs the training extra")
+    pytest.importorskip("statsmodels", reason="MSTL needs the extra forecast")
     values = numpy.tile(waves(1, 0.0), 13) + numpy.random.default_rng(2).normal(0, 1, 13 * DAY)
     assert error(Mstl(), values) < 0.95 * error(SeasonalNaive(), values)
     for period in (0, 7 * DAY):
@@ -160,22 +160,20 @@ def test_mstl_follows_the_day_and_refuses_where_it_does_not_know_two() -> None:
 
 
 def test_prophet_follows_the_day_behind_the_same_interface() -> None:
-    pytest.importorskip("prophet", reason="Prophet needs its own extra")
+    pytest.importorskip("prophet", reason="Prophet needs the extra forecast")
     values = waves(7, 1.0)
     found = Prophet().forecast(regular(values[:-8]), 8)
     assert numpy.abs(found - waves(7, 0.0)[-8:]).mean() < 2.0
     assert numpy.array_equal(found, Prophet().forecast(regular(values[:-8]), 8))
 
 
-@pytest.mark.parametrize(
-    ("forecaster", "package", "extra"), [(Mstl(), "statsmodels", "training"), (Prophet(), "prophet", "prophet")]
-)
+@pytest.mark.parametrize(("forecaster", "package"), [(Mstl(), "statsmodels"), (Prophet(), "prophet")])
 def test_a_missing_package_is_refused_with_the_extra_that_brings_it(
-    forecaster: Mstl | Prophet, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    forecaster: Mstl | Prophet, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (package, "pandas", "statsmodels.tsa.seasonal"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ForecasterMissing, match=rf"install sternway\[{extra}\]"):
+    with pytest.raises(ForecasterMissing, match=r"install sternway\[forecast\]"):
         forecaster.forecast(regular(waves(7, 1.0)), 8)
 
 

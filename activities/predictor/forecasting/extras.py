@@ -8,12 +8,12 @@ from typing import Any
 from activities.predictor.forecasting.series import ForecasterMissing
 
 
-def imported(module: str, extra: str) -> Any:
-    """A module of a package that comes with *extra*; none of these has types. Raises :class:`ForecasterMissing`."""
+def imported(module: str) -> Any:
+    """A module of a package that comes with the extra ``forecast``; none of these has types. Raises :class:`ForecasterMissing`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise ForecasterMissing(
-            f"{module.partition('.')[0]} is not installed ({error}); install sternway[{extra}], or leave its "
+            f"{module.partition('.')[0]} is not installed ({error}); install sternway[forecast], or leave its "
             "forecaster out of the candidates"
         ) from None

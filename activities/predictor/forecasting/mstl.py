@@ -1,4 +1,4 @@
-"""Daily and weekly season by repeated LOESS, and a damped trend on the rest. Needs statsmodels (the training extra)."""
+"""Daily and weekly season by repeated LOESS, and a damped trend on the rest. Needs statsmodels (the extra ``forecast``)."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def _decompose(values: NDArray[numpy.float64], periods: list[int]) -> _Parts:
     # What is slower than a day is smoothed at every eighth of one and joined by lines.
     jump = max(1, periods[0] // 8)
     settings = {"seasonal_deg": 0, "trend_jump": jump, "low_pass_jump": jump}
-    seasonal = imported("statsmodels.tsa.seasonal", "forecast")
+    seasonal = imported("statsmodels.tsa.seasonal")
     windows = [WINDOW] * len(periods)
     return cast(_Parts, seasonal.MSTL(values, periods=periods, windows=windows, stl_kwargs=settings).fit())

@@ -25,7 +25,7 @@ class Prophet:
     name: str = "prophet"
 
     def forecast(self, past: RegularSeries, rows: int) -> NDArray[numpy.float64]:
-        frame = imported("pandas", "prophet").DataFrame
+        frame = imported("pandas").DataFrame
         model, stamps = _model(past), _stamps(len(past), rows, past.interval_s)
         model.fit(frame({"ds": stamps[: len(past)], "y": past.values}))
         found = model.predict(frame({"ds": stamps[len(past) :]}))
@@ -36,7 +36,7 @@ class Prophet:
 
 
 def _model(past: RegularSeries) -> Any:
-    prophet = imported("prophet", "forecast")
+    prophet = imported("prophet")
     logging.getLogger("cmdstanpy").setLevel(logging.WARNING)
     model = prophet.Prophet(
         daily_seasonality=False, weekly_seasonality=False, yearly_seasonality=False, uncertainty_samples=0
