@@ -16,25 +16,38 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.analytics.store import migrate, open_store
+from activities.analytics.store import Store, migrate, open_store, prediction_models
+from activities.predictor.advising import AdvisingActivities
+from activities.predictor.contract import (
+    PREDICT,
+    Examined,
+    Learned,
+    LearningRequest,
+    PredictRequest,
+    RegionRequest,
+)
+from activities.predictor.learning_activities import Command, LearningActivities
+from activities.predictor.measuring import MeasuringActivities
 from activities.rollback.contract import lock_id
 from models.alert import AlertReference, AlertStatus, Severity
 from models.catalog import Level
 from models.catalog_file import LoadedCatalog
 from models.identity import correlation_key, new_incident_id, prevention_id
 from models.incident import Approval, IncidentResult, IncidentStart, IncidentState, Phase
+from models.prediction import Alarm, Forecasts
 from models.prevention import Action
 from models.prevention_run import PreventionPhase
+from models.queues import LEARNING, predicting, regional
 from models.queues import WORKFLOWS as NEUTRAL
-from models.queues import regional
 from tests.saga import preventions
 from tests.saga.preventions import begin
 from tests.waiting import until
@@ -45,6 +58,7 @@ from workers.local.world import REGION
 from workers.registry import WORKFLOWS, local_activities, regional_activities
 from workers.worker import TASK_TIMEOUT, build
 from workflows.incident import IncidentWorkflow
+from workflows.prediction import LearningWorkflow, PredictionWorkflow
 from workflows.prevention import PreventionWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -154,6 +168,28 @@ class Recorder:
             result = await prevention.result()
             assert result.phase is scenario.ends, f"{result.phase}: {result.sentence}"
         await self._keep(scenario.name, "prevention", prevention.id)
+
+    async def record_prediction(self) -> None:
+        """One look that raises an alarm, about which the policy has something to advise."""
+        print("recording warned", file=sys.stderr, flush=True)
+        await self._world.serve_v2()
+        loaded = preventions.catalog(self._world, "advise")
+        request = RegionRequest(region=REGION, catalog=loaded.digest)
+        await self._client.execute_workflow(
+            PredictionWorkflow.run, request, id="prediction", task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT
+        )
+        prevention = self._client.get_workflow_handle_for(PreventionWorkflow.run, prevention_id(REGION, "payments"))
+        await prevention.result()
+        await self._keep("warned", "prediction", "prediction")
+
+    async def record_learning(self) -> None:
+        """The first version is promoted, and then a second one gives its place back."""
+        for name in ("learned", "went-back"):
+            print(f"recording {name}", file=sys.stderr, flush=True)
+            await self._client.execute_workflow(
+                LearningWorkflow.run, LearningRequest(), id=name, task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT
+            )
+            await self._keep(name, "learning", name)
 
     async def _start(self, level: Level, severity: Severity, catalog: LoadedCatalog) -> Incident:
         start = IncidentStart(
@@ -361,6 +397,49 @@ PREVENTIONS = (
 )
 
 
+class Foretold:
+    """Stands in for the model, which would need weeks to learn: it warns of payments."""
+
+    @activity.defn(name=PREDICT.name)
+    async def predict(self, request: PredictRequest) -> Forecasts:
+        now = datetime.now(UTC)
+        alarm = Alarm(
+            id=f"{REGION}/payments/{request.number}",
+            region=REGION,
+            service="payments",
+            at=now,
+            until=now + timedelta(minutes=30),
+            model=1,
+            probability=0.7,
+            threshold=0.5,
+        )
+        return Forecasts(
+            region=REGION,
+            number=request.number,
+            model=1,
+            probabilities={"payments": 0.7},
+            abstained={"ledger": "it has no history"},
+            alarms=(alarm,),
+        )
+
+
+def examined(store: Store) -> Command:
+    """Stands in for learning: a version is there and better, and once it predicts, the one before was."""
+
+    async def command(name: str) -> str:
+        current = prediction_models.current(store)
+        if name == "examine":
+            go_back = "its error is larger" if current else None
+            learn = None if current else "nothing predicts yet"
+            return Examined(
+                version=current.version if current else None, go_back=go_back, learn=learn
+            ).model_dump_json()
+        model = prediction_models.add(store, "0" * 64, {}, b"a bundle", "learned", datetime.now(UTC))
+        return Learned(version=model.version, better=True, because="the first version").model_dump_json()
+
+    return command
+
+
 @asynccontextmanager
 async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
     world = World(folder)
@@ -375,7 +454,14 @@ async def recorder(folder: Path) -> AsyncGenerator[Recorder]:
         local = local_activities(world.directory, client)
         neutral = build(client, NEUTRAL, BUILD, workflows=WORKFLOWS, activities=local, remote_activities=False)
         own = build(client, regional(REGION), BUILD, activities=regional_activities(world.directory, store, client))
-        async with neutral, own:
+        measuring = MeasuringActivities(world.directory, store)
+        advising = AdvisingActivities(world.directory, store)
+        looks = [measuring.measure, measuring.settle, Foretold().predict, advising.advise]
+        predicts = build(client, predicting(REGION), None, activities=looks)
+        learning = LearningActivities(store, examined(store))
+        decides = [learning.examine, learning.learn, learning.promote, learning.refuse]
+        learns = build(client, LEARNING, None, activities=decides)
+        async with neutral, own, predicts, learns:
             yield Recorder(world, client)
         store.close()
     finally:
@@ -398,6 +484,10 @@ async def main(names: Sequence[str]) -> None:
             for prevention in PREVENTIONS:
                 if wanted(prevention.name):
                     await recording.record_prevention(prevention)
+            if wanted("warned"):
+                await recording.record_prediction()
+            if wanted("learned"):
+                await recording.record_learning()
 
 
 if __name__ == "__main__":

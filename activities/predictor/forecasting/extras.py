@@ -9,7 +9,7 @@ from activities.predictor.forecasting.series import ForecasterMissing
 
 
 def imported(module: str) -> Any:
-    """A module of a package that comes with the extra ``forecast``; none of these has types. Raises :class:`ForecasterMissing`."""
+    """A module that comes with the extra ``forecast``; none of these has types. Raises :class:`ForecasterMissing`."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

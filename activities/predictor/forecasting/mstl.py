@@ -1,4 +1,4 @@
-"""Daily and weekly season by repeated LOESS, and a damped trend on the rest. Needs statsmodels (the extra ``forecast``)."""
+"""Daily and weekly season by repeated LOESS, and a damped trend on the rest. Needs the extra ``forecast``."""
 
 from __future__ import annotations
 
