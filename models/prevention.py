@@ -124,3 +124,5 @@ class Prevention(Frozen):
     options: tuple[Option, ...]
     chosen: Action | None
     sentence: str
+    signs: dict[Sign, float] = {}
+    """What the prediction rests on, with the share of each: what the outcome will tell of."""

@@ -10,7 +10,7 @@ import numpy
 from temporalio import activity
 
 from activities.analytics.store import Store, incidents, ticks
-from activities.analytics.store.preventions import spent
+from activities.analytics.store.preventions import Outcome, outcomes, spent
 from activities.analytics.store.ticks import Tick
 from activities.directory import Directory
 from activities.predictor import contract
@@ -20,14 +20,14 @@ from activities.predictor.forecasting.fourier import FourierRidge
 from activities.predictor.forecasting.series import RegularSeries, SeriesRefused, crossing
 from activities.predictor.history import DAY_SECONDS, History
 from activities.predictor.impact import PastIncident, Traffic, risk
-from activities.predictor.prevention import choose
+from activities.predictor.prevention import answered_sign, choose
 from activities.predictor.samples import METRICS
 from activities.prevention.before import way_before
 from activities.rollback.state import read_state
 from models.catalog import Catalog, OnPoolLoss, PreventionPolicy
 from models.identity import new_incident_id
 from models.prediction import Alarm, Evidence
-from models.prevention import Means, PreventionBudget
+from models.prevention import Action, Means, PreventionBudget, Record, Sign
 from models.prevention_run import LONGEST, PreventionStart
 from models.scope import Scope
 from models.service_state import ServiceState
@@ -36,6 +36,8 @@ LOOKED_BACK = timedelta(days=14)
 """For what is usual at this time of the day, and for how a metric goes on."""
 AROUND = timedelta(minutes=15)
 """Before and after the same time of another day."""
+REMEMBERED = timedelta(days=180)
+"""Earlier preventions tell for so long how much an action averts."""
 INCIDENTS = 50
 """Earlier ones, the newest, that tell what one costs."""
 AT_ONCE = 500
@@ -72,7 +74,7 @@ class AdvisingActivities:
             at_risk,
             _evidence(alarm),
             _means(state, way.target if way else None, policy.prevention, lead, now),
-            (),
+            _records(await asyncio.to_thread(outcomes, self._store, now - REMEMBERED, now)),
             PreventionBudget(
                 dollars_an_hour=policy.prevention.dollars_an_hour, actions_a_day=policy.prevention.actions_a_day
             ),
@@ -142,6 +144,30 @@ def _evidence(alarm: Alarm) -> list[Evidence]:
         Evidence(metric=one.feature, weight=one.log_odds, rising=one.value > one.usual)
         for one in alarm.metrics
         if one.log_odds > 0
+    ]
+
+
+def _records(earlier: Sequence[Outcome]) -> list[Record]:
+    """What became of earlier preventions of any service, by action and by the sign that it answered to.
+
+    Going back is not among them: an incident begins then, and it is the same that was predicted.
+    """
+    counted: dict[tuple[Action, Sign], list[Outcome]] = {}
+    for one in earlier:
+        action = one.acts.action
+        sign = None if action is Action.ROLL_BACK else answered_sign(action, one.start.prevention.signs)
+        if sign is not None:
+            counted.setdefault((action, sign), []).append(one)
+    return [
+        Record(
+            action=action,
+            sign=sign,
+            foretold=sum(one.start.risk.probability for one in same),
+            incidents=sum(one.incident for one in same),
+            harmed=sum(one.harmed for one in same),
+            taken=len(same),
+        )
+        for (action, sign), same in counted.items()
     ]
 
 

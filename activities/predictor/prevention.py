@@ -65,8 +65,14 @@ def choose(
         if reason := _against(option, risk, budget, spent):
             why.append(f"{option.action}: {reason}")
         else:
-            return Prevention(options=tuple(options), chosen=option.action, sentence=option.sentence)
-    return Prevention(options=tuple(options), chosen=None, sentence=f"nothing is done: {'; '.join(why)}")
+            return Prevention(options=tuple(options), chosen=option.action, sentence=option.sentence, signs=shares)
+    return Prevention(options=tuple(options), chosen=None, sentence=f"nothing is done: {'; '.join(why)}", signs=shares)
+
+
+def answered_sign(action: Action, shares: Mapping[Sign, float]) -> Sign | None:
+    """The strongest sign that *action* answers to: what an outcome is counted for."""
+    against = ASSUMPTIONS[action].against
+    return max((sign for sign in shares if sign in against), key=shares.__getitem__, default=None)
 
 
 def _rank(option: Option) -> tuple[bool, float, float]:
