@@ -26,6 +26,7 @@ from workers.cli.plan import plan
 from workers.cli.points import app as points
 from workers.cli.pool import pool
 from workers.cli.predict import app as predict
+from workers.cli.preventions import app as preventions
 from workers.cli.restart import restart
 from workers.cli.store import audit, store
 from workers.cli.undo import undo
@@ -52,6 +53,7 @@ app.add_typer(points, name="points")
 app.add_typer(holds, name="holds")
 app.add_typer(breakers, name="breakers")
 app.add_typer(predict, name="predict")
+app.add_typer(preventions, name="preventions")
 app.add_typer(deployments, name="deployments")
 app.add_typer(upgrade, name="upgrade")
 app.command("undo")(undo)
