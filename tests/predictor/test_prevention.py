@@ -73,15 +73,15 @@ def without(**fields: object) -> Means:
 OLD = without(release_minutes=YOUNG_MINUTES + 1)
 
 CHOSEN = {
-    "saturation": (speaks(utilisation=1), OLD, Action.SCALE),
+    "saturation": (speaks(in_flight=1), OLD, Action.SCALE),
     "load without room": (
         speaks(requests_per_second=1), OLD.model_copy(update={"room": 5, "shed_revenue": 0.001}), Action.SHED
     ),
     "memory": (speaks(memory_share=1), OLD, Action.RESTART),
     "connections": (speaks(connections_share=1), OLD, Action.RESTART),
-    "slower since a release": (speaks(latency_p95_ms=1), MEANS, Action.ROLL_BACK),
+    "slower since a release": (speaks(p95_ms=1), MEANS, Action.ROLL_BACK),
     "errors, too late to roll back": (speaks(error_share=1), without(lead_minutes=2), Action.SHIFT),
-    "slower, without a release": (speaks(latency_p95_ms=1), OLD, None),
+    "slower, without a release": (speaks(p95_ms=1), OLD, None),
     "what no action answers to": (speaks(temperature=1), MEANS, None),
 }  # fmt: skip
 
@@ -92,10 +92,10 @@ def test_the_action_answers_to_the_signs(evidence: list[Evidence], means: Means,
 
 
 OBSTACLES = {
-    Action.SCALE: (speaks(utilisation=1), without(room=5), "there is room for 5 replicas, 6 are wanted"),
-    Action.WARM: (speaks(latency_p95_ms=1), without(ready_before=0), "no replica of v1 is ready"),
-    Action.SHIFT: (speaks(latency_p95_ms=1), without(release_minutes=None), "how old the release is, is not known"),
-    Action.SHED: (speaks(utilisation=1), without(shed_requests=None), "the policy approves no shedding"),
+    Action.SCALE: (speaks(in_flight=1), without(room=5), "there is room for 5 replicas, 6 are wanted"),
+    Action.WARM: (speaks(p95_ms=1), without(ready_before=0), "no replica of v1 is ready"),
+    Action.SHIFT: (speaks(p95_ms=1), without(release_minutes=None), "how old the release is, is not known"),
+    Action.SHED: (speaks(in_flight=1), without(shed_requests=None), "the policy approves no shedding"),
     Action.RESTART: (speaks(memory_share=1), without(replicas=1), "no other replica that serves meanwhile"),
     Action.ROLL_BACK: (speaks(error_share=1), without(release_before=None), "no release to go back to"),
 }
@@ -112,7 +112,7 @@ def test_what_is_not_possible_says_why_and_comes_last(action: Action) -> None:
 
 
 def test_the_share_of_a_sign_counts_what_no_action_answers_to() -> None:
-    evidence = [*speaks(memory_share=1, in_flight_share=1, utilisation=1, temperature=1)]
+    evidence = [*speaks(memory_share=1, in_flight=1, in_flight=1, temperature=1)]
     assert signs(evidence) == pytest.approx({Sign.MEMORY: 0.25, Sign.SATURATION: 0.5})
 
 
@@ -121,7 +121,7 @@ def test_a_signal_that_falls_is_no_sign() -> None:
 
 
 def test_the_return_is_what_is_averted_less_running_costs_and_the_harm_that_is_to_be_feared() -> None:
-    found = option(prevent(speaks(utilisation=3, temperature=1)), Action.SCALE)
+    found = option(prevent(speaks(in_flight=3, temperature=1)), Action.SCALE)
     effect, harm = 0.75 * ASSUMPTIONS[Action.SCALE].against[Sign.SATURATION], ASSUMPTIONS[Action.SCALE].harm
     cost = 2 * 0.002 * HELD_MINUTES + harm * 10_000
     assert found.averted == pytest.approx(0.5 * 10_000 * effect)
@@ -130,13 +130,13 @@ def test_the_return_is_what_is_averted_less_running_costs_and_the_harm_that_is_t
 
 
 def test_what_costs_more_than_it_averts_is_not_done() -> None:
-    found = prevent(speaks(utilisation=1), at_risk(loss=0.01), means=without(shed_requests=None))
+    found = prevent(speaks(in_flight=1), at_risk(loss=0.01), means=without(shed_requests=None))
     assert found.chosen is None
     assert "it averts $0.00 and costs $0.24" in found.sentence
 
 
 def test_without_a_known_worth_actions_are_advised_by_effectiveness_and_none_is_chosen() -> None:
-    found = prevent(speaks(utilisation=1), at_risk(loss=None))
+    found = prevent(speaks(in_flight=1), at_risk(loss=None))
     assert found.chosen is None
     assert found.options[0].action is Action.SCALE
     assert found.options[0].expected_return is None
@@ -144,7 +144,7 @@ def test_without_a_known_worth_actions_are_advised_by_effectiveness_and_none_is_
 
 
 def test_an_action_whose_cost_is_not_known_is_not_chosen() -> None:
-    found = prevent(speaks(utilisation=1), means=without(replica_dollars=None, shed_requests=None))
+    found = prevent(speaks(in_flight=1), means=without(replica_dollars=None, shed_requests=None))
     assert found.chosen is None
     assert "since its cost is not known" in found.sentence
 
@@ -152,7 +152,7 @@ def test_an_action_whose_cost_is_not_known_is_not_chosen() -> None:
 def test_incidents_that_came_nevertheless_make_an_action_less_effective_and_averted_ones_more() -> None:
     def effectiveness(incidents: int) -> float:
         record = Record(action=Action.SCALE, sign=Sign.SATURATION, foretold=10, incidents=incidents, harmed=0, taken=20)
-        return option(prevent(speaks(utilisation=1), records=(record,)), Action.SCALE).effectiveness
+        return option(prevent(speaks(in_flight=1), records=(record,)), Action.SCALE).effectiveness
 
     assumed = ASSUMPTIONS[Action.SCALE].against[Sign.SATURATION]
     assert effectiveness(10) < effectiveness(5) < assumed < effectiveness(0)
@@ -161,14 +161,14 @@ def test_incidents_that_came_nevertheless_make_an_action_less_effective_and_aver
 def test_what_was_averted_is_learned_and_not_credited_for_false_alarms() -> None:
     """As many incidents came as were foretold, so that half of the actions were followed by none means nothing."""
     record = Record(action=Action.SCALE, sign=Sign.SATURATION, foretold=1000, incidents=1000, harmed=0, taken=2000)
-    found = option(prevent(speaks(utilisation=1), records=(record,)), Action.SCALE)
+    found = option(prevent(speaks(in_flight=1), records=(record,)), Action.SCALE)
     assert found.effectiveness == pytest.approx(0, abs=0.01)
 
 
 def test_harm_that_was_seen_makes_an_action_dearer() -> None:
     record = Record(action=Action.SCALE, sign=Sign.SATURATION, foretold=10, incidents=0, harmed=5, taken=20)
-    dearer = option(prevent(speaks(utilisation=1), records=(record,)), Action.SCALE).cost
-    before = option(prevent(speaks(utilisation=1)), Action.SCALE).cost
+    dearer = option(prevent(speaks(in_flight=1), records=(record,)), Action.SCALE).cost
+    before = option(prevent(speaks(in_flight=1)), Action.SCALE).cost
     assert dearer is not None
     assert before is not None
     assert dearer > before
@@ -184,7 +184,7 @@ def test_a_sentence_tells_why_what_it_brings_and_what_it_costs() -> None:
 EVIDENCE = st.lists(
     st.builds(
         Evidence,
-        metric=st.sampled_from(["utilisation", "memory_share", "latency_p95_ms", "error_share", "other"]),
+        metric=st.sampled_from(["in_flight", "memory_share", "p95_ms", "error_share", "other"]),
         weight=st.floats(0, 10),
         rising=st.booleans(),
     ),
