@@ -112,8 +112,8 @@ def test_what_is_not_possible_says_why_and_comes_last(action: Action) -> None:
 
 
 def test_the_share_of_a_sign_counts_what_no_action_answers_to() -> None:
-    evidence = [*speaks(memory_share=1, in_flight=1, in_flight=1, temperature=1)]
-    assert signs(evidence) == pytest.approx({Sign.MEMORY: 0.25, Sign.SATURATION: 0.5})
+    evidence = [*speaks(memory_share=1, p50_ms=1, p95_ms=1, temperature=1)]
+    assert signs(evidence) == pytest.approx({Sign.MEMORY: 0.25, Sign.LATENCY: 0.5})
 
 
 def test_a_signal_that_falls_is_no_sign() -> None:
