@@ -123,9 +123,10 @@ def test_a_signal_that_falls_is_no_sign() -> None:
 def test_the_return_is_what_is_averted_less_running_costs_and_the_harm_that_is_to_be_feared() -> None:
     found = option(prevent(speaks(utilisation=3, temperature=1)), Action.SCALE)
     effect, harm = 0.75 * ASSUMPTIONS[Action.SCALE].against[Sign.SATURATION], ASSUMPTIONS[Action.SCALE].harm
+    cost = 2 * 0.002 * HELD_MINUTES + harm * 10_000
     assert found.averted == pytest.approx(0.5 * 10_000 * effect)
-    assert found.cost == pytest.approx(2 * 0.002 * HELD_MINUTES + harm * 10_000)
-    assert found.expected_return == pytest.approx(0.5 * 10_000 * effect - found.cost)
+    assert found.cost == pytest.approx(cost)
+    assert found.expected_return == pytest.approx(0.5 * 10_000 * effect - cost)
 
 
 def test_what_costs_more_than_it_averts_is_not_done() -> None:
