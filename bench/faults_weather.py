@@ -58,9 +58,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Ranges:
-    growth: Mapping[Kind, Span]
-    """Minutes."""
-    bend: Span
+    growth: Mapping[Kind, tuple[Span, ...]]
+    """Minutes; of several spans each is as likely."""
+    bend: tuple[Span, ...]
     severity: Span
     repair: Span
     """Minutes."""
@@ -74,12 +74,12 @@ class Ranges:
 
 TRAINING = Ranges(
     growth={
-        Kind.LEAK: (120, 300),
-        Kind.SATURATION: (60, 150),
-        Kind.CREEPING: (90, 240),
-        Kind.EXHAUSTION: (90, 240),
+        Kind.LEAK: ((60, 300),),
+        Kind.SATURATION: ((30, 150),),
+        Kind.CREEPING: ((30, 60), (90, 240)),
+        Kind.EXHAUSTION: ((60, 240),),
     },
-    bend=(1.0, 1.5),
+    bend=((1.0, 1.5), (1.8, 2.3)),
     severity=(0.15, 0.5),
     repair=(15, 40),
     swing=(0.15, 0.3),
@@ -87,12 +87,12 @@ TRAINING = Ranges(
 )
 TEST = Ranges(
     growth={
-        Kind.LEAK: (300, 480),
-        Kind.SATURATION: (150, 240),
-        Kind.CREEPING: (60, 90),
-        Kind.EXHAUSTION: (240, 360),
+        Kind.LEAK: ((300, 480),),
+        Kind.SATURATION: ((150, 240),),
+        Kind.CREEPING: ((60, 90),),
+        Kind.EXHAUSTION: ((240, 360),),
     },
-    bend=(1.5, 1.8),
+    bend=((1.5, 1.8),),
     severity=(0.5, 0.9),
     repair=(20, 60),
     swing=(0.2, 0.35),
@@ -218,13 +218,17 @@ def _faults(
                         service=service,
                         unit=unit,
                         begin=begin + at,
-                        growth=rng.uniform(*ranges.growth.get(kind, (0, 0))),
-                        bend=rng.uniform(*ranges.bend),
+                        growth=_of_any(rng, ranges.growth[kind]) if kind in GROWING else 0.0,
+                        bend=_of_any(rng, ranges.bend),
                         severity=rng.uniform(*ranges.severity),
                         repair=int(rng.uniform(*ranges.repair)),
                     )
                 )
     return tuple(sorted(drawn, key=lambda fault: fault.begin))
+
+
+def _of_any(rng: numpy.random.Generator, spans: tuple[Span, ...]) -> float:
+    return rng.uniform(*spans[rng.integers(len(spans))])
 
 
 def _times(rng: numpy.random.Generator, rows: int, a_day: float) -> list[int]:
