@@ -34,7 +34,7 @@ from activities.predictor.learning.training import Trained, learn_from
 from bench.faults_fleet import Telemetry, simulate
 from bench.faults_judging import LAYOUT, Judged
 from bench.faults_physics import SERVICES, Fleet, found_fleets
-from bench.faults_weather import DAY, TEST, TRAINING, draw
+from bench.faults_weather import DAY, PRACTICE, TEST, TRAINING, draw
 from bench.result import Benchmark, Outcome, Progress, at_least, at_most
 
 FLEETS, UNSEEN = 3, 1
@@ -63,7 +63,7 @@ async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progre
     theirs = _judged(table, telemetry, order, ~known, probability, trained.threshold)
     growing, sudden, (false_alarms, _) = ours.growing(inherited=False), ours.sudden(), ours.false_alarms()
     results: dict[str, Any] = {
-        "judged": "test" if arguments.develop is None else f"training's ranges, seed {arguments.develop}",
+        "judged": "test" if arguments.develop is None else f"practice, seed {arguments.develop}",
         "entities": {"learned from": int((~unseen).sum()), "never seen": int(unseen.sum())},
         "days": {"train": TRAIN_DAYS, "validation": VALIDATION_DAYS, "judged": TEST_DAYS},
         "horizon in minutes": LAYOUT.horizon,
@@ -87,10 +87,10 @@ async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progre
 
 
 def _weeks(fleet: Fleet, develop: int | None, progress: Progress) -> Telemetry:
-    """Those that are learned from, then those that are judged: the test's, or the training's with seed *develop*."""
+    """Those that are learned from, then those that are judged: the test's, or practice with seed *develop*."""
     progress("the fleets run", now=True)
     shape = len(SERVICES), fleet.units
-    ranges, seed = (TEST, TEST_SEED) if develop is None else (TRAINING, develop)
+    ranges, seed = (TEST, TEST_SEED) if develop is None else (PRACTICE, develop)
     learned = draw(TRAINING, SEAM // DAY, *shape, TRAINING_SEED)
     judged = draw(ranges, TEST_DAYS, *shape, seed, begin=SEAM)
     return simulate(fleet, [learned, judged], TRAINING_SEED)

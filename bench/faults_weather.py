@@ -4,8 +4,8 @@ All arrays are ``[rows, services, units]``; a row is a minute, a unit one region
 from everything else and independent of it, so that nothing in load, time of day or earlier trouble foretells a sudden
 one.
 
-:data:`TRAINING` and :data:`TEST` differ. How long a fault takes to grow, how it bends and how hard a sudden one strikes
-have no value in common; how load swings and how noisy it is are shifted and overlap.
+:data:`TRAINING`, :data:`TEST` and :data:`PRACTICE` differ. How long a fault takes to grow, how it bends and how hard a
+sudden one strikes have no value in common; how load swings and how noisy it is are shifted and overlap.
 """
 
 from __future__ import annotations
@@ -98,6 +98,21 @@ TEST = Ranges(
     swing=(0.2, 0.35),
     noise=(0.025, 0.05),
 )
+
+PRACTICE = Ranges(
+    growth={
+        Kind.LEAK: ((480, 700),),
+        Kind.SATURATION: ((240, 360),),
+        Kind.CREEPING: ((240, 360),),
+        Kind.EXHAUSTION: ((360, 500),),
+    },
+    bend=((0.8, 1.0), (2.3, 2.6)),
+    severity=(0.9, 1.0),
+    repair=(10, 30),
+    swing=(0.25, 0.4),
+    noise=(0.03, 0.06),
+)
+"""As far from the training's as the test's, and from those as well: to develop on."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docs.catalog_page import catalog_page
 from docs.command_page import command_page
+from docs.features_page import features_page
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -16,7 +17,11 @@ REFERENCE = Path(__file__).parent / "reference"
 def pages() -> dict[str, str]:
     """By file name in ``docs/reference``."""
     example = (REFERENCE / "catalog-example.yaml").read_text()
-    return {"catalog.md": catalog_page(example), "command-line.md": command_page()}
+    return {
+        "catalog.md": catalog_page(example),
+        "command-line.md": command_page(),
+        "features.md": features_page(),
+    }
 
 
 def write() -> None:

@@ -54,8 +54,11 @@ class Measured(Frozen):
 
 
 class Settled(Frozen):
-    alarms: int
-    """Whose horizon was over, so that it is known now whether they came true."""
+    """Of the alarms whose horizon was over, so that it is known now what became of them."""
+
+    region: str
+    came_true: int
+    in_vain: int
 
 
 class AdviseRequest(Frozen):

@@ -49,7 +49,9 @@ class MeasuringActivities:
     @activity.defn(name=contract.SETTLE.name)
     async def settle(self, request: contract.RegionRequest) -> contract.Settled:
         """Note what has become of the alarms whose horizon is over."""
-        return contract.Settled(alarms=await asyncio.to_thread(settle, self._store, request.region, datetime.now(UTC)))
+        known = await asyncio.to_thread(settle, self._store, request.region, datetime.now(UTC))
+        true = sum(known)
+        return contract.Settled(region=request.region, came_true=true, in_vain=len(known) - true)
 
     async def _ask(self, request: contract.RegionRequest, catalog: Catalog) -> dict[str, Signals | NoData]:
         if request.catalog not in self._sources:

@@ -1,4 +1,4 @@
-"""Counts changes to production where they are made: by what each call of a driver came to.
+"""Counts changes to production where they are made, by what each call of a driver came to; and predictions.
 
 Calls are counted, not steps: an attempt that failed and the one that then succeeded are two.
 """
@@ -13,9 +13,11 @@ from activities.breaker import contract as breaker
 from activities.driver import Moved, Refused
 from activities.mesh import contract as mesh
 from activities.platform import contract as platform
+from activities.predictor import contract as predictor
 from models.lease import Lease
+from models.prediction import Forecasts
 from models.receipt import Outcome, Receipt
-from workers.observability.metrics import ACTIONS
+from workers.observability.metrics import ACTIONS, PREDICTIONS
 
 CHANGING = {
     contract.name: contract.name.rpartition(".v")[0]
@@ -35,7 +37,9 @@ class _Count(worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:
         action = CHANGING.get(activity.info().activity_type)
         if action is None:
-            return await super().execute_activity(input)
+            result = await super().execute_activity(input)
+            _count_predictions(result)
+            return result
         try:
             result = await super().execute_activity(input)
         except Exception as error:
@@ -44,6 +48,22 @@ class _Count(worker.ActivityInboundInterceptor):
         if outcome := outcome_of(result):
             ACTIONS.labels(action, outcome).inc()
         return result
+
+
+def _count_predictions(result: object) -> None:
+    match result:
+        case Forecasts():
+            counts = {
+                "predicted": len(result.probabilities),
+                "abstained": len(result.abstained),
+                "alarm": len(result.alarms),
+            }
+        case predictor.Settled():
+            counts = {"came-true": result.came_true, "in-vain": result.in_vain}
+        case _:
+            return
+    for what, count in counts.items():
+        PREDICTIONS.labels(result.region, what).inc(count)
 
 
 def outcome_of(result: object) -> str | None:

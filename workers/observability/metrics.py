@@ -1,7 +1,7 @@
 """Those of the eight core metrics that have a meaning today. None is labelled by incident.
 
-Each process counts what it does itself, so sums over processes are true. The predictor's two and the two of the
-business follow with the parts that know them: a metric that is always zero would be read as good news.
+Each process counts what it does itself, so sums over processes are true. Drift, revenue at risk and customers affected
+follow with the parts that know them: a metric that is always zero would be read as good news.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ ACTIONS = Counter(
 )
 SLO_EVENTS = Counter(
     "sternway_slo_events_total", "Users' requests as the watcher counted them.", ["slo", "result"], registry=REGISTRY
+)
+
+PREDICTIONS = Counter(
+    "sternway_predictions_total",
+    "What was said of services, interval by interval, and what became of alarms.",
+    ["region", "result"],
+    registry=REGISTRY,
 )
 
 

@@ -46,12 +46,12 @@ def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
     return new
 
 
-def settle(store: Store, region: str, now: datetime) -> int:
-    """Note of every alarm whose horizon is over whether an incident began within it; how many there were."""
+def settle(store: Store, region: str, now: datetime) -> list[bool]:
+    """Note of every alarm whose horizon is over whether an incident began within it, and tell of each."""
     over = (col(AlarmRow.region) == region, col(AlarmRow.settled_at).is_(None), col(AlarmRow.until) <= now)
     with store.read() as connection, Session(connection) as session:
         if session.scalars(select(col(AlarmRow.id)).where(*over)).first() is None:
-            return 0
+            return []
     with store.write_in_background() as connection, Session(connection) as session:
         rows = session.scalars(select(AlarmRow).where(*over)).all()
         for row in rows:
@@ -65,7 +65,7 @@ def settle(store: Store, region: str, now: datetime) -> int:
             row.settled_at = now
             session.add(row)
         session.flush()
-        return len(rows)
+        return [bool(row.came_true) for row in rows]
 
 
 def alarms(store: Store, region: str | None = None, service: str | None = None, limit: int = 50) -> list[KeptAlarm]:
