@@ -11,10 +11,10 @@ from activities.predictor.features.definition import Definition
 
 HEAD = """# The predictor's features
 
-<!-- Made from the code by `python -m docs.generate`; change the definitions in `activities/predictor/features` instead. -->
+<!-- Made from the code by `python -m docs.generate`; change the definitions in `activities/predictor/features`. -->
 
-What the predictor knows of a service (or of any entity) at a row of the grid, each computed from that row and earlier ones
-alone. COUNT definitions in five categories; those of a metric or a detector are there once for each of them.
+What the predictor knows of a service (or of any entity) at a row of the grid, each computed from that row and earlier
+ones alone. COUNT definitions in five categories; those of a metric or a detector are there once for each of them.
 
 WORDS
 """

@@ -13,7 +13,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.svm import OneClassSVM
 
 from activities.predictor.detectors import fitting
-from activities.predictor.detectors.scale import CLIP, ReferenceRefused, Scale
+from activities.predictor.detectors.scale import FARTHEST, LINEAR, ReferenceRefused, Scale
 from activities.predictor.detectors.scoring import BEYOND, NAMES, STEP, Detectors, reference_of
 from activities.predictor.inference import GraphRefused
 
@@ -42,7 +42,7 @@ def detectors(scaled: numpy.ndarray) -> Detectors:
 @pytest.fixture(scope="module")
 def strange() -> numpy.ndarray:
     """Rows that go far beyond what was seen too."""
-    return numpy.random.default_rng(3).uniform(-CLIP, CLIP, (300, METRICS))
+    return numpy.random.default_rng(3).uniform(-FARTHEST, FARTHEST, (300, METRICS))
 
 
 def column(scores: numpy.ndarray, name: str) -> numpy.ndarray:
@@ -103,7 +103,7 @@ def test_any_number_of_metrics_is_scored(metrics: int) -> None:
     scaled = Scale.of(rows)(rows)
     detectors = Detectors(fitting.fit([scaled]))
     known = reference_of(detectors.score(scaled))[None]
-    apart = numpy.where(numpy.arange(metrics) % 2, -CLIP, CLIP)[None]
+    apart = numpy.where(numpy.arange(metrics) % 2, -FARTHEST, FARTHEST)[None]
     far = detectors.rank(detectors.score(apart), known)
     assert numpy.isfinite(far).all() and (far > 2).all()
 
@@ -138,10 +138,19 @@ def test_group_that_never_moved_is_scored_and_nothing_is_strange() -> None:
 @settings(deadline=None)
 def test_scale_takes_units_out_and_stays_within_its_bounds(shift: float, unit: float, rows: numpy.ndarray) -> None:
     scaled = Scale.of(rows)(rows)
-    assert numpy.isfinite(scaled).all() and (numpy.abs(scaled) <= CLIP).all()
+    assert numpy.isfinite(scaled).all() and (numpy.abs(scaled) <= FARTHEST).all()
     wide = numpy.ptp(rows, axis=0) > 1.0
     other = rows * unit + shift * unit
     assert Scale.of(other)(other)[:, wide] == pytest.approx(scaled[:, wide], abs=1e-3)
+
+
+def test_scale_tells_near_values_as_they_are_and_far_ones_apart() -> None:
+    scale = Scale(numpy.zeros(1), numpy.full(1, 2.0))
+    near, far = numpy.array([[-2 * LINEAR], [0.5], [2 * LINEAR]]), numpy.array([[20.0], [200.0], [2000.0], [1e300]])
+    assert scale(near) == pytest.approx(near / 2)
+    assert (numpy.diff(scale(far), axis=0) > 0).all()
+    assert scale(-far) == pytest.approx(-scale(far))
+    assert scale(far)[-1] == FARTHEST
 
 
 @pytest.mark.parametrize("bad", [numpy.nan, numpy.inf, -numpy.inf])

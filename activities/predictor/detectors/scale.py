@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from models.base import SternwayError
 
-CLIP = 20.0
-"""Widths beyond which a value says nothing more than that it is far away."""
+LINEAR = 5.0
+"""Widths within which a value is told as it is; beyond, its logarithm is. A leak ends a hundred widths away, and how
+far it has come must still be seen; but no single value may outweigh all others."""
+FARTHEST = 50.0
+"""What no value goes beyond: 40,000 widths come to it."""
 NORMAL_QUARTILES = 1.349
 """Distance of the quartiles of a normal distribution, in standard deviations."""
 LEAST_SHARE = 0.2
@@ -54,5 +57,9 @@ class Scale:
         return cls(centre, numpy.where(moved, width, numpy.inf))
 
     def __call__(self, values: NDArray[numpy.floating]) -> NDArray[numpy.float64]:
-        """*values* in widths from the centre, within :data:`CLIP`; the same shape, which may be any that broadcasts."""
-        return numpy.clip((values - self.centre) / self.width, -CLIP, CLIP)
+        """*values* in widths from the centre, compressed where they are far from it; the same shape, which may be any
+        that broadcasts."""
+        widths = (values - self.centre) / self.width
+        size = numpy.abs(widths)
+        far = LINEAR * (1 + numpy.log(numpy.maximum(size, LINEAR) / LINEAR))
+        return numpy.copysign(numpy.minimum(numpy.minimum(size, far), FARTHEST), widths)
