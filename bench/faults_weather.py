@@ -4,8 +4,8 @@ All arrays are ``[rows, services, units]``; a row is a minute, a unit one region
 from everything else and independent of it, so that nothing in load, time of day or earlier trouble foretells a sudden
 one.
 
-:data:`TRAINING`, :data:`TEST` and :data:`PRACTICE` differ. How long a fault takes to grow, how it bends and how hard a
-sudden one strikes have no value in common; how load swings and how noisy it is are shifted and overlap.
+:data:`TRAINING` and :data:`TEST` have no value in common, in any range: those of the test lie between those of the
+training, and :data:`BEYOND` has what lies outside of both.
 """
 
 from __future__ import annotations
@@ -58,15 +58,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Ranges:
+    """Of several spans each is as likely."""
+
     growth: Mapping[Kind, tuple[Span, ...]]
-    """Minutes; of several spans each is as likely."""
-    bend: tuple[Span, ...]
-    severity: Span
-    repair: Span
     """Minutes."""
-    swing: Span
+    bend: tuple[Span, ...]
+    severity: tuple[Span, ...]
+    repair: tuple[Span, ...]
+    """Minutes."""
+    swing: tuple[Span, ...]
     """Of the daily load about its mean."""
-    noise: Span
+    noise: tuple[Span, ...]
     """Standard deviation of the logarithm of the load from one minute to the next."""
     faults_a_day: float = 0.4
     """Of each service in each region, all kinds together, half of them sudden."""
@@ -74,16 +76,16 @@ class Ranges:
 
 TRAINING = Ranges(
     growth={
-        Kind.LEAK: ((60, 300),),
-        Kind.SATURATION: ((30, 150),),
+        Kind.LEAK: ((60, 300), (480, 720)),
+        Kind.SATURATION: ((30, 150), (240, 360)),
         Kind.CREEPING: ((30, 60), (90, 240)),
-        Kind.EXHAUSTION: ((60, 240),),
+        Kind.EXHAUSTION: ((60, 240), (360, 500)),
     },
     bend=((1.0, 1.5), (1.8, 2.3)),
-    severity=(0.15, 0.5),
-    repair=(15, 40),
-    swing=(0.15, 0.3),
-    noise=(0.02, 0.04),
+    severity=((0.15, 0.5), (0.9, 1.0)),
+    repair=((10, 20), (60, 80)),
+    swing=((0.1, 0.2), (0.35, 0.45)),
+    noise=((0.015, 0.025), (0.05, 0.06)),
 )
 TEST = Ranges(
     growth={
@@ -93,26 +95,26 @@ TEST = Ranges(
         Kind.EXHAUSTION: ((240, 360),),
     },
     bend=((1.5, 1.8),),
-    severity=(0.5, 0.9),
-    repair=(20, 60),
-    swing=(0.2, 0.35),
-    noise=(0.025, 0.05),
+    severity=((0.5, 0.9),),
+    repair=((20, 60),),
+    swing=((0.2, 0.35),),
+    noise=((0.025, 0.05),),
 )
-
-PRACTICE = Ranges(
+"""Between the training's: values that were not seen, and less than the greatest that were."""
+BEYOND = Ranges(
     growth={
-        Kind.LEAK: ((480, 700),),
-        Kind.SATURATION: ((240, 360),),
+        Kind.LEAK: ((720, 900),),
+        Kind.SATURATION: ((360, 480),),
         Kind.CREEPING: ((240, 360),),
-        Kind.EXHAUSTION: ((360, 500),),
+        Kind.EXHAUSTION: ((500, 700),),
     },
-    bend=((0.8, 1.0), (2.3, 2.6)),
-    severity=(0.9, 1.0),
-    repair=(10, 30),
-    swing=(0.25, 0.4),
-    noise=(0.03, 0.06),
+    bend=((2.3, 2.6),),
+    severity=((0.9, 1.0),),
+    repair=((80, 100),),
+    swing=((0.45, 0.5),),
+    noise=((0.06, 0.07),),
 )
-"""As far from the training's as the test's, and from those as well: to develop on."""
+"""Outside of all that was seen: slower, noisier, with greater tides."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def draw(ranges: Ranges, days: int, services: int, units: int, seed: int, begin:
 def _demand(ranges: Ranges, rows: int, shape: tuple[int, int], rng: numpy.random.Generator) -> Array:
     """A day's swing, noise that lingers for some minutes, and short bursts."""
     minutes = numpy.arange(rows)[:, None, None]
-    swing, noise = rng.uniform(*ranges.swing, shape), rng.uniform(*ranges.noise, shape)
+    swing, noise = (_each(rng, spans, shape) for spans in (ranges.swing, ranges.noise))
     peak = rng.uniform(12, 16, shape) * 60
     days = numpy.repeat(rng.uniform(0.85, 1.1, (rows // DAY, *shape)), DAY, axis=0)
     daily = swing * days * numpy.cos(2 * numpy.pi * (minutes - peak) / DAY)
@@ -235,11 +237,16 @@ def _faults(
                         begin=begin + at,
                         growth=_of_any(rng, ranges.growth[kind]) if kind in GROWING else 0.0,
                         bend=_of_any(rng, ranges.bend),
-                        severity=rng.uniform(*ranges.severity),
-                        repair=int(rng.uniform(*ranges.repair)),
+                        severity=_of_any(rng, ranges.severity),
+                        repair=int(_of_any(rng, ranges.repair)),
                     )
                 )
     return tuple(sorted(drawn, key=lambda fault: fault.begin))
+
+
+def _each(rng: numpy.random.Generator, spans: tuple[Span, ...], shape: tuple[int, int]) -> Array:
+    """One for each service and unit."""
+    return numpy.array([_of_any(rng, spans) for _ in range(shape[0] * shape[1])]).reshape(shape)
 
 
 def _of_any(rng: numpy.random.Generator, spans: tuple[Span, ...]) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.faults_fleet import FAILING, METRICS, SLOW_MS, WINDOW, Telemetry, simulate
 from bench.faults_physics import CALLED, SERVICES, found_fleets
-from bench.faults_weather import DAY, GROWING, SUDDEN, TEST, TRAINING, Fault, Kind, Ranges, Weather, draw
+from bench.faults_weather import BEYOND, DAY, GROWING, SUDDEN, TEST, TRAINING, Fault, Kind, Ranges, Weather, draw
 from models.catalog_file import parse
 from tests.fleet.test_demo_catalog import ENVIRONMENT, FILE
 
@@ -119,14 +119,24 @@ def test_without_observation_the_last_one_stays() -> None:
         assert np.array_equal(QUIET.values[one, row], QUIET.values[one, row - 1])
 
 
-@pytest.mark.parametrize("kind", GROWING)
-def test_the_test_has_growth_that_was_never_trained(kind: Kind) -> None:
-    assert all(apart(one, other) for one in TRAINING.growth[kind] for other in TEST.growth[kind])
+Spans = tuple[tuple[float, float], ...]
 
 
-def test_the_test_has_shapes_and_severities_that_were_never_trained() -> None:
-    assert all(apart(one, other) for one in TRAINING.bend for other in TEST.bend)
-    assert apart(TRAINING.severity, TEST.severity)
+def spans(ranges: Ranges) -> dict[str, Spans]:
+    """By name."""
+    named = {name: getattr(ranges, name) for name in ("bend", "severity", "repair", "swing", "noise")}
+    return named | {kind.value: ranges.growth[kind] for kind in GROWING}
+
+
+@pytest.mark.parametrize("name", spans(TEST))
+def test_no_value_of_the_test_was_learned_from(name: str) -> None:
+    assert all(apart(one, other) for one in spans(TRAINING)[name] for other in spans(TEST)[name])
+
+
+@pytest.mark.parametrize("name", sorted(spans(TEST).keys() - {"severity"}))
+def test_what_lies_beyond_is_greater_than_all_others(name: str) -> None:
+    greatest = max(end for ranges in (TRAINING, TEST) for _, end in spans(ranges)[name])
+    assert all(begin >= greatest for begin, _ in spans(BEYOND)[name])
 
 
 def apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
