@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import activities
 from activities.breaker import contract as breaker
 from activities.contract import Contract
+from activities.predictor import contract as predictor
+from activities.prevention import contract as prevention
 from models.intent import Tier
 from tests.chaos.fault import AT_BOUNDARIES, FAULTS, Fault, Word
 from tests.chaos.point import Point
@@ -73,8 +75,20 @@ TRIPPED = Scenario(
 
 SCENARIOS = (LEFT_ALONE, ABORTED, COMPENSATED, *BY_STRATEGY, TRIPPED)
 
+BEFORE_INCIDENTS = (
+    *(predictor.MEASURE, predictor.PREDICT, predictor.ADVISE, predictor.SETTLE),
+    *(predictor.EXAMINE, predictor.LEARN, predictor.PROMOTE, predictor.REFUSE),
+    *(prevention.MEASURES, prevention.INCIDENT, prevention.RAISE),
+)
+"""What runs where there is no incident yet."""
+
 IN_NO_CASE = {
     "rollback.holder-runs.v1": "only where the holder of a lock was terminated; it reads and changes nothing",
+    **{
+        each.name: "no part of an incident; tests/processes/test_killed_prevention.py kills preventions, and "
+        "tests/stack/test_predictor_pool.py the predictor"
+        for each in BEFORE_INCIDENTS
+    },
 }
 """Activities at which nothing is made to happen, and why. A run fails where another one is missing."""
 
