@@ -49,7 +49,9 @@ JUDGED = {"test": (TEST, 99), "training": (TRAINING, 1), "beyond": (BEYOND, 2)}
 RECALL, FALSE_ALARMS, LEAD_MINUTES, OFF_CHANCE = 0.85, 0.2, 10.0, 0.02
 CHUNK = 50_000
 """Rows that are answered in one go; it bounds the memory."""
-COSTS = Costs(false_alarms_a_day=FALSE_ALARMS)
+COSTS = Costs(false_alarms_a_day=0.15)
+"""Less than is allowed: where the weather changes, more alarms are false than on the validation part. On the training's
+ranges with another seed, .2 there came to .26."""
 
 
 async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progress) -> Outcome:

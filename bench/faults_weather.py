@@ -114,7 +114,7 @@ BEYOND = Ranges(
     swing=((0.45, 0.5),),
     noise=((0.06, 0.07),),
 )
-"""Outside of all that was seen: slower, noisier, with greater tides."""
+"""Outside of all that was seen: slower, noisier, with greater tides. A sudden fault cannot strike harder."""
 
 
 @dataclass(frozen=True)

@@ -226,14 +226,15 @@ def _baselines(judged: Judged, table: Table) -> dict[str, Any]:
 
 
 def _checks(group: Group, result: Mapping[str, Any]) -> list[Check]:
-    """What is asked of a group follows from its layout, as far as its rows hold incidents to be judged by.
+    """What is asked of a group follows from its layout, where its rows hold incidents to be judged by.
 
-    A group that abstains has said nothing wrong, but nothing that was asked either.
+    A group that abstains has said nothing wrong, but nothing that was asked either: what it has not said is 0.
     """
     layout, ensemble = group.layout, result["ensemble"]
     servers = len(layout.metrics) > 1 and layout.interval_s < 300
     limits = ENGINES if group.series[0].part is not None else SERVERS if servers else {}
-    wanted = [at_least(name, ensemble[name], limit) for name, limit in limits.items() if ensemble.get(name) is not None]
+    asked = limits if ensemble.get("events") else {}
+    wanted = [at_least(name, ensemble.get(name) or 0.0, limit) for name, limit in asked.items()]
     if (rate := ensemble.get("false alarms a day")) is not None:
         wanted.append(at_most("false alarms a day", rate, COSTS.false_alarms_a_day))
     if (skill := ensemble.get("Brier skill")) is not None:
