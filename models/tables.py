@@ -328,11 +328,13 @@ class TickRow(Row, table=True):
     """Intervals since 1970."""
     at: datetime = Field(sa_column=_time())
     samples: dict[str, Any] = Field(sa_column=_json())
-    """By service: the :class:`~models.telemetry.Sample`, or the reason why there is none."""
+    """By service: its metrics after the time of the sample, or the reason why there is none."""
     model: int | None = None
     """The version that predicted."""
     probabilities: dict[str, float] | None = Field(default=None, sa_column=_json(nullable=True))
-    """By service, of those that were predicted; none before that, or where no model serves."""
+    """By service, of those that were predicted; none before that."""
+    abstained: dict[str, str] | None = Field(default=None, sa_column=_json(nullable=True))
+    """By service, why nothing was predicted of it; none before that."""
 
 
 class SignalsRow(Row, table=True):

@@ -1,9 +1,8 @@
 """Samples come when they come, and models want rows at regular distances: the grid that one entity's are laid on. Pure.
 
 A row is an interval of the clock. It is laid with the first sample that lies in it, and what is laid is never changed:
-a second one in the same row, or a late one, is refused and counted. Nothing is lost by it where the counters are
-cumulative and the next sample is taken since the last that was laid. Rows that got no sample (a restarted source, a
-lost answer) are laid too, as unobserved, with the values before them.
+a second one in the same row, or a late one, is refused and counted, and what it tells is lost. Rows that got no sample
+(a restarted source, a lost answer) are laid too, as unobserved, with the values before them.
 """
 
 from __future__ import annotations

@@ -1,13 +1,19 @@
 """The way of a region's services as it is kept: intervals from the store, as rows of entities that follow each other.
 
 Serving and learning go the same way, so that a model is shown what it was learned from.
+
+The rule of time: who looks at t tells of what happened since the look before, so that a look belongs to the interval in
+which t - interval/2 lies. A schedule that looks when interval n is over (give or take half of one) measures row n, and
+may speak of it at once. All that was known by then counts as known in row n, and nothing that came later: an incident
+is active in it from its being received before the row's end. An alarm begins at the end of its row, and comes true
+with an incident of the rows n + 1 to n + horizon.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 
@@ -16,7 +22,7 @@ from numpy.typing import NDArray
 
 from activities.analytics.store.predictions import Trouble
 from activities.analytics.store.ticks import Tick
-from activities.predictor.grid import DAY_SECONDS, Grid, NotOnTheGrid, Row
+from activities.predictor.grid import DAY_SECONDS, LONGEST_GAP_SECONDS, Grid, NotOnTheGrid, Row
 from activities.predictor.layout import Layout
 from activities.predictor.samples import METRICS
 from models.catalog import Catalog
@@ -30,6 +36,18 @@ COOL_DOWN_SECONDS = 1800
 def entity(region: str, service: str) -> str:
     """The name by which models know a service in a region."""
     return f"{region}/{service}"
+
+
+def number_at(look: datetime, interval_s: int) -> int:
+    """The row that a look measures."""
+    return int(look.timestamp() - interval_s / 2) // interval_s
+
+
+def is_astray(sampled_at: datetime, look: datetime, interval_s: int) -> bool:
+    """Whether a sample's clock is so far from that of the *look* that it would lead the grid away: all that is known
+    of the service would begin anew with it, and once more with the next sample."""
+    ahead = (sampled_at - look).total_seconds()
+    return not -LONGEST_GAP_SECONDS <= ahead <= interval_s
 
 
 def layout_of(catalog: Catalog) -> Layout:
@@ -52,7 +70,7 @@ class EntityRow:
     service: str
     row: Row
     active: bool
-    """Whether an incident was open in it."""
+    """Whether an incident was open in it, as far as that was known at its end."""
 
 
 class History:
@@ -60,12 +78,8 @@ class History:
 
     def __init__(self, services: Sequence[str], interval_s: int) -> None:
         self._interval = interval_s
+        self._half = timedelta(seconds=interval_s / 2)
         self._grids = {service: Grid(interval_s) for service in services}
-
-    @property
-    def refused(self) -> int:
-        """Samples that were late, or the second of an interval."""
-        return sum(grid.refused for grid in self._grids.values())
 
     def follow(self, tick: Tick, troubles: Sequence[Trouble]) -> Iterator[tuple[int, list[EntityRow]]]:
         """What an interval adds, by row number, the lowest first: the rows of all services that have one.
@@ -80,11 +94,14 @@ class History:
         reading = tick.samples.get(service)
         grid = self._grids[service]
         if reading is None or isinstance(reading, str):
-            return grid.advance(tick.at)
-        sampled_at, *values = reading
+            return grid.advance(tick.at - self._half)
+        stamp, *values = reading
+        sampled_at = datetime.fromtimestamp(stamp or 0, UTC)
+        if is_astray(sampled_at, tick.at, self._interval):
+            return grid.advance(tick.at - self._half)
         try:
-            return grid.lay(datetime.fromtimestamp(sampled_at or 0, UTC), values)
-        except NotOnTheGrid:  # counted there; what it counts is in the next sample too
+            return grid.lay(sampled_at - self._half, values)
+        except NotOnTheGrid:  # the row is laid already, and stays as it is
             return ()
 
     def _row(self, service: str, row: Row, troubles: Sequence[Trouble]) -> EntityRow:

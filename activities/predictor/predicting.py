@@ -57,24 +57,28 @@ class RegionPredictor:
         self.predictor = Predictor(bundle, [entity(region, service) for service in self.services])
         self._history = History(self.services, self._interval)
         self._last = 0
+        self._newest: dict[str, tuple[int, int]] = {}
+        """By service its newest row, after the interval that brought it."""
 
     def follow(self, number: int) -> dict[str, Answer]:
-        """What is to be said of each service at interval *number*, after all intervals up to it were looked at."""
+        """What is to be said of each service at interval *number*, after all intervals up to it were looked at.
+
+        Asked again, it says the same: what has been looked at is remembered, and where it fails it goes on from there.
+        """
         rows = int(REMEMBERED.total_seconds()) // self._interval
         self._last = max(self._last, number - rows)
-        latest: dict[str, int] = {}
-        while kept := ticks.ticks(self._store, self._region, self._interval, self._last, min(AT_ONCE, number)):
+        while kept := ticks.ticks(self._store, self._region, self._interval, self._last, AT_ONCE):
             troubles = predictions.troubles(self._store, self._region, kept[0].at - timedelta(days=1))
             for tick in kept:
                 if tick.number > number:
                     break
                 for row_number, rows_of in self._history.follow(tick, troubles):
                     self.predictor.observe(self._samples(row_number, rows_of))
-                    latest |= {one.service: row_number for one in rows_of}
+                    self._newest |= {one.service: (tick.number, row_number) for one in rows_of}
                 self._last = tick.number
             if kept[-1].number >= number:
                 break
-        return self._answers(latest)
+        return self._answers({service: row for service, (tick, row) in self._newest.items() if tick == number})
 
     def alarm(self, service: str, prediction: Prediction) -> Alarm:
         """What is told of a prediction that is worth an alarm, with what speaks for it."""
@@ -93,11 +97,11 @@ class RegionPredictor:
             metrics=tuple(map(_contribution, explained.subjects)),
         )
 
-    def _answers(self, latest: dict[str, int]) -> dict[str, Answer]:
-        """By service, of those that have a row."""
+    def _answers(self, rows: dict[str, int]) -> dict[str, Answer]:
+        """By service, at its row."""
         found: dict[str, Answer] = {}
-        for row in sorted(set(latest.values())):
-            services = [service for service, newest in latest.items() if newest == row]
+        for row in sorted(set(rows.values())):
+            services = [service for service, newest in rows.items() if newest == row]
             answers = self.predictor.predict([entity(self._region, service) for service in services], row)
             found |= dict(zip(services, answers, strict=True))
         return found
@@ -111,6 +115,7 @@ class RegionPredictor:
             observed=numpy.array([one.row.observed for one in rows], dtype=numpy.bool_),
             active=numpy.array([one.active for one in rows], dtype=numpy.bool_),
             business=business_of(self._catalog, [one.service for one in rows], values),
+            anew=numpy.array([one.row.anew for one in rows], dtype=numpy.bool_),
         )
 
 
@@ -131,9 +136,10 @@ class PredictingActivities:
     def __init__(self, directory: Directory, store: Store) -> None:
         self._directory = directory
         self._store = store
-        self._regions: dict[tuple[str, str], RegionPredictor] = {}
-        self._one_at_a_time = threading.Lock()
-        """An attempt that was given up goes on in its thread, and must not meet the next one."""
+        self._regions: dict[str, tuple[str, RegionPredictor]] = {}
+        """With the catalog's digest."""
+        self._one_at_a_time: dict[str, threading.Lock] = {}
+        """By region: an attempt that was given up goes on in its thread, and must not meet the next one."""
 
     @activity.defn(name=contract.PREDICT.name)
     async def predict(self, request: contract.PredictRequest) -> Forecasts:
@@ -142,14 +148,17 @@ class PredictingActivities:
         return await asyncio.to_thread(self._predict, request, catalog)
 
     def _predict(self, request: contract.PredictRequest, catalog: Catalog) -> Forecasts:
-        with self._one_at_a_time:
+        with self._one_at_a_time.setdefault(request.region, threading.Lock()):
             services = [name for name, service in catalog.services.items() if request.region in service.regions]
+            interval = catalog.prediction.interval
             try:
                 region = self._region(request, catalog)
             except StoreUnavailable:
                 raise
             except SternwayError as unusable:  # the services are abstained from, and told why
-                return _forecasts(request, None, {}, dict.fromkeys(services, str(unusable)))
+                why = dict.fromkeys(services, str(unusable))
+                ticks.predicted(self._store, request.region, interval, request.number, None, {}, why)
+                return _forecasts(request, None, {}, why)
             answers = region.follow(request.number)
             said = {service: answer for service, answer in answers.items() if isinstance(answer, Prediction)}
             probabilities = {service: answer.probability for service, answer in said.items()}
@@ -158,21 +167,22 @@ class PredictingActivities:
                 for service in services
                 if service not in said
             }
-            interval = catalog.prediction.interval
-            ticks.predicted(self._store, request.region, interval, request.number, region.version, probabilities)
+            ticks.predicted(
+                self._store, request.region, interval, request.number, region.version, probabilities, abstained
+            )
             raised = [region.alarm(service, answer) for service, answer in said.items() if answer.alarm]
-            new = predictions.raise_alarms(self._store, raised)
-            return _forecasts(request, region.version, probabilities, abstained, tuple(new))
+            told = predictions.raise_alarms(self._store, raised)
+            return _forecasts(request, region.version, probabilities, abstained, tuple(told))
 
     def _region(self, request: contract.PredictRequest, catalog: Catalog) -> RegionPredictor:
         """That of the version which is current now. Raises :class:`~models.base.SternwayError` where none can serve."""
         current = prediction_models.current(self._store)
         if current is None:
             raise SternwayError(NO_MODEL)
-        place = (request.region, request.catalog)
-        known = self._regions.get(place)
-        if known is None or known.version != current.version:
-            known = self._regions[place] = RegionPredictor(self._store, catalog, request.region, current.version)
+        digest, known = self._regions.get(request.region, ("", None))
+        if known is None or digest != request.catalog or known.version != current.version:
+            known = RegionPredictor(self._store, catalog, request.region, current.version)
+            self._regions[request.region] = request.catalog, known
         return known
 
 

@@ -61,7 +61,7 @@ def fill(store: Store, seed: int = 1, until: int = LAST) -> None:
         ahead = min((start - number for start in starts if start > number), default=99)
         within = any(start <= number < start + 2 for start in starts)
         slower = 12.0 * max(0, 7 - ahead) + (200 if within else 0)
-        at = datetime.fromtimestamp(number * INTERVAL + INTERVAL / 2, UTC)
+        at = datetime.fromtimestamp((number + 1) * INTERVAL + 1, UTC)
         samples: dict[str, Reading] = {
             "payments": _sample(generator, at, slower, 0.2 if within else 0.001),
             "ledger": _sample(generator, at, 0.0, 0.001),

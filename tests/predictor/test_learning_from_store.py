@@ -19,7 +19,7 @@ from activities.predictor.replaying import replay, standing
 from activities.predictor.serving.bundle import ARRAYS, DETECTORS, MANIFEST, MEMBERS, pack, pack_arrays, read
 from activities.predictor.stored import kept
 from models.catalog_file import LoadedCatalog
-from models.prediction import Forecasts, ModelStatus
+from models.prediction import Alarm, Forecasts, ModelStatus
 from tests.predictor.kept_services import FIRST, INTERVAL, LAST, NOW, catalog, fill, incidents
 
 MONTH = timedelta(days=35)
@@ -95,9 +95,12 @@ async def test_an_incident_that_announces_itself_is_warned_of_with_what_speaks_f
     assert warned >= len(newest) / 2
 
 
-async def test_the_same_interval_again_raises_no_second_alarm(store: Store) -> None:
+async def test_the_same_interval_again_tells_the_same_alarms_and_keeps_no_second_one(store: Store) -> None:
+    before = predictions.alarms(store)
     again = [await predict(store, start - 1) for start in incidents(1) if start > LAST - 7 * 48]
-    assert not any(one.alarms for one in again)
+    told = [alarm for one in again for alarm in one.alarms]
+    assert predictions.alarms(store) == before
+    assert sorted(told, key=_id) == sorted((kept.alarm for kept in before), key=_id)
 
 
 async def test_what_a_process_says_depends_on_the_store_alone(store: Store) -> None:
@@ -141,6 +144,10 @@ def test_a_version_that_does_worse_than_the_one_before_gives_its_place_back(
     current = prediction_models.current(store)
     assert current is not None
     assert current.version == learned.version
+
+
+def _id(alarm: Alarm) -> str:
+    return alarm.id
 
 
 def _boastful(content: bytes) -> bytes:

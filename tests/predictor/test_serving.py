@@ -197,6 +197,22 @@ def test_sample_that_is_late_or_comes_twice_is_refused_and_changes_nothing(bundl
     assert predictor.predict(NAMES, DAY - 1) == plain.predict(NAMES, DAY - 1)
 
 
+def test_what_is_served_is_as_exact_as_what_was_learned_from(bundle: Bundle) -> None:
+    double, single = Predictor(bundle, NAMES), Predictor(bundle, NAMES)
+    for row in range(DAY):
+        double.observe(samples(NAMES, row, wander(row)))
+        single.observe(samples(NAMES, row, numpy.array(wander(row), dtype=numpy.float32)))
+    assert (double.features("service-0") == single.features("service-0")).all()
+
+
+def test_what_begins_anew_remembers_nothing_whatever_its_row(bundle: Bundle) -> None:
+    predictor = warm(bundle)
+    first = dataclasses.replace(samples(NAMES, 5, wander(5)), anew=numpy.array([True, False, False]))
+    assert [refused.entity for refused in predictor.observe(first)] == ["service-1", "service-2"]
+    assert reason(predictor, "service-0", 5) == f"1 of {DAY} rows seen: too little history"
+    assert isinstance(one(predictor, "service-1", DAY - 1), Prediction)
+
+
 def test_nothing_is_said_before_there_is_enough_history(bundle: Bundle) -> None:
     assert reason(Predictor(bundle, NAMES), "service-0", 0) == "no sample of it has come yet"
     predictor = warm(bundle, rows=DAY - 1)

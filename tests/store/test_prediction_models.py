@@ -13,6 +13,7 @@ from models.journal import JournalEntry
 from models.prediction import Alarm, Model, ModelStatus
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WAIT = timedelta(minutes=2)
 
 
 def later(minutes: float) -> datetime:
@@ -92,19 +93,34 @@ def alarm(number: int, minutes: float, service: str = "payments") -> Alarm:
 
 def test_a_service_has_one_alarm_until_its_horizon_is_over(store: Store) -> None:
     assert predictions.raise_alarms(store, [alarm(1, 0), alarm(1, 0, "ledger")]) == [alarm(1, 0), alarm(1, 0, "ledger")]
-    assert predictions.raise_alarms(store, [alarm(1, 0)]) == [], "the same interval tried again"
     assert predictions.raise_alarms(store, [alarm(2, 29)]) == []
     assert predictions.raise_alarms(store, [alarm(3, 30)]) == [alarm(3, 30)]
     assert [kept.alarm for kept in predictions.alarms(store, "eu", "payments")] == [alarm(3, 30), alarm(1, 0)]
 
 
+def test_an_interval_that_is_tried_again_tells_of_its_alarm_again(store: Store) -> None:
+    predictions.raise_alarms(store, [alarm(1, 0)])
+    unlike = alarm(1, 0).model_copy(update={"probability": 0.39})
+    assert predictions.raise_alarms(store, [unlike]) == [alarm(1, 0)], "as it was kept"
+    assert len(predictions.alarms(store)) == 1
+
+
+def test_alarms_are_kept_for_half_a_year(store: Store) -> None:
+    predictions.raise_alarms(store, [alarm(1, 0)])
+    predictions.raise_alarms(store, [alarm(2, 200 * 1440)])
+    assert len(predictions.alarms(store)) == 2, "what has become of it is not known yet"
+    predictions.settle(store, "eu", later(201 * 1440), timedelta(0))
+    predictions.raise_alarms(store, [alarm(3, 201 * 1440)])
+    assert [kept.alarm.id for kept in predictions.alarms(store)] == ["eu/payments/3", "eu/payments/2"]
+
+
 def test_what_has_become_of_an_alarm_is_known_once_its_horizon_is_over(store: Store) -> None:
     predictions.raise_alarms(store, [alarm(1, 0), alarm(1, 0, "ledger")])
     begin(store, "payments", later(12))
-    assert predictions.settle(store, "eu", later(29)) == []
-    assert predictions.settle(store, "us", later(31)) == []
-    assert sorted(predictions.settle(store, "eu", later(31))) == [False, True]
-    assert predictions.settle(store, "eu", later(32)) == []
+    assert predictions.settle(store, "eu", later(31), WAIT) == []
+    assert predictions.settle(store, "us", later(32), WAIT) == []
+    assert sorted(predictions.settle(store, "eu", later(32), WAIT)) == [False, True]
+    assert predictions.settle(store, "eu", later(33), WAIT) == []
     assert {kept.alarm.service: kept.came_true for kept in predictions.alarms(store)} == {
         "payments": True,
         "ledger": False,
@@ -113,11 +129,11 @@ def test_what_has_become_of_an_alarm_is_known_once_its_horizon_is_over(store: St
 
 def test_an_incident_that_began_before_or_after_is_none_that_was_predicted(store: Store) -> None:
     predictions.raise_alarms(store, [alarm(1, 0)])
-    for minutes in (-1, 31):
+    for minutes in (-1, 30):
         begin(store, "payments", later(minutes))
-    predictions.settle(store, "eu", later(60))
+    predictions.settle(store, "eu", later(60), WAIT)
     assert [kept.came_true for kept in predictions.alarms(store)] == [False]
-    assert [trouble.received_at for trouble in predictions.troubles(store, "eu", later(-60))] == [later(-1), later(31)]
+    assert [trouble.received_at for trouble in predictions.troubles(store, "eu", later(-60))] == [later(-1), later(30)]
 
 
 def begin(store: Store, service: str, at: datetime) -> None:

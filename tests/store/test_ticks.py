@@ -12,11 +12,11 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST = int(NOW.timestamp()) // 60
 
 
-def signals(requests: int, service: str = "payments") -> Signals:
+def signals(requests: int, service: str = "payments", minute: int = 0) -> Signals:
     return Signals(
         service=service,
         region="eu",
-        at=NOW,
+        at=NOW + timedelta(minutes=minute),
         epoch="e",
         slow_ms=None,
         users=Count(requests=requests, errors=0, slow=0),
@@ -40,8 +40,23 @@ def test_an_interval_is_kept_once_and_a_second_try_changes_nothing(store: Store)
 
 def test_counts_of_a_service_that_is_away_stay_until_it_is_back(store: Store) -> None:
     ticks.keep(store, "eu", 60, tick(0), {"payments": signals(10), "ledger": signals(5, "ledger")})
-    ticks.keep(store, "eu", 60, tick(1), {"payments": signals(20)})
-    assert ticks.latest_signals(store, "eu", 60) == {"payments": signals(20), "ledger": signals(5, "ledger")}
+    ticks.keep(store, "eu", 60, tick(1, payments=(1.0,), ledger="away"), {"payments": signals(20, minute=1)})
+    assert ticks.latest_signals(store, "eu", 60) == {
+        "payments": signals(20, minute=1),
+        "ledger": signals(5, "ledger"),
+    }
+
+
+def test_counts_of_a_service_that_is_asked_no_more_are_forgotten(store: Store) -> None:
+    ticks.keep(store, "eu", 60, tick(0, ledger="first"), {"ledger": signals(5, "ledger")})
+    ticks.keep(store, "eu", 60, tick(1, payments="first"), {"payments": signals(10)})
+    assert ticks.latest_signals(store, "eu", 60) == {"payments": signals(10)}
+
+
+def test_an_attempt_that_comes_late_puts_no_older_counts_back(store: Store) -> None:
+    ticks.keep(store, "eu", 60, tick(2, payments=(1.0,)), {"payments": signals(30, minute=2)})
+    ticks.keep(store, "eu", 60, tick(1, payments=(1.0,)), {"payments": signals(20, minute=1)})
+    assert ticks.latest_signals(store, "eu", 60) == {"payments": signals(30, minute=2)}
 
 
 def test_regions_and_intervals_are_apart(store: Store) -> None:
@@ -63,15 +78,37 @@ def test_intervals_are_read_in_their_order_and_in_portions(store: Store) -> None
 
 def test_what_was_predicted_first_stays(store: Store) -> None:
     ticks.keep(store, "eu", 60, tick(0), {})
-    ticks.predicted(store, "eu", 60, FIRST, 3, {"payments": 0.25})
-    ticks.predicted(store, "eu", 60, FIRST, 4, {"payments": 0.5})
+    ticks.predicted(store, "eu", 60, FIRST, 3, {"payments": 0.25}, {"ledger": "it is young"})
+    ticks.predicted(store, "eu", 60, FIRST, 4, {"payments": 0.5}, {})
     kept = ticks.latest(store, "eu", 60)
     assert kept is not None
     assert (kept.model, kept.probabilities) == (3, {"payments": 0.25})
+    assert kept.abstained == {"ledger": "it is young"}
+
+
+def test_why_no_model_predicts_is_noted(store: Store) -> None:
+    ticks.keep(store, "eu", 60, tick(0), {})
+    ticks.predicted(store, "eu", 60, FIRST, None, {}, {"payments": "no model predicts yet"})
+    ticks.predicted(store, "eu", 60, FIRST, 4, {"payments": 0.5}, {})
+    kept = ticks.latest(store, "eu", 60)
+    assert kept is not None
+    assert (kept.model, kept.probabilities, kept.abstained) == (None, {}, {"payments": "no model predicts yet"})
+
+
+def daily(day: int) -> Tick:
+    return Tick(number=FIRST // 1440 + day, at=NOW + timedelta(days=day), samples={})
 
 
 def test_what_is_older_than_five_weeks_is_forgotten(store: Store) -> None:
-    minutes = int(KEPT.total_seconds()) // 60
-    for number in (0, 1, minutes + 1):
-        ticks.keep(store, "eu", 60, tick(number), {})
-    assert [one.number - FIRST for one in ticks.ticks(store, "eu", 60, 0, 10)] == [1, minutes + 1]
+    ticks.keep(store, "eu", 60, tick(0), {})  # of an interval that was asked for before
+    for day in range(KEPT.days + 2):
+        ticks.keep(store, "eu", 86_400, daily(day), {})
+    kept = [one.number - FIRST // 1440 for one in ticks.ticks(store, "eu", 86_400, 0, 100)]
+    assert kept == list(range(2, KEPT.days + 2))
+    assert ticks.ticks(store, "eu", 60, 0, 10) == []
+
+
+def test_a_clock_that_is_ahead_for_a_while_costs_no_more_than_it_has_added(store: Store) -> None:
+    for day in (*range(30), 900, 901):
+        ticks.keep(store, "eu", 86_400, daily(day), {})
+    assert len(ticks.ticks(store, "eu", 86_400, 0, 100)) == 32

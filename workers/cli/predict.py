@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from activities.analytics.store import Store
+    from activities.analytics.store.ticks import Tick
     from models.catalog import Catalog
     from models.prediction import Model
 
@@ -59,10 +60,12 @@ def pool(
 
 @app.command()
 def show(region: Region = None, url: Url = None, as_json: Json = False) -> None:
-    """Show what is predicted now, of every service that something is predicted of.
+    """Show what is predicted now of every service, or why nothing is.
 
     Example: [bold]sternway predict show --region eu[/bold]
     """
+    from datetime import UTC, datetime, timedelta
+
     from activities.analytics.store import prediction_models, ticks
 
     catalog = _catalog()
@@ -82,14 +85,23 @@ def show(region: Region = None, url: Url = None, as_json: Json = False) -> None:
     table = table_of("service", "region", "probability", "measured")
     measured = [(name, tick) for name, tick in latest.items() if tick is not None]
     for name, tick in measured:
-        for service, reading in sorted(tick.samples.items()):
-            probability = (tick.probabilities or {}).get(service)
-            why = reading if isinstance(reading, str) else "nothing is predicted"
-            table.add_row(service, name, why if probability is None else f"{probability:.1%}", ago(tick.at))
+        is_old = datetime.now(UTC) - tick.at > timedelta(seconds=2 * catalog.prediction.interval)
+        for service in sorted(tick.samples):
+            said = f"measured {ago(tick.at)}: nothing is predicted" if is_old else _said(tick, service)
+            table.add_row(service, name, said, ago(tick.at))
     horizon = catalog.prediction.horizon / 60
     head = f"version {current.version} predicts new incidents within {horizon:g} minutes" if current else _NO_MODEL
     nothing = "nothing has been measured; start `sternway predict pool --region REGION`"
     show_parts(head, table if measured else nothing)
+
+
+def _said(tick: Tick, service: str) -> str:
+    """The probability, or why there is none."""
+    if (probability := (tick.probabilities or {}).get(service)) is not None:
+        return f"{probability:.1%}"
+    if isinstance(reading := tick.samples[service], str):
+        return reading
+    return (tick.abstained or {}).get(service, "nothing is predicted yet")
 
 
 _NO_MODEL = "no model predicts yet; learn one with `sternway predict train`"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from activities.analytics.store.engine import Store
 from models.base import Frozen, Time
 from models.prediction import Alarm
 from models.tables import AlarmRow, IncidentRow, metadata
+
+KEPT = timedelta(days=180)
+"""Of alarms."""
 
 
 class Trouble(Frozen):
@@ -30,10 +33,14 @@ class KeptAlarm(Frozen):
 
 
 def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
-    """Keep those of *alarms* that are new: not kept before, and of a service that has none whose horizon lasts."""
-    new: list[Alarm] = []
+    """Keep those of *alarms* that are new: of a service that has none whose horizon lasts. Returns them, and those that
+    were kept under the same id: whoever tries again may not have told of them. Old ones are forgotten."""
+    told: list[Alarm] = []
     with store.write_in_background() as connection, Session(connection) as session:
         for alarm in alarms:
+            if (kept := session.get(AlarmRow, alarm.id)) is not None:
+                told.append(Alarm.model_validate(kept.alarm))
+                continue
             of_service = (col(AlarmRow.region) == alarm.region, col(AlarmRow.service) == alarm.service)
             lasting = select(col(AlarmRow.id)).where(
                 *of_service, col(AlarmRow.until) > alarm.at, col(AlarmRow.at) <= alarm.at
@@ -42,13 +49,16 @@ def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
                 values = {name: getattr(alarm, name) for name in ("id", "region", "service", "at", "until")}
                 session.add(AlarmRow(**values, alarm=alarm.model_dump(mode="json")))
                 session.flush()
-                new.append(alarm)
-    return new
+                told.append(alarm)
+                over = (col(AlarmRow.settled_at).is_not(None), col(AlarmRow.at) < alarm.at - KEPT)
+                connection.execute(delete(AlarmRow).where(*over))
+    return told
 
 
-def settle(store: Store, region: str, now: datetime) -> list[bool]:
-    """Note of every alarm whose horizon is over whether an incident began within it, and tell of each."""
-    over = (col(AlarmRow.region) == region, col(AlarmRow.settled_at).is_(None), col(AlarmRow.until) <= now)
+def settle(store: Store, region: str, now: datetime, wait: timedelta) -> list[bool]:
+    """Note of every alarm whose horizon is over whether an incident began within it, and tell of each. *wait*: how long
+    the row of an incident may take to come."""
+    over = (col(AlarmRow.region) == region, col(AlarmRow.settled_at).is_(None), col(AlarmRow.until) <= now - wait)
     with store.read() as connection, Session(connection) as session:
         if session.scalars(select(col(AlarmRow.id)).where(*over)).first() is None:
             return []
@@ -58,8 +68,8 @@ def settle(store: Store, region: str, now: datetime) -> list[bool]:
             began = (
                 col(IncidentRow.region) == row.region,
                 col(IncidentRow.service) == row.service,
-                col(IncidentRow.received_at) > row.at,
-                col(IncidentRow.received_at) <= row.until,
+                col(IncidentRow.received_at) >= row.at,
+                col(IncidentRow.received_at) < row.until,
             )
             row.came_true = session.scalars(select(col(IncidentRow.id)).where(*began)).first() is not None
             row.settled_at = now

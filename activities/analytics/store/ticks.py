@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlmodel import Session, col
 
 from activities.analytics.store.engine import Store, serialise
@@ -35,6 +35,8 @@ class Tick(Frozen):
     """By service."""
     probabilities: dict[str, float] | None = None
     """Of what was predicted then."""
+    abstained: dict[str, str] | None = None
+    """By service, why nothing was."""
     model: int | None = None
 
 
@@ -46,7 +48,8 @@ def latest_signals(store: Store, region: str, interval: int) -> dict[str, Signal
 
 
 def keep(store: Store, region: str, interval: int, tick: Tick, signals: Mapping[str, Signals]) -> bool:
-    """Keep an interval, and the counts with which it ended. False: it was kept before, and stays as it is."""
+    """Keep an interval, and the counts with which it ended, where they are newer than those that are kept: what shows
+    nothing new is no beginning of the next interval. False: it was kept before, and all stays as it is."""
     with store.write_in_background() as connection, Session(connection) as session:
         serialise(connection, f"sternway:ticks:{region}")
         if session.get(TickRow, (region, interval, tick.number)) is not None:
@@ -54,22 +57,40 @@ def keep(store: Store, region: str, interval: int, tick: Tick, signals: Mapping[
         samples: dict[str, Any] = dict(tick.samples)
         session.add(TickRow(region=region, interval_s=interval, number=tick.number, at=tick.at, samples=samples))
         kept = session.get(SignalsRow, (region, interval)) or SignalsRow(region=region, interval_s=interval, signals={})
-        kept.signals = kept.signals | {name: value.model_dump(mode="json") for name, value in signals.items()}
+        before = {name: Signals.model_validate(value) for name, value in kept.signals.items() if name in samples}
+        newer = {name: new for name, new in signals.items() if name not in before or new.at > before[name].at}
+        kept.signals = {name: value.model_dump(mode="json") for name, value in (before | newer).items()}
         session.add(kept)
         session.flush()
-        over = (col(TickRow.region) == region, col(TickRow.at) < tick.at - KEPT)
-        connection.execute(delete(TickRow).where(*over))
+        _forget_old(connection, region, interval)
         return True
 
 
+def _forget_old(connection: Connection, region: str, interval: int) -> None:
+    """Those that are as old as the first one for which there is no room. By count, and not by the clock: one that was
+    wrong for a while costs no more than it has added."""
+    room = int(KEPT.total_seconds()) // interval
+    of_interval = (col(TickRow.region) == region, col(TickRow.interval_s) == interval)
+    query = select(col(TickRow.at)).where(*of_interval).order_by(col(TickRow.number).desc()).offset(room).limit(1)
+    over = connection.scalar(query)
+    if over is not None:
+        connection.execute(delete(TickRow).where(col(TickRow.region) == region, col(TickRow.at) <= over))
+
+
 def predicted(
-    store: Store, region: str, interval: int, number: int, model: int, probabilities: Mapping[str, float]
+    store: Store,
+    region: str,
+    interval: int,
+    number: int,
+    model: int | None,
+    probabilities: Mapping[str, float],
+    abstained: Mapping[str, str],
 ) -> None:
-    """Note what *model* predicted in an interval that was kept. What was noted first stays."""
+    """Note what *model* said in an interval that was kept; none: why no model did. What was noted first stays."""
     place = (col(TickRow.region) == region, col(TickRow.interval_s) == interval, col(TickRow.number) == number)
     with store.write_in_background() as connection:
-        noted = update(TickRow).where(*place, col(TickRow.model).is_(None))
-        connection.execute(noted.values(model=model, probabilities=dict(probabilities)))
+        noted = update(TickRow).where(*place, col(TickRow.abstained).is_(None))
+        connection.execute(noted.values(model=model, probabilities=dict(probabilities), abstained=dict(abstained)))
 
 
 def ticks(store: Store, region: str, interval: int, after: int, limit: int) -> list[Tick]:

@@ -24,6 +24,8 @@ class Samples:
     """[n]: whether an incident is under way."""
     business: NDArray[numpy.float64] | None = None
     """[n, 5], NaN where unknown; of layouts that have them."""
+    anew: NDArray[numpy.bool_] | None = None
+    """[n]: whether the entity starts with it, so that what was remembered of it is void; none: nobody does."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from activities.predictor.learning.shrinkage import log_odds
 from activities.predictor.serving.answers import Abstention, Answer, Prediction, Samples
 from activities.predictor.serving.bundle import Bundle
 from activities.predictor.serving.cache import AnswerCache
-from activities.predictor.serving.tracks import Rows, Tracks
+from activities.predictor.serving.tracks import NEVER, Rows, Tracks
 from models.base import SternwayError
 
 
@@ -85,10 +85,13 @@ class Predictor:
         """Take in what came for one row of the grid, and make features of it.
 
         Returns those whose sample could not be taken in, and why; they stay as they were, and so have no answer for
-        this row. Raises :class:`SamplesRefused` where the call as a whole makes no sense.
+        this row. What begins anew is forgotten even then. Raises :class:`SamplesRefused` where the call as a whole
+        makes no sense.
         """
         which = self._which(samples.entities)
         self._check(which, samples)
+        if samples.anew is not None:
+            self._forget(which[samples.anew])
         refused = self._tracks.refusals(which, samples)
         rows = self._tracks.filled(which, samples)
         if refused:
@@ -111,7 +114,7 @@ class Predictor:
         latest, generations = self._tracks.row[which].tolist(), self._tracks.generation[which].tolist()
         for place, entity in enumerate(entities):
             if latest[place] != row:
-                answers[place] = Abstention(entity, row, _not_latest(latest[place], generations[place], row))
+                answers[place] = Abstention(entity, row, _not_latest(latest[place], row))
             elif (known := self.cache.get(entity, generations[place])) is not None:
                 answers[place] = known
             else:
@@ -150,6 +153,8 @@ class Predictor:
         }
         if samples.business is not None:
             wanted["business"] = (samples.business, (count, len(NUMBERS)))
+        if samples.anew is not None:
+            wanted["anew"] = (samples.anew, (count,))
         for name, (array, shape) in wanted.items():
             if array.shape != shape:
                 raise SamplesRefused(f"{name} of {count} entities has the shape {array.shape}, and must have {shape}")
@@ -163,12 +168,15 @@ class Predictor:
         if not gaps.any():
             return
         long = which[gaps > self._tracks.memory]
-        self._bank.forget(long)
-        self._tracks.forget(long)
+        self._forget(long)
         gaps[gaps > self._tracks.memory] = 0
         for remaining in range(int(gaps.max()), 0, -1):
             behind = which[gaps >= remaining]
             self._take(behind, self._tracks.missing(behind))
+
+    def _forget(self, which: Indices) -> None:
+        self._bank.forget(which)
+        self._tracks.forget(which)
 
     def _take(self, which: Indices, rows: Rows) -> None:
         scaled = Scale(self._scale.centre[which], self._scale.width[which])(rows.values)
@@ -213,7 +221,7 @@ class Predictor:
         return numpy.where(fallen_back, self.manifest.persistence(odds[:, 0]), together)
 
 
-def _not_latest(latest: int, generation: int, row: int) -> str:
-    if not generation:
+def _not_latest(latest: int, row: int) -> str:
+    if latest == NEVER:
         return "no sample of it has come yet"
     return f"the latest sample that could be taken in is of row {latest}, and row {row} was asked"

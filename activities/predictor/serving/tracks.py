@@ -13,6 +13,7 @@ from activities.predictor.layout import Layout, Windows
 from activities.predictor.serving.answers import Samples
 
 NEVER = -(2**62)
+LARGEST = float(numpy.finfo(numpy.float32).max)
 Mask = NDArray[numpy.bool_]
 
 
@@ -63,7 +64,7 @@ class Tracks:
         late = samples.row <= self.row[which]
         anew = (self.count[which] == 0) | (self.gaps(which, samples.row) > self.memory)
         first = anew & ~samples.observed
-        broken = samples.observed & ~numpy.isfinite(samples.values).all(axis=1)
+        broken = samples.observed & ~(numpy.abs(samples.values) <= LARGEST).all(axis=1)
         if samples.business is not None:
             broken |= numpy.isinf(samples.business).any(axis=1)
         bad = late | first | broken
@@ -80,13 +81,16 @@ class Tracks:
         if not samples.observed[place]:
             return f"there was no sample at row {samples.row}, and none of late that could stand in for it"
         for name, value in zip(self._layout.metrics, samples.values[place].tolist(), strict=True):
-            if not numpy.isfinite(value):
+            if not abs(value) <= LARGEST:
                 return f"{name} is {value} at row {samples.row}: a row that lacks a metric must come as not observed"
         return f"a business number is infinite at row {samples.row}: one that is not known must come as NaN"
 
     def filled(self, which: Indices, samples: Samples) -> Rows:
         """*samples* of *which*, where the row before stands in for what was not observed."""
-        values = numpy.where(samples.observed[:, None], samples.values, self._values[which])
+        # As exact as what is learned from, which is kept in single precision.
+        with numpy.errstate(over="ignore"):  # of what is refused
+            single = samples.values.astype(numpy.float32)
+        values = numpy.where(samples.observed[:, None], single, self._values[which])
         business = self._business[which] if samples.business is None else samples.business
         row: Indices = numpy.full(len(which), samples.row, dtype=numpy.intp)
         return Rows(row, values, samples.observed, samples.active, business)
@@ -116,6 +120,7 @@ class Tracks:
     def forget(self, which: Indices) -> None:
         """Begin anew. Generations go on: no answer of before may be taken for one of now."""
         self.count[which] = 0
+        self.row[which] = NEVER
         self._incident[which] = NEVER
 
     def objections(self, which: Indices) -> dict[int, str]:

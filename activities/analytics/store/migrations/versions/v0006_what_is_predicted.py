@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("samples", sa.JSON(), nullable=False),
         sa.Column("model", sa.Integer(), nullable=True),
         sa.Column("probabilities", sa.JSON(), nullable=True),
+        sa.Column("abstained", sa.JSON(), nullable=True),
         sa.CheckConstraint("interval_s >= 1", name=op.f("ck_telemetry_ticks_interval")),
         sa.PrimaryKeyConstraint("region", "interval_s", "number", name=op.f("pk_telemetry_ticks")),
     )
