@@ -234,8 +234,18 @@ async def test_what_has_failed_is_left_to_an_incident_that_has_begun_meanwhile(
     world: World, rollbacks: Rollbacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     incident: list[incidents.Incident] = []
+
+    async def begun() -> None:
+        while not incident:
+            await workflow.sleep(0.2)
+
+    fail(monkeypatch, "check", begun)
     prevention = await start(rollbacks, Action.SHIFT)
-    fail(monkeypatch, "check", lambda: workflow.wait_condition(lambda: bool(incident)))
+
+    async def changed() -> bool:
+        return [step.status for step in (await state(prevention)).steps] == ["done"]
+
+    await until(changed, 20, "the first step is made")
     incident.append(await waiting_incident(rollbacks))
     result = await prevention.result()
     assert result.phase is PreventionPhase.HANDED_OVER, result.sentence
