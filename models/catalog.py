@@ -185,6 +185,9 @@ class BreakerPolicy(Frozen):
         return frozenset(tier for tier, asked in found.items() if asked)
 
 
+PreventionLevel = Literal["advise", "approve", "full"]
+
+
 class PreventionPolicy(Frozen):
     """What may be done about an incident that is only predicted. An action that is left out is advised, and not done.
 
@@ -192,7 +195,7 @@ class PreventionPolicy(Frozen):
     incident has begun: that takes over what there is. Any rollback of the service goes first.
     """
 
-    level: Literal["advise", "approve", "full"] = "advise"
+    level: PreventionLevel = "advise"
     """*advise* says what would be done, *approve* waits for a person before it is done, *full* does it."""
     scale: Annotated[int, Field(ge=1, le=100)] | None = None
     """How many replicas may be added to those of the release that serves."""
@@ -200,16 +203,17 @@ class PreventionPolicy(Frozen):
     """Percent of the GET requests of which the release before gets copies, so that it can take over at once."""
     shift: Annotated[int, Field(ge=1, le=100)] | None = None
     """Percent of the requests that may be sent to the release before."""
-    shed: bool = False
-    """Whether requests may be turned away as ``shed`` of the policy's ``breakers`` says. Where the proxies do it, that
-    needs ``max_requests``."""
+    shed: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Percent of the revenue that is turned away where requests are shed as ``shed`` of the policy's ``breakers`` says:
+    what that costs. Where the proxies do it, it needs ``max_requests``."""
     restart: bool = False
     """Whether the replica that has run longest may be replaced. On Kubernetes all are, as by ``kubectl rollout
     restart``."""
     roll_back: bool = False
     """Whether an incident may be begun before there is one. What it does, the rest of the policy says."""
     dollars_an_hour: Annotated[float, Field(ge=0)]
-    """US dollars that preventive actions for a service in a region may be expected to cost within an hour."""
+    """US dollars that preventive actions for a service in a region may be expected to cost: those of the last hour with
+    the next one."""
     replica_dollars_an_hour: Annotated[float, Field(ge=0)] | None = None
     """US dollars that one more replica costs. Default: nobody knows; what needs one is then advised, and not done."""
     actions_a_day: Annotated[int, Field(ge=1)] = 6

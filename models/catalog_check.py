@@ -203,10 +203,10 @@ def _preventions(draft: Draft) -> Iterator[Problem]:
             continue
         path = ("policies", name, "prevention")
         shed = policy.breakers.shed if policy.breakers else None
-        if policy.prevention.shed and shed is None:
+        if policy.prevention.shed is not None and shed is None:
             what = f'policy "{name}" lets a prevention shed, but "breakers" has no "shed" that says how'
             yield Problem((*path, "shed"), what)
-        elif policy.prevention.shed and isinstance(shed, MeshShedding) and shed.max_requests is None:
+        elif policy.prevention.shed is not None and isinstance(shed, MeshShedding) and shed.max_requests is None:
             what = f'policy "{name}" lets a prevention shed at the proxies, before anything is saturated: nobody knows '
             yield Problem(
                 (*path, "shed"), f'{what}how many requests to let through; "breakers.shed" needs "max_requests"'

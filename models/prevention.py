@@ -37,19 +37,11 @@ class Sign(StrEnum):
     ERRORS = "its errors increase"
 
 
-class PreventionBudget(Frozen):
-    """What prevention may cost a service in a region without asking."""
-
-    dollars_an_hour: Annotated[float, Field(ge=0)]
-    """Expected costs: what is run and what is turned away, and the risk of the action itself."""
-    actions_a_day: Annotated[int, Field(ge=0)]
-
-
 class Spent(Frozen):
-    """What was done already, of that budget."""
+    """What was done already, of what a policy lets prevention cost a service in a region."""
 
     dollars: Annotated[float, Field(ge=0)]
-    """In the last hour."""
+    """Of what is held, the part since an hour ago, what is still to come included."""
     actions: Annotated[int, Field(ge=0)]
     """In the last 24 hours."""
 
@@ -67,12 +59,12 @@ class Means(Frozen):
     """Since the release that serves was deployed."""
     release_before: str | None
     """The one that worked before it and can still run."""
-    ready_before: int
-    """Replicas of that one that are ready."""
-    shed_requests: Probability | None
-    """Share of the requests that would be turned away; none: the policy approves no shedding, or nobody knows."""
+    shift_replicas: int | None
+    """That it would need besides those that it has for its share of the requests; none: the policy shifts nothing."""
     shed_revenue: Probability | None
-    """Share of the revenue that these bring."""
+    """Share of the revenue that shedding turns away; none: the policy approves no shedding."""
+    minutes: Annotated[float, Field(gt=0)]
+    """For which an action is held; its replicas are paid, and its requests turned away, so long."""
     lead_minutes: float | None
     """Until a forecast crosses its limit."""
 
@@ -126,3 +118,9 @@ class Prevention(Frozen):
     sentence: str
     signs: dict[Sign, float] = {}
     """What the prediction rests on, with the share of each: what the outcome will tell of."""
+
+    @property
+    def advised(self) -> bool:
+        """Whether something is possible that may pay, though it is not chosen."""
+        possible = [one.expected_return for one in self.options if one.cannot is None]
+        return any(gain is None or gain > 0 for gain in possible)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from models.base import Frozen, Time
 from models.breaker import Trip
-from models.catalog import Policy, PreventionPolicy
+from models.catalog import Policy, PreventionLevel, PreventionPolicy
 from models.incident import StepRecord
 from models.prediction import Risk
-from models.prevention import Action, Option, Prevention
+from models.prevention import Action, Option, Prevention, Spent
 from models.scope import Scope
 from models.service_state import ServiceState
 from models.stage import StageStep
@@ -45,15 +45,17 @@ class PreventionStart(Scope):
 
     @property
     def option(self) -> Option | None:
-        """What is to be done, or advised: the best of those that avert more than they cost and that the policy
-        approves. None where there is none, or nothing was chosen."""
-        if self.prevention.chosen is None:
-            return None
-        return next((one for one in self.prevention.options if _pays(one) and approved(one.action, self.rules)), None)
+        """What is to be done, or advised; none where nothing was chosen."""
+        chosen = self.prevention.chosen
+        return next((one for one in self.prevention.options if chosen is not None and one.action is chosen), None)
 
 
-def _pays(option: Option) -> bool:
-    return option.cannot is None and (option.expected_return or 0) > 0
+_LEVELS: Final[tuple[PreventionLevel, ...]] = ("advise", "approve", "full")
+
+
+def stricter(one: PreventionLevel, other: PreventionLevel) -> PreventionLevel:
+    """The one that leaves less to be done without asking."""
+    return min(one, other, key=_LEVELS.index)
 
 
 def approved(action: Action, rules: PreventionPolicy) -> bool:
@@ -66,11 +68,23 @@ def approved(action: Action, rules: PreventionPolicy) -> bool:
         case Action.SHIFT:
             return rules.shift is not None
         case Action.SHED:
-            return rules.shed
+            return rules.shed is not None
         case Action.RESTART:
             return rules.restart
         case Action.ROLL_BACK:
             return rules.roll_back
+
+
+def over_budget(rules: PreventionPolicy, spent: Spent | None, dollars: float) -> str | None:
+    """Why another action would be too much. What was spent and is not known may have been all of it (law 8)."""
+    if spent is None:
+        return "what was spent of the budget is not known: no store could be asked"
+    if spent.actions >= rules.actions_a_day:
+        return f"{spent.actions} of {rules.actions_a_day} actions a day were taken"
+    if spent.dollars + dollars > rules.dollars_an_hour:
+        left = max(0.0, rules.dollars_an_hour - spent.dollars)
+        return f"it costs ${dollars:,.2f}, and ${left:,.2f} of the hour's budget are left"
+    return None
 
 
 class Measures(Frozen):
@@ -82,6 +96,8 @@ class Measures(Frozen):
     trip: Trip | None = None
     cannot: str | None = None
     """Why it is not possible, or over its budget; then there are no steps."""
+    level: PreventionLevel = "advise"
+    """The catalog's, of the service's policy."""
     sentence: str
     """What is done, or would be, for people."""
 
@@ -121,7 +137,7 @@ class PreventionState(Frozen):
     workflow: str
     region: str
     service: str
-    level: Literal["advise", "approve", "full"]
+    level: PreventionLevel
     phase: PreventionPhase
     sentence: str
     """Why it is in that phase, or what is being done."""
@@ -150,3 +166,5 @@ class PreventionActs(Frozen):
     action: Action
     dollars: float
     """Expected cost."""
+    seconds: float
+    """For which it is held, and costs that; 0: it costs that at once."""

@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
@@ -21,6 +22,7 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
     ScheduleUpdate,
+    ScheduleUpdateInput,
 )
 from temporalio.exceptions import ApplicationError
 
@@ -39,6 +41,9 @@ from workflows.prediction import LearningWorkflow, PredictionWorkflow
 
 DAILY = timedelta(days=1)
 """Between two looks at the model."""
+
+PREDICTING_AT_MOST, LEARNING_AT_MOST = timedelta(minutes=20), timedelta(hours=20)
+"""A run ends on the build that it began on. Where that has gone it would wait for ever, and no other would begin."""
 
 
 def predicting_activities(directory: Directory, store: Store) -> list[Callable[..., Any]]:
@@ -62,28 +67,39 @@ async def schedule_predictions(client: Client, region: str, catalog: LoadedCatal
     """Let the region's services be looked at once an interval, by this catalog."""
     request = RegionRequest(region=region, catalog=catalog.digest)
     every = timedelta(seconds=catalog.catalog.prediction.interval)
-    await _schedule(client, f"prediction:{region}", PredictionWorkflow.run, request, every)
+    await _schedule(client, f"prediction:{region}", PredictionWorkflow.run, request, every, PREDICTING_AT_MOST)
 
 
 async def schedule_learning(client: Client) -> None:
     """Let the model be looked at once a day."""
-    await _schedule(client, "learning", LearningWorkflow.run, LearningRequest(), DAILY)
+    await _schedule(client, "learning", LearningWorkflow.run, LearningRequest(), DAILY, LEARNING_AT_MOST)
 
 
 async def _schedule(
-    client: Client, name: str, run: Callable[..., Awaitable[Any]], request: Frozen, every: timedelta
+    client: Client,
+    name: str,
+    run: Callable[..., Awaitable[Any]],
+    request: Frozen,
+    every: timedelta,
+    at_most: timedelta,
 ) -> None:
-    """A schedule that is there is changed. What was missed while Temporal was away is not made up for: a look tells of
-    the present."""
+    """A schedule that is there is changed, and stays paused where somebody has paused it. What was missed while
+    Temporal was away is not made up for: a look tells of the present."""
     wanted = Schedule(
-        action=ScheduleActionStartWorkflow(run, request, id=name, task_queue=NEUTRAL, task_timeout=TASK_TIMEOUT),
+        action=ScheduleActionStartWorkflow(
+            run, request, id=name, task_queue=NEUTRAL, execution_timeout=at_most, task_timeout=TASK_TIMEOUT
+        ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
     )
+
+    def changed(there: ScheduleUpdateInput) -> ScheduleUpdate:
+        return ScheduleUpdate(schedule=replace(wanted, state=there.description.schedule.state))
+
     try:
         await client.create_schedule(name, wanted)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(name).update(lambda _: ScheduleUpdate(schedule=wanted))
+        await client.get_schedule_handle(name).update(changed)
 
 
 async def _command(name: str) -> str:

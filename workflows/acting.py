@@ -63,9 +63,9 @@ class Acting:
                 return None
             try:
                 await changes.make(step)
+                verdict = step.check and await self._words.unless_called_off(changes.check(step.check))
             except FailureError as failure:
                 return f"{step.title}: {describe(failure)}"
-            verdict = step.check and await self._words.unless_called_off(changes.check(step.check))
             if verdict and not verdict.passed:
                 return f"{step.title}: {verdict.sentence}"
         if measures.trip and not stops():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 from temporalio import workflow
@@ -30,7 +31,7 @@ class PredictionWorkflow:
     """One look into the future of a region's services: measures, predicts, and settles what was predicted before.
 
     While no predictor pool polls it waits, and the schedule begins no other: a pool that comes back measures what is
-    then.
+    then. The schedule ends one that waits for too long, as where its build has gone for good.
     """
 
     @workflow.run
@@ -39,9 +40,13 @@ class PredictionWorkflow:
         measured = await call(queue, predictor.MEASURE, start)
         request = predictor.PredictRequest(**start.model_dump(), number=measured.number)
         forecasts = await call(queue, predictor.PREDICT, request)
-        for alarm in forecasts.alarms:
-            await _prevent(queue, predictor.AdviseRequest(catalog=start.catalog, alarm=alarm))
         await call(queue, predictor.SETTLE, start)
+        await asyncio.gather(
+            *(
+                _prevent(queue, predictor.AdviseRequest(catalog=start.catalog, alarm=alarm))
+                for alarm in forecasts.alarms
+            )
+        )
         return forecasts
 
 

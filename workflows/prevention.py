@@ -24,6 +24,7 @@ from workflows.words import PLAN, Words
 with workflow.unsafe.imports_passed_through():
     from activities.prevention import contract as prevention
     from activities.rollback import contract as rollback
+    from models.catalog import PreventionLevel
     from models.incident import Approval
     from models.prevention import Action, Option
     from models.prevention_run import (
@@ -33,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         PreventionResult,
         PreventionStart,
         PreventionState,
+        stricter,
     )
     from models.rollback import Control
     from models.scope import Scope
@@ -64,10 +66,13 @@ class PreventionWorkflow:
         self._phase, self._sentence = PreventionPhase.LOOKING, ""
         self._option: Option | None = start.option
         self._lock = lock_request(start.region, start.service, LOWEST)
+        self._level: PreventionLevel = start.rules.level
+        """The stricter one of what it was begun with and what the catalog says now."""
         self._granted = False
         self._first: str | None = None
         """Workflow id of a rollback or an incident that goes first; it stays so, should it be over soon."""
         self._kept_until: datetime | None = None
+        self._over = False
 
     @workflow.run
     async def run(self, start: PreventionStart) -> PreventionResult:
@@ -84,8 +89,9 @@ class PreventionWorkflow:
         tag({SERVICE: self._start.service, REGION: self._start.region})
         try:
             phase, sentence = await self._prevent()
-        except FailureError as failure:
-            phase, sentence = await self._take_back(PreventionPhase.FAILED, describe(failure))
+        except FailureError as failure:  # before anything was changed: from then on the lock is held
+            phase, sentence = PreventionPhase.FAILED, f"{describe(failure)}; nothing was changed"
+        self._over = True
         self._enter(phase, sentence)
         result = PreventionResult(
             incident=self._start.incident,
@@ -101,14 +107,17 @@ class PreventionWorkflow:
 
     async def _prevent(self) -> Ending:
         if self._option is None:
-            return PreventionPhase.DECLINED, f"nothing that the policy approves pays: {self._start.prevention.sentence}"
+            advised = self._start.prevention.advised
+            phase = PreventionPhase.ADVISED if advised else PreventionPhase.DECLINED
+            return phase, self._start.prevention.sentence
         await self._look()
         measures = await self._measures(self._option)
-        if self._start.rules.level == "advise":
+        self._level = stricter(self._level, measures.level)
+        if self._level == "advise":
             return PreventionPhase.ADVISED, measures.sentence
         if measures.cannot:
             return PreventionPhase.DECLINED, measures.cannot
-        if self._start.rules.level == "approve" and not await self._approved(measures):
+        if self._level == "approve" and not await self._approved(measures):
             seconds = self._start.rules.approval_timeout
             return PreventionPhase.NOT_APPROVED, f"nobody approved it in {seconds:g} s: {measures.sentence}"
         if self._stops:
@@ -118,6 +127,8 @@ class PreventionWorkflow:
         await self._regions.call(rollback.LOCK, self._lock, f"lock {self._start.service}")
         try:
             return await self._has_lock() or await self._act(self._option, measures)
+        except FailureError as failure:
+            return await self._settled(describe(failure))
         finally:
             await unlock(self._lock)
 
@@ -153,7 +164,7 @@ class PreventionWorkflow:
     async def _act(self, option: Option, measures: Measures) -> Ending:
         self._begin_to_act(option, measures)
         if trouble := await self._acting.make(measures, lambda: self._stops):
-            return await self._take_back(PreventionPhase.FAILED, trouble)
+            return await self._settled(trouble)
         if self._stops:
             return await self._settled()
         if option.action is Action.RESTART:
@@ -166,7 +177,11 @@ class PreventionWorkflow:
         """It counts for the budget from here on, whatever becomes of it."""
         self._enter(PreventionPhase.ACTING, measures.sentence)
         acts = PreventionActs(
-            region=self._start.region, service=self._start.service, action=option.action, dollars=option.cost or 0
+            region=self._start.region,
+            service=self._start.service,
+            action=option.action,
+            dollars=option.cost or 0,
+            seconds=0 if option.action is Action.RESTART else self._start.seconds,
         )
         self._journal.record("prevention-acts", acts)
 
@@ -180,17 +195,28 @@ class PreventionWorkflow:
                 await self._look()
         self._kept_until = None
 
-    async def _settled(self) -> Ending:
-        """What follows once it is over, or cannot go on."""
+    async def _settled(self, trouble: str | None = None) -> Ending:
+        """What follows once it is over, or cannot go on. *trouble*: what has failed.
+
+        Nothing is taken back from under the hands of an incident that has begun since the last look.
+        """
+        if self._acting.unsettled:
+            await self._look()
+        if self._first is not None:
+            return await self._hand_over(self._first, trouble)
+        if trouble is not None:
+            return await self._take_back(PreventionPhase.FAILED, trouble)
         if said := self._words.abort:
             return await self._take_back(PreventionPhase.ABORTED, f"aborted by {said.by}: {said.reason}")
-        if self._first is None:
-            return await self._take_back(PreventionPhase.UNDONE, f"kept for {self._start.seconds:g} s")
+        return await self._take_back(PreventionPhase.UNDONE, f"kept for {self._start.seconds:g} s")
+
+    async def _hand_over(self, first: str, trouble: str | None) -> Ending:
+        why = f"{trouble}; {first} goes first" if trouble else f"{first} goes first"
         if not (left := self._acting.unsettled):
-            return PreventionPhase.DECLINED, f"{self._first} goes first; nothing was changed"
+            return PreventionPhase.DECLINED, f"{why}; nothing was changed"
         await self._acting.leave()
         undo = f"`sternway undo {self._start.incident}` takes back what is still its own"
-        return PreventionPhase.HANDED_OVER, f"{self._first} goes first and has what was done: {left}; {undo}"
+        return PreventionPhase.HANDED_OVER, f"{why} and has what was done: {left}; {undo}"
 
     async def _take_back(self, phase: PreventionPhase, why: str) -> Ending:
         if not self._acting.unsettled:
@@ -249,11 +275,6 @@ class PreventionWorkflow:
             self._words.hear_lock(word)
             self._first = word.by.holder
 
-    @workflow.signal
-    def incident_began(self, incident: str) -> None:
-        """*incident*: its workflow id."""
-        self._first = incident
-
     @workflow.update
     async def approve(self, word: Approval) -> str:
         """Let it be done. Said again, it changes nothing."""
@@ -271,6 +292,11 @@ class PreventionWorkflow:
         self._hear(Control(action="abort", by=word.by, reason=word.reason))
         return "aborting"
 
+    @abort.validator
+    def _may_abort(self, word: Approval) -> None:
+        if self._over:
+            _refuse(f"the prevention has ended: it is {self._phase}")
+
     @workflow.query
     def state(self) -> PreventionState:
         return PreventionState(
@@ -278,7 +304,7 @@ class PreventionWorkflow:
             workflow=workflow.info().workflow_id,
             region=self._start.region,
             service=self._start.service,
-            level=self._start.rules.level,
+            level=self._level,
             phase=self._phase,
             sentence=self._sentence,
             action=self._option.action if self._option else None,

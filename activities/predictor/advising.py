@@ -24,11 +24,12 @@ from activities.predictor.prevention import answered_sign, choose
 from activities.predictor.samples import METRICS
 from activities.prevention.before import way_before
 from activities.rollback.state import read_state
-from models.catalog import Catalog, OnPoolLoss, PreventionPolicy
+from activities.rollback.strategies.stages import needed
+from models.catalog import Catalog, OnPoolLoss, Policy
 from models.identity import new_incident_id
 from models.prediction import Alarm, Evidence
-from models.prevention import Action, Means, PreventionBudget, Record, Sign
-from models.prevention_run import LONGEST, PreventionStart
+from models.prevention import Action, Means, Record, Sign
+from models.prevention_run import ADVISE_ONLY, LONGEST, PreventionStart
 from models.scope import Scope
 from models.service_state import ServiceState
 
@@ -69,15 +70,14 @@ class AdvisingActivities:
             await asyncio.to_thread(self._past, catalog, alarm),
             now,
         )
+        seconds = min(LONGEST, (alarm.until - alarm.at).total_seconds())
         lead = await asyncio.to_thread(_lead_minutes, catalog, alarm, kept)
         prevention = choose(
             at_risk,
             _evidence(alarm),
-            _means(state, way.target if way else None, policy.prevention, lead, now),
+            _means(state, way.target if way else None, policy, seconds, lead, now),
             _records(await asyncio.to_thread(outcomes, self._store, now - REMEMBERED, now)),
-            PreventionBudget(
-                dollars_an_hour=policy.prevention.dollars_an_hour, actions_a_day=policy.prevention.actions_a_day
-            ),
+            policy.prevention,
             await asyncio.to_thread(spent, self._store, alarm.region, alarm.service, now),
         )
         region = catalog.regions[alarm.region]
@@ -88,7 +88,7 @@ class AdvisingActivities:
                 policy=policy,
                 risk=at_risk,
                 prevention=prevention,
-                seconds=min(LONGEST, (alarm.until - alarm.at).total_seconds()),
+                seconds=seconds,
             )
         )
 
@@ -172,20 +172,24 @@ def _records(earlier: Sequence[Outcome]) -> list[Record]:
 
 
 def _means(
-    state: ServiceState, before: str | None, rules: PreventionPolicy, lead: float | None, now: datetime
+    state: ServiceState, before: str | None, policy: Policy, seconds: float, lead: float | None, now: datetime
 ) -> Means:
     serving = max(sorted(state.weights), key=state.weights.__getitem__, default=None)
     deployed_at = state.deployed_at(serving) if serving else None
+    rules = policy.prevention or ADVISE_ONLY
     dollars = rules.replica_dollars_an_hour
+    shifted = None
+    if before is not None and rules.shift is not None:
+        shifted = needed(state, before, rules.shift, policy.rollback) - state.replicas.get(before, 0)
     return Means(
         replicas=state.replicas.get(serving) if serving else None,
         room=state.room,
         replica_dollars=None if dollars is None else dollars / 60,
         release_minutes=None if deployed_at is None else (now - deployed_at).total_seconds() / 60,
         release_before=before,
-        ready_before=state.ready.get(before, 0) if before else 0,
-        shed_requests=None,
-        shed_revenue=None,
+        shift_replicas=shifted,
+        shed_revenue=None if rules.shed is None else rules.shed / 100,
+        minutes=seconds / 60,
         lead_minutes=lead,
     )
 

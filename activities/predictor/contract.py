@@ -78,7 +78,9 @@ MEASURE = Contract("predictor.measure.v1", RegionRequest, Measured, timeout=time
 PREDICT = Contract("predictor.predict.v1", PredictRequest, Forecasts, timeout=timedelta(minutes=5), attempts=3)
 """The first one of a process reads what its features remember, which takes a while."""
 
-ADVISE = Contract("predictor.advise.v1", AdviseRequest, Advice, timeout=timedelta(minutes=1), attempts=3)
+ADVISE = Contract("predictor.advise.v1", AdviseRequest, Advice, timeout=timedelta(minutes=1), attempts=35)
+"""For about a minute: a control plane that is away for a while must not cost the prevention."""
+
 SETTLE = Contract("predictor.settle.v1", RegionRequest, Settled, timeout=timedelta(seconds=30), attempts=3)
 
 

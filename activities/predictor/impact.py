@@ -3,7 +3,9 @@
     at risk = probability x lost minutes of an incident x revenue a minute x traffic of now / usual traffic
 
 The *lost minutes* of an earlier incident are its duration times the share of the requests that it lost. Their spread
-over the incidents that there were is the interval: an incident is as short as one of ten, or as long. Pure.
+over the incidents that there were is the interval: an incident is as short as one of ten, or as long. Where of too few
+it was measured what they lost, an incident is taken to lose what its objective forbids, which is the least, and all of
+the requests at the most. Pure.
 """
 
 from __future__ import annotations
@@ -56,7 +58,10 @@ def risk(
     revenue, source = _revenue(catalog, entry)
     customers = _customers(catalog, entry)
     busy = _busy(traffic, now)
-    known = [(past.minutes, _lost(entry, past.lost)) for past in history if past.lost is not None]
+    known = [(past.minutes, *_lost(entry, past.lost)) for past in history if past.lost is not None]
+    by_objective = len(known) < FEWEST_INCIDENTS <= len(history)
+    if by_objective:
+        known = [(past.minutes, *_lost(entry, None)) for past in history]
     unknown = [
         *(
             [f"the catalog says neither what {service} earns nor what tier {entry.tier} does"]
@@ -65,15 +70,15 @@ def risk(
         ),
         *([f"the catalog says not how many customers {service} has"] if customers is None else []),
         *([busy] if isinstance(busy, str) else []),
-        *([_few(history, len(known))] if len(known) < FEWEST_INCIDENTS else []),
+        *([_few(history)] if len(known) < FEWEST_INCIDENTS else []),
     ]
     earning = None if revenue is None or isinstance(busy, str) else revenue * busy
     loss = reached = None
     if len(known) >= FEWEST_INCIDENTS and not isinstance(busy, str):
         if earning is not None:
-            loss = _estimate([minutes * lost for minutes, lost in known], earning)
+            loss = _estimate([(minutes * least, minutes * most) for minutes, least, most in known], earning)
         if customers is not None:
-            reached = _estimate([lost for _, lost in known], probability * customers * busy)
+            reached = _estimate([(least, most) for _, least, most in known], probability * customers * busy)
     at_stake = _times(probability, loss) if loss else None
     return Risk(
         service=service,
@@ -86,7 +91,7 @@ def risk(
         source=source,
         age=(now - traffic.at).total_seconds() if traffic else None,
         unknown=tuple(unknown),
-        sentence=_sentence(service, region, probability, at_stake, reached, unknown),
+        sentence=_sentence(service, region, probability, at_stake, reached, unknown, by_objective),
     )
 
 
@@ -116,24 +121,27 @@ def _busy(traffic: Traffic | None, now: datetime) -> float | str:
     return traffic.requests_per_minute / traffic.usual
 
 
-def _lost(entry: Service, share: float) -> float:
-    """An incident is one because more is lost than the objective allows: it is never taken for less."""
-    return min(1.0, max(share, 1 - entry.slos.availability.objective / 100))
+def _lost(entry: Service, share: float | None) -> tuple[float, float]:
+    """The least and the most of the requests that are lost. An incident is one because more is lost than the objective
+    allows: it is never taken for less."""
+    forbidden = 1 - entry.slos.availability.objective / 100
+    if share is None:
+        return forbidden, 1.0
+    lost = min(1.0, max(share, forbidden))
+    return lost, lost
 
 
-def _few(history: Sequence[PastIncident], known: int) -> str:
-    measured = "" if known == len(history) else f", of {known} what they lost was measured"
-    return f"there were {len(history)} incidents{measured}: {FEWEST_INCIDENTS} are needed to tell what one costs"
+def _few(history: Sequence[PastIncident]) -> str:
+    return f"there were {len(history)} incidents: {FEWEST_INCIDENTS} are needed to tell how long one lasts"
 
 
-def _estimate(outcomes: Sequence[float], times: float) -> Estimate:
-    """The mean, and the nearest ranks outward: of few outcomes the interval is all that there was."""
-    ordered = sorted(outcomes)
-    skipped = math.floor(OUTSIDE * (len(ordered) - 1))
+def _estimate(outcomes: Sequence[tuple[float, float]], times: float) -> Estimate:
+    """Of the least and the most in each case: the mean of the least, and the nearest ranks outward. Of few outcomes the
+    interval is all that there was."""
+    least, most = (sorted(side) for side in zip(*outcomes, strict=True))
+    skipped = math.floor(OUTSIDE * (len(outcomes) - 1))
     return Estimate(
-        expected=times * sum(ordered) / len(ordered),
-        low=times * ordered[skipped],
-        high=times * ordered[-1 - skipped],
+        expected=times * sum(least) / len(least), low=times * least[skipped], high=times * most[-1 - skipped]
     )
 
 
@@ -148,6 +156,7 @@ def _sentence(
     revenue: Estimate | None,
     customers: Estimate | None,
     unknown: Sequence[str],
+    by_objective: bool,
 ) -> str:
     stakes: list[str] = []
     if revenue:
@@ -156,4 +165,6 @@ def _sentence(
         stakes.append(f"{customers.expected:,.0f} customers ({customers.low:,.0f} to {customers.high:,.0f})")
     said = f"{' and '.join(stakes)} are at risk" if stakes else "what is at risk is not known"
     why = f"; {'; '.join(unknown)}" if unknown else ""
+    if stakes and by_objective:
+        why += "; of too few incidents it was measured what they lost: it is taken for what the objective forbids"
     return f"{service} in {region} has a chance of {probability:.0%} of an incident: {said}{why}"

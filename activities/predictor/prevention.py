@@ -17,8 +17,10 @@ from types import MappingProxyType
 from typing import Final
 
 from activities.predictor.preventive_actions import ASSUMPTIONS, cost_of, obstacle
+from models.catalog import PreventionPolicy
 from models.prediction import Evidence, Risk
-from models.prevention import Action, Means, Option, Prevention, PreventionBudget, Record, Sign, Spent
+from models.prevention import Action, Means, Option, Prevention, Record, Sign, Spent
+from models.prevention_run import approved, over_budget
 
 ASSUMED: Final = 4.0
 """Outcomes that an assumption about an effectiveness is worth."""
@@ -54,15 +56,16 @@ def choose(
     evidence: Iterable[Evidence],
     means: Means,
     records: Iterable[Record],
-    budget: PreventionBudget,
+    rules: PreventionPolicy,
     spent: Spent,
 ) -> Prevention:
-    """All six actions, the best first, and the first of them that averts more than it costs and is within *budget*."""
+    """All six actions, the best first, and the first of them that averts more than it costs, that *rules* approve, and
+    that is within their budget."""
     shares, known = signs(evidence), {(record.action, record.sign): record for record in records}
     options = sorted((_weigh(action, risk, shares, means, known) for action in Action), key=_rank)
     why: list[str] = []
     for option in options:
-        if reason := _against(option, risk, budget, spent):
+        if reason := _against(option, risk, rules, spent):
             why.append(f"{option.action}: {reason}")
         else:
             return Prevention(options=tuple(options), chosen=option.action, sentence=option.sentence, signs=shares)
@@ -81,7 +84,7 @@ def _rank(option: Option) -> tuple[bool, float, float]:
     return option.cannot is not None, -math.inf if gain is None else -gain, -option.effectiveness
 
 
-def _against(option: Option, risk: Risk, budget: PreventionBudget, spent: Spent) -> str | None:
+def _against(option: Option, risk: Risk, rules: PreventionPolicy, spent: Spent) -> str | None:
     """Why an option is not chosen."""
     if option.cannot:
         return option.cannot
@@ -91,12 +94,9 @@ def _against(option: Option, risk: Risk, budget: PreventionBudget, spent: Spent)
         return "it can only be advised, since its cost is not known"
     if option.averted <= option.cost:
         return f"it averts ${option.averted:,.2f} and costs ${option.cost:,.2f}"
-    if spent.actions >= budget.actions_a_day:
-        return f"{spent.actions} of {budget.actions_a_day} actions a day were taken"
-    if spent.dollars + option.cost > budget.dollars_an_hour:
-        left = budget.dollars_an_hour - spent.dollars
-        return f"it costs ${option.cost:,.2f}, and ${max(0.0, left):,.2f} of the hour's budget are left"
-    return None
+    if not approved(option.action, rules):
+        return f"it is only advised, since the policy does not approve it, and averts ${option.averted:,.2f}"
+    return over_budget(rules, spent, option.cost)
 
 
 def _weigh(
@@ -111,7 +111,7 @@ def _weigh(
     betas = {sign: _beta(assumed.against[sign], known.get((action, sign))) for sign in answered}
     mean = sum(share * betas[sign].mean for sign, share in answered.items())
     deviation = math.sqrt(sum((share * betas[sign].deviation) ** 2 for sign, share in answered.items()))
-    cannot = obstacle(action, answered.keys(), means)
+    cannot = obstacle(action, shares.keys(), means)
     averted = risk.revenue.expected * mean if risk.revenue else None
     cost = cost_of(action, risk, means, [record for (which, _), record in known.items() if which is action])
     confidence = None

@@ -14,8 +14,6 @@ from typing import Final
 from models.prediction import Risk
 from models.prevention import Action, Means, Record, Sign
 
-HELD_MINUTES: Final = 60.0
-"""For which an action is held; its replicas are paid, and its requests turned away, so long."""
 EXTRA: Final = 0.5
 """Share of the replicas that is added."""
 YOUNG_MINUTES: Final = 240.0
@@ -45,7 +43,9 @@ ASSUMPTIONS: Final[Mapping[Action, Assumption]] = MappingProxyType(
             {Sign.LATENCY: 0.5, Sign.ERRORS: 0.5, Sign.MEMORY: 0.4, Sign.CONNECTIONS: 0.4}, harm=0.01, minutes=1
         ),
         Action.SHED: Assumption({Sign.LOAD: 0.6, Sign.SATURATION: 0.6, Sign.CONNECTIONS: 0.3}, harm=0.005, minutes=1),
-        Action.RESTART: Assumption({Sign.MEMORY: 0.8, Sign.CONNECTIONS: 0.6}, harm=0.01, minutes=3),
+        Action.RESTART: Assumption(
+            {Sign.MEMORY: 0.8, Sign.CONNECTIONS: 0.6, Sign.LATENCY: 0.2, Sign.SATURATION: 0.2}, harm=0.01, minutes=3
+        ),
         Action.ROLL_BACK: Assumption(
             {Sign.LATENCY: 0.7, Sign.ERRORS: 0.7, Sign.MEMORY: 0.7, Sign.CONNECTIONS: 0.6}, harm=0.03, minutes=5
         ),
@@ -68,19 +68,24 @@ def added(replicas: int) -> int:
     return max(1, math.ceil(replicas * EXTRA))
 
 
-def _replicas(number: Callable[[int], float]) -> Callable[[Risk, Means], float | None]:
+def _replicas(number: Callable[[Means], int | None]) -> Callable[[Risk, Means], float | None]:
     def cost(_risk: Risk, means: Means) -> float | None:
-        if means.replicas is None or means.replica_dollars is None:
+        more = number(means)
+        if more is None or means.replica_dollars is None:
             return None
-        return number(means.replicas) * means.replica_dollars * HELD_MINUTES
+        return more * means.replica_dollars * means.minutes
 
     return cost
+
+
+def _added(means: Means) -> int | None:
+    return None if means.replicas is None else added(means.replicas)
 
 
 def _turned_away(risk: Risk, means: Means) -> float | None:
     if means.shed_revenue is None or risk.revenue_per_minute is None:
         return None
-    return means.shed_revenue * risk.revenue_per_minute * HELD_MINUTES
+    return means.shed_revenue * risk.revenue_per_minute * means.minutes
 
 
 def _nothing(_risk: Risk, _means: Means) -> float | None:
@@ -89,20 +94,20 @@ def _nothing(_risk: Risk, _means: Means) -> float | None:
 
 _RUNNING: Final[Mapping[Action, Callable[[Risk, Means], float | None]]] = MappingProxyType(
     {
-        Action.SCALE: _replicas(added),
+        Action.SCALE: _replicas(_added),
         Action.WARM: _replicas(lambda _: 1),
-        Action.SHIFT: _nothing,
+        Action.SHIFT: _replicas(lambda means: means.shift_replicas),
         Action.SHED: _turned_away,
         Action.RESTART: _nothing,
-        Action.ROLL_BACK: _replicas(lambda replicas: replicas),
+        Action.ROLL_BACK: _replicas(lambda means: means.replicas),
     }
 )
 """What each costs while it is held, besides the harm that it may do."""
 
 
-def obstacle(action: Action, answered: Collection[Sign], means: Means) -> str | None:
-    """Why it is not possible, or does not answer to what is predicted."""
-    if not answered:
+def obstacle(action: Action, signs: Collection[Sign], means: Means) -> str | None:
+    """Why it is not possible, or does not answer to *signs*, what the prediction rests on."""
+    if ASSUMPTIONS[action].against.keys().isdisjoint(signs):
         return "it answers to none of the signs"
     if means.lead_minutes is not None and means.lead_minutes < ASSUMPTIONS[action].minutes:
         return f"it takes {ASSUMPTIONS[action].minutes:g} minutes, and {means.lead_minutes:g} are left"
@@ -114,21 +119,35 @@ def obstacle(action: Action, answered: Collection[Sign], means: Means) -> str | 
             return f"there is room for {means.room} replicas, {wanted} are wanted" if wanted > means.room else None
         case Action.RESTART if means.replicas is not None and means.replicas < 2:
             return "there is no other replica that serves meanwhile"
-        case Action.SHED if means.shed_requests is None:
-            return "the policy approves no shedding, or what would be turned away is not known"
+        case Action.RESTART:
+            return _not_of_age(signs, means)
+        case Action.SHED if means.shed_revenue is None:
+            return "the policy approves no shedding, so what it would turn away is not known"
         case Action.WARM | Action.SHIFT | Action.ROLL_BACK:
-            return _no_way_back(action, means)
+            return _no_way_back(means)
         case _:
             return None
 
 
-def _no_way_back(action: Action, means: Means) -> str | None:
+def _not_of_age(signs: Collection[Sign], means: Means) -> str | None:
+    """What a restart answers to for sure is filled up by a replica. Slowness may come with its age as well, but only
+    where nothing else explains it."""
+    if Sign.MEMORY in signs or Sign.CONNECTIONS in signs:
+        return None
+    if others := [sign for sign in (Sign.LOAD, Sign.ERRORS) if sign in signs]:
+        return f"{others[0]}, which explains it better than the age of a replica"
+    if means.release_minutes is None:
+        return "how old the release is, is not known"
+    if means.release_minutes <= YOUNG_MINUTES:
+        return "the release is young, which explains it better than the age of a replica"
+    return None
+
+
+def _no_way_back(means: Means) -> str | None:
     if means.release_before is None:
         return "there is no release to go back to"
     if means.release_minutes is None:
         return "how old the release is, is not known"
     if means.release_minutes > YOUNG_MINUTES:
         return f"the release has served for {means.release_minutes / 60:,.1f} hours, so it is hardly the cause"
-    if action is not Action.ROLL_BACK and not means.ready_before:
-        return f"no replica of {means.release_before} is ready"
     return None

@@ -14,14 +14,14 @@ from activities.analytics.store.preventions import spent
 from activities.directory import Directory
 from activities.prevention import contract
 from activities.prevention.before import way_before
-from activities.prevention.measures import measures, over_budget
+from activities.prevention.measures import measures
 from activities.rollback.state import read_state
 from models.alert import Alert, AlertStatus, Severity
 from models.base import SternwayError
 from models.catalog import Level
 from models.identity import correlation_key
 from models.prevention import Spent
-from models.prevention_run import Measures
+from models.prevention_run import Measures, over_budget
 from models.scope import Scope
 
 SOURCE = "predictor"
@@ -44,10 +44,12 @@ class PreventionActivities:
         state, now = await read_state(self._directory, request), datetime.now(UTC)
         way = await way_before(self._directory, self._store, state, request, now)
         found = measures(request.action, state, way, policy, request.because, now)
-        if found.cannot or policy.prevention is None:
+        if policy.prevention is None:
             return found
-        why = over_budget(policy.prevention, await self._spent(request, now), request.dollars)
-        return Measures(state=state, cannot=why, sentence=why) if why else found
+        why = found.cannot or over_budget(policy.prevention, await self._spent(request, now), request.dollars)
+        if why:
+            found = Measures(state=state, cannot=why, sentence=why)
+        return found.model_copy(update={"level": policy.prevention.level})
 
     @activity.defn(name=contract.INCIDENT.name)
     async def incident(self, scope: Scope) -> contract.Running:

@@ -20,7 +20,7 @@ from activities.rollback.target import Way
 from models.breaker import Trip
 from models.catalog import MeshShedding, Policy, PreventionPolicy
 from models.intent import Tier
-from models.prevention import Action, Spent
+from models.prevention import Action
 from models.prevention_run import Measures, approved
 from models.service_state import ServiceState
 from models.stage import Mirror, Ready, Restart, StageStep
@@ -52,18 +52,6 @@ def measures(
                 return _cannot(state, way.sentence)
             before = _warmed if action is Action.WARM else _shifted
             return before(state, way.target, way.bad, rules, policy)
-
-
-def over_budget(rules: PreventionPolicy, spent: Spent | None, dollars: float) -> str | None:
-    """Why another action would be too much. What was spent and is not known may have been all of it (law 8)."""
-    if spent is None:
-        return "what was spent of the budget is not known: no store could be asked"
-    if spent.actions >= rules.actions_a_day:
-        return f"{spent.actions} of {rules.actions_a_day} actions a day were taken"
-    if spent.dollars + dollars > rules.dollars_an_hour:
-        left = max(0.0, rules.dollars_an_hour - spent.dollars)
-        return f"it costs ${dollars:,.2f}, and ${left:,.2f} of the hour's budget are left"
-    return None
 
 
 def _cannot(state: ServiceState, why: str) -> Measures:

@@ -52,13 +52,13 @@ MISTAKES = {
     "no action": ("action: limit, ", "", "max_requests: 64", 'policy "careful", protect needs the field "action"'),
     "a prevention that sheds without a way to": (
         "level: protect",
-        "level: protect\n    prevention: {dollars_an_hour: 5, shed: true}",
+        "level: protect\n    prevention: {dollars_an_hour: 5, shed: 1}",
         "prevention:",
         'policy "careful" lets a prevention shed, but "breakers" has no "shed" that says how',
     ),
     "a prevention that sheds at proxies without a limit": (
         "level: protect",
-        "level: protect\n    breakers: {shed: {by: mesh}}\n    prevention: {dollars_an_hour: 5, shed: true}",
+        "level: protect\n    breakers: {shed: {by: mesh}}\n    prevention: {dollars_an_hour: 5, shed: 1}",
         "prevention:",
         '"breakers.shed" needs "max_requests"',
     ),

@@ -78,13 +78,21 @@ def test_what_the_catalog_says_of_a_tier_counts_and_is_labelled() -> None:
     assert (found.source, found.revenue_per_minute) == ("tier-default", 30)
 
 
+def test_where_nobody_measured_what_incidents_lost_the_objective_is_the_least_and_everything_the_most() -> None:
+    found = at_risk(history=[PastIncident(minutes, None) for minutes in (10, 20, 60)])
+    assert figures(found.loss) == pytest.approx((30 * 0.01 * 100, 10 * 0.01 * 100, 60 * 100))
+    assert figures(found.customers) == pytest.approx((0.5 * 10, 0.5 * 10, 0.5 * 1000))
+    assert found.unknown == ()
+    assert found.sentence.endswith("it is taken for what the objective forbids")
+
+
 UNKNOWN = {
     "no worth": (catalog(BusinessValue()), traffic(), HISTORY, "neither what payments earns nor what tier 2 does"),
     "no traffic": (KNOWN, None, HISTORY, "the traffic of now was not measured"),
     "no usual traffic": (KNOWN, Traffic(NOW, 600, None), HISTORY, "how much traffic is usual"),
     "stale traffic": (KNOWN, traffic(age=STALE + timedelta(seconds=1)), HISTORY, "last measured 0:15:01 ago"),
     "no history": (KNOWN, traffic(), (), "there were 0 incidents: 3 are needed"),
-    "nothing measured of it": (KNOWN, traffic(), [PastIncident(9, None)] * 4, "4 incidents, of 0 what they lost was"),
+    "too short a history": (KNOWN, traffic(), [PastIncident(9, None)] * 2, "there were 2 incidents: 3 are needed"),
 }
 
 

@@ -7,11 +7,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from activities.predictor.prevention import choose, signs
-from activities.predictor.preventive_actions import ASSUMPTIONS, HELD_MINUTES, YOUNG_MINUTES
+from activities.predictor.preventive_actions import ASSUMPTIONS, YOUNG_MINUTES
+from models.catalog import PreventionPolicy
 from models.prediction import Estimate, Evidence, Risk
-from models.prevention import Action, Means, Option, Prevention, PreventionBudget, Record, Sign, Spent
+from models.prevention import Action, Means, Option, Prevention, Record, Sign, Spent
 
-PLENTY = PreventionBudget(dollars_an_hour=1e12, actions_a_day=100)
+PLENTY = PreventionPolicy(
+    scale=100, warm=10, shift=20, shed=1, restart=True, roll_back=True, dollars_an_hour=1e12, actions_a_day=100
+)
 NOTHING_SPENT = Spent(dollars=0, actions=0)
 MEANS = Means(
     replicas=4,
@@ -19,9 +22,9 @@ MEANS = Means(
     replica_dollars=0.002,
     release_minutes=30,
     release_before="v1",
-    ready_before=1,
-    shed_requests=0.2,
+    shift_replicas=1,
     shed_revenue=0.01,
+    minutes=60,
     lead_minutes=30,
 )
 
@@ -56,10 +59,10 @@ def prevent(
     risk: Risk | None = None,
     means: Means = MEANS,
     records: tuple[Record, ...] = (),
-    budget: PreventionBudget = PLENTY,
+    rules: PreventionPolicy = PLENTY,
     spent: Spent = NOTHING_SPENT,
 ) -> Prevention:
-    return choose(risk or at_risk(), evidence, means, records, budget, spent)
+    return choose(risk or at_risk(), evidence, means, records, rules, spent)
 
 
 def option(prevention: Prevention, action: Action) -> Option:
@@ -81,7 +84,10 @@ CHOSEN = {
     "connections": (speaks(connections_share=1), OLD, Action.RESTART),
     "slower since a release": (speaks(p95_ms=1), MEANS, Action.ROLL_BACK),
     "errors, too late to roll back": (speaks(error_share=1), without(lead_minutes=2), Action.SHIFT),
-    "slower, without a release": (speaks(p95_ms=1), OLD, None),
+    "slower, and nothing but its age explains it": (speaks(p95_ms=1), OLD, Action.RESTART),
+    "slower under load, without room": (
+        speaks(p95_ms=1, requests_per_second=0.1), OLD.model_copy(update={"room": 5, "shed_revenue": None}), None
+    ),
     "what no action answers to": (speaks(temperature=1), MEANS, None),
 }  # fmt: skip
 
@@ -91,11 +97,45 @@ def test_the_action_answers_to_the_signs(evidence: list[Evidence], means: Means,
     assert prevent(evidence, means=means).chosen == action
 
 
+def test_what_the_policy_does_not_approve_is_advised_and_the_next_is_chosen() -> None:
+    found = prevent(speaks(p95_ms=1), rules=PLENTY.model_copy(update={"roll_back": False}))
+    assert found.options[0].action is Action.ROLL_BACK
+    assert found.chosen is Action.SHIFT
+    none = prevent(speaks(p95_ms=1), rules=PreventionPolicy(dollars_an_hour=1e12))
+    assert none.chosen is None
+    assert none.advised
+    assert "roll-back: it is only advised, since the policy does not approve it" in none.sentence
+
+
+def test_where_the_best_is_beyond_the_budget_the_one_within_it_is_chosen() -> None:
+    found = prevent(speaks(p95_ms=1), rules=PLENTY.model_copy(update={"dollars_an_hour": 150}))
+    assert found.options[0].action is Action.ROLL_BACK
+    assert found.chosen is Action.SHIFT
+
+
+def test_an_action_costs_for_as_long_as_it_is_held() -> None:
+    short, long = (
+        option(prevent(speaks(in_flight=1), means=without(minutes=minutes)), Action.SCALE).cost for minutes in (30, 120)
+    )
+    assert short is not None
+    assert long is not None
+    assert long - short == pytest.approx(90 * 2 * 0.002)
+
+
+def test_a_share_that_is_shifted_costs_the_replicas_that_it_adds() -> None:
+    none, two = (
+        option(prevent(speaks(p95_ms=1), means=without(shift_replicas=more)), Action.SHIFT).cost for more in (0, 2)
+    )
+    assert none is not None
+    assert two is not None
+    assert two - none == pytest.approx(60 * 2 * 0.002)
+
+
 OBSTACLES = {
     Action.SCALE: (speaks(in_flight=1), without(room=5), "there is room for 5 replicas, 6 are wanted"),
-    Action.WARM: (speaks(p95_ms=1), without(ready_before=0), "no replica of v1 is ready"),
+    Action.WARM: (speaks(p95_ms=1), OLD, "so it is hardly the cause"),
     Action.SHIFT: (speaks(p95_ms=1), without(release_minutes=None), "how old the release is, is not known"),
-    Action.SHED: (speaks(in_flight=1), without(shed_requests=None), "the policy approves no shedding"),
+    Action.SHED: (speaks(in_flight=1), without(shed_revenue=None), "the policy approves no shedding"),
     Action.RESTART: (speaks(memory_share=1), without(replicas=1), "no other replica that serves meanwhile"),
     Action.ROLL_BACK: (speaks(error_share=1), without(release_before=None), "no release to go back to"),
 }
@@ -123,14 +163,14 @@ def test_a_signal_that_falls_is_no_sign() -> None:
 def test_the_return_is_what_is_averted_less_running_costs_and_the_harm_that_is_to_be_feared() -> None:
     found = option(prevent(speaks(in_flight=3, temperature=1)), Action.SCALE)
     effect, harm = 0.75 * ASSUMPTIONS[Action.SCALE].against[Sign.SATURATION], ASSUMPTIONS[Action.SCALE].harm
-    cost = 2 * 0.002 * HELD_MINUTES + harm * 10_000
+    cost = 2 * 0.002 * MEANS.minutes + harm * 10_000
     assert found.averted == pytest.approx(0.5 * 10_000 * effect)
     assert found.cost == pytest.approx(cost)
     assert found.expected_return == pytest.approx(0.5 * 10_000 * effect - cost)
 
 
 def test_what_costs_more_than_it_averts_is_not_done() -> None:
-    found = prevent(speaks(in_flight=1), at_risk(loss=0.01), means=without(shed_requests=None))
+    found = prevent(speaks(in_flight=1), at_risk(loss=0.01), means=without(shed_revenue=None))
     assert found.chosen is None
     assert "it averts $0.00 and costs $0.24" in found.sentence
 
@@ -144,7 +184,7 @@ def test_without_a_known_worth_actions_are_advised_by_effectiveness_and_none_is_
 
 
 def test_an_action_whose_cost_is_not_known_is_not_chosen() -> None:
-    found = prevent(speaks(in_flight=1), means=without(replica_dollars=None, shed_requests=None))
+    found = prevent(speaks(in_flight=1), means=without(replica_dollars=None, shed_revenue=None))
     assert found.chosen is None
     assert "since its cost is not known" in found.sentence
 
@@ -230,17 +270,21 @@ def test_an_unknown_worth_never_becomes_a_figure(evidence: list[Evidence], proba
     EVIDENCE,
     st.floats(0, 1),
     st.floats(0, 1e5),
-    st.builds(PreventionBudget, dollars_an_hour=st.floats(0, 1e4), actions_a_day=st.integers(0, 5)),
+    st.builds(
+        lambda dollars, actions: PLENTY.model_copy(update={"dollars_an_hour": dollars, "actions_a_day": actions}),
+        st.floats(0, 1e4),
+        st.integers(1, 5),
+    ),
     st.builds(Spent, dollars=st.floats(0, 1e4), actions=st.integers(0, 5)),
 )
 def test_the_budget_is_never_exceeded(
-    evidence: list[Evidence], probability: float, loss: float, budget: PreventionBudget, spent: Spent
+    evidence: list[Evidence], probability: float, loss: float, rules: PreventionPolicy, spent: Spent
 ) -> None:
-    found = prevent(evidence, at_risk(probability, loss), budget=budget, spent=spent)
+    found = prevent(evidence, at_risk(probability, loss), rules=rules, spent=spent)
     if found.chosen is None:
         assert found.sentence.startswith("nothing is done: ")
     else:
         cost = option(found, found.chosen).cost
         assert cost is not None
-        assert spent.dollars + cost <= budget.dollars_an_hour
-        assert spent.actions < budget.actions_a_day
+        assert spent.dollars + cost <= rules.dollars_an_hour
+        assert spent.actions < rules.actions_a_day

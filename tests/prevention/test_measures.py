@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.prevention.measures import measures, over_budget
+from activities.prevention.measures import measures
 from activities.rollback.target import Way
 from models.catalog import BreakerPolicy, GuardShedding, MeshShedding, Policy, PreventionPolicy
 from models.intent import Tier
 from models.prevention import Action, Spent
-from models.prevention_run import Measures
+from models.prevention_run import Measures, over_budget
 from models.service_state import ServiceState
 from models.stage import Mirror, Ready, Restart, Route, Scale
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 BACK = Way("v2", "v1", "v1 was deployed before v2")
 ALL = PreventionPolicy(
-    scale=2, warm=20, shift=30, shed=True, restart=True, roll_back=True, dollars_an_hour=10, actions_a_day=3
+    scale=2, warm=20, shift=30, shed=1, restart=True, roll_back=True, dollars_an_hour=10, actions_a_day=3
 )
 
 

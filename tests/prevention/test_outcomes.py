@@ -61,7 +61,7 @@ def prevented(
     )
     told = {"prevention-started": start.model_dump(mode="json")}
     if acts:
-        one = PreventionActs(region="eu", service="payments", action=Action.SCALE, dollars=1)
+        one = PreventionActs(region="eu", service="payments", action=Action.SCALE, dollars=1, seconds=1800)
         told["prevention-acts"] = one.model_dump(mode="json")
     if phase is not None:
         result = PreventionResult(incident=id, phase=phase, sentence="over", action=Action.SCALE, steps=())
@@ -119,4 +119,4 @@ def test_an_action_that_failed_or_cannot_be_taken_back_has_done_harm(
 def test_it_is_counted_for_the_strongest_sign_that_the_action_answers_to() -> None:
     shares = {Sign.ERRORS: 0.5, Sign.LOAD: 0.1, Sign.SATURATION: 0.3}
     assert answered_sign(Action.SCALE, shares) is Sign.SATURATION
-    assert answered_sign(Action.RESTART, shares) is None
+    assert answered_sign(Action.WARM, {Sign.LOAD: 0.1}) is None

@@ -25,7 +25,7 @@ from workflows.prevention import PreventionWorkflow
 
 Running = WorkflowHandle[PreventionWorkflow, PreventionResult]
 
-EVERYTHING = "scale: 2, warm: 20, shift: 30, shed: true, restart: true, roll_back: true"
+EVERYTHING = "scale: 2, warm: 20, shift: 30, shed: 1, restart: true, roll_back: true"
 
 
 def catalog(world: World, level: str, more: str = "dollars_an_hour: 100, actions_a_day: 1000") -> LoadedCatalog:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 import httpx
 import pytest
+from temporalio import workflow
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from activities.analytics.store import deliveries
 from activities.analytics.store.audit import verify
 from activities.analytics.store.journal import events
-from activities.rollback.contract import lock_id
+from activities.rollback.contract import LockRequest, Outranked, lock_id
 from models.alert import AlertState
+from models.base import SternwayError
 from models.catalog import Level
-from models.identity import correlation_key
-from models.prevention import Action
+from models.identity import MEMO, correlation_key, prevention_id
+from models.prevention import Action, Prevention
 from models.prevention_run import PreventionPhase
 from tests.saga import incidents, preventions
 from tests.saga.conftest import Rollbacks
@@ -23,8 +29,13 @@ from tests.saga.preventions import begin, start, state, until_phase
 from tests.waiting import until
 from tests.world.world import Mishap, World
 from workers.local.world import REGION, TOKEN
+from workers.preventions import Listed, say
+from workers.preventions import preventions as listing
 from workers.recovery.planes import planes
 from workers.recovery.undoing import Undoing
+from workflows import locking
+from workflows.acting import Acting
+from workflows.changes import Changes
 from workflows.incident import IncidentWorkflow
 from workflows.prevention import PreventionWorkflow
 
@@ -184,6 +195,64 @@ async def test_a_step_that_is_refused_has_everything_undone(world: World, rollba
     assert await picture(world) == before
 
 
+def fail(monkeypatch: pytest.MonkeyPatch, name: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
+    """Let the changes' method of that name fail once *meanwhile* is over."""
+
+    async def failing(*_: object) -> None:
+        await meanwhile()
+        raise ApplicationError("no pool takes it", type="Skipped", non_retryable=True)
+
+    monkeypatch.setattr(Changes, name, failing)
+
+
+async def test_a_check_that_fails_is_undone_under_the_lock(
+    world: World, rollbacks: Rollbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await picture(world)
+    order: list[str] = []
+    fail(monkeypatch, "check", lambda: asyncio.sleep(0))
+    take_back, give_back = Acting.take_back, locking.unlock
+
+    async def taken_back(acting: Acting) -> tuple[str, ...]:
+        order.append("taken back")
+        return await take_back(acting)
+
+    async def unlocked(request: LockRequest) -> None:
+        order.append("unlocked")
+        await give_back(request)
+
+    monkeypatch.setattr(Acting, "take_back", taken_back)
+    monkeypatch.setattr("workflows.prevention.unlock", unlocked)
+    result = await (await start(rollbacks, Action.SHIFT)).result()
+    assert result.phase is PreventionPhase.FAILED
+    assert result.sentence.endswith("no pool takes it; everything that had been changed is undone")
+    assert order == ["taken back", "unlocked"]
+    assert await picture(world) == before
+
+
+async def test_what_has_failed_is_left_to_an_incident_that_has_begun_meanwhile(
+    world: World, rollbacks: Rollbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident: list[incidents.Incident] = []
+
+    async def begun() -> None:
+        while not incident:
+            await workflow.sleep(0.2)
+
+    fail(monkeypatch, "check", begun)
+    prevention = await start(rollbacks, Action.SHIFT)
+
+    async def changed() -> bool:
+        return [step.status for step in (await state(prevention)).steps] == ["done"]
+
+    await until(changed, 20, "the first step is made")
+    incident.append(await waiting_incident(rollbacks))
+    result = await prevention.result()
+    assert result.phase is PreventionPhase.HANDED_OVER, result.sentence
+    await incident[0].execute_update(IncidentWorkflow.abort, SOMEBODY)
+    await incident[0].result()
+
+
 async def test_a_rollback_goes_first_and_has_what_was_done(world: World, rollbacks: Rollbacks) -> None:
     prevention = await start(rollbacks, Action.SCALE, seconds=FOR_LONG)
     await until_phase(prevention, PreventionPhase.KEEPING)
@@ -210,21 +279,15 @@ async def test_an_incident_that_nobody_told_of_is_found(
     await incident.result()
 
 
-async def test_it_is_told_of_an_incident_at_once(world: World, rollbacks: Rollbacks) -> None:
-    prevention = await start(rollbacks, Action.SCALE, seconds=FOR_LONG)
-    await until_phase(prevention, PreventionPhase.KEEPING)
-    await prevention.signal(PreventionWorkflow.incident_began, "incident:eu:payments:full")
-    result = await prevention.result()
-    assert result.phase is PreventionPhase.HANDED_OVER
-    assert f"`sternway undo {result.incident}` takes back what is still its own" in result.sentence
-
-
 async def test_what_it_left_is_taken_back_from_its_receipts_alone(world: World, rollbacks: Rollbacks) -> None:
     before = await picture(world)
     prevention = await start(rollbacks, Action.SHIFT, seconds=FOR_LONG)
     await until_phase(prevention, PreventionPhase.KEEPING)
-    await prevention.signal(PreventionWorkflow.incident_began, "incident:eu:payments:full")
-    left = (await prevention.result()).incident
+    holder = LockRequest(region=REGION, service="payments", holder="a-rollback", run="1", priority=1)
+    await prevention.signal(PreventionWorkflow.outranked, Outranked(service="payments", by=holder))
+    result = await prevention.result()
+    left = result.incident
+    assert f"`sternway undo {left}` takes back what is still its own" in result.sentence
     catalog = world.catalog.catalog
     undoing = Undoing(left, catalog, planes(catalog, TOKEN), None)
     await undoing.fence()
@@ -267,6 +330,57 @@ async def test_rolling_back_is_an_alert_that_waits_for_the_gateway(world: World,
     assert (alert.alert.source, alert.alert.service, alert.state) == ("predictor", "payments", AlertState.PENDING)
     assert alert.alert.fingerprint == result.incident
     assert await world.generations() == before
+
+
+async def test_the_stricter_of_the_levels_counts(world: World, rollbacks: Rollbacks) -> None:
+    """Whoever begins a prevention cannot widen what the catalog allows."""
+    asked = preventions.argument(world, Action.SCALE, "advise")
+    wide = preventions.catalog(world, "full").catalog.policy_of("payments")
+    before = await world.generations()
+    assert await begin(rollbacks.client, asked.model_copy(update={"policy": wide}))
+    result = await rollbacks.client.get_workflow_handle_for(
+        PreventionWorkflow.run, prevention_id(REGION, "payments")
+    ).result()
+    assert result.phase is PreventionPhase.ADVISED
+    assert await world.generations() == before
+
+
+async def test_where_nothing_was_chosen_it_says_what_is_advised(world: World, rollbacks: Rollbacks) -> None:
+    asked = preventions.argument(world, Action.SCALE, "full")
+    nothing = Prevention(options=asked.prevention.options, chosen=None, sentence="nothing is done: because")
+    assert await begin(rollbacks.client, asked.model_copy(update={"prevention": nothing}))
+    prevention = rollbacks.client.get_workflow_handle_for(PreventionWorkflow.run, prevention_id(REGION, "payments"))
+    result = await prevention.result()
+    assert (result.phase, result.action) == (PreventionPhase.ADVISED, None)
+
+
+async def test_they_are_listed_also_where_one_has_no_pool_any_more(world: World, rollbacks: Rollbacks) -> None:
+    ended = await (await start(rollbacks, Action.SCALE, "advise")).result()
+    lost = preventions.argument(world, Action.SCALE, "approve").model_copy(update={"service": "ledger"})
+    nobody = await rollbacks.client.start_workflow(
+        PreventionWorkflow.run,
+        lost,
+        id=prevention_id(REGION, "ledger"),
+        task_queue="nobody",
+        memo={MEMO: lost.incident},
+    )
+
+    async def listed() -> dict[str, Listed] | None:
+        found = {one.incident: one for one in await listing(rollbacks.client, 50)}
+        return found if {ended.incident, lost.incident} <= found.keys() else None
+
+    try:
+        found = await until(listed, 30, "both are visible")
+        assert found[ended.incident].phase is PreventionPhase.ADVISED
+        assert found[ended.incident].service == "payments"
+        assert found[lost.incident].phase is None
+        assert "its build does not answer" in found[lost.incident].sentence
+        with pytest.raises(SternwayError, match="no pool of its build has answered in time"):
+            await say(rollbacks.client, REGION, "ledger", "abort", SOMEBODY)
+        with pytest.raises(SternwayError, match="no prevention of payments in eu runs"):
+            await say(rollbacks.client, REGION, "payments", "abort", SOMEBODY)
+    finally:
+        await nobody.terminate()
 
 
 async def test_an_approval_that_nobody_waits_for_is_refused(world: World, rollbacks: Rollbacks) -> None:

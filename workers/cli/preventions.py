@@ -42,7 +42,7 @@ def list_preventions(
         return
     table = table_of("prevention", "service", "region", "action", "phase", "says")
     for one in found:
-        table.add_row(one.incident, one.service, one.region, one.action or "none", one.phase, one.sentence)
+        table.add_row(one.incident, one.service, one.region, one.action or "none", one.phase or "unknown", one.sentence)
     show_parts(table if found else "no prevention was begun")
 
 

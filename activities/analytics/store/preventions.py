@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, text
 from sqlmodel import col
 from ulid import ULID
 
@@ -14,7 +14,7 @@ from activities.analytics.store.engine import Store
 from models.base import Frozen, Time
 from models.prevention import Spent
 from models.prevention_run import PreventionActs, PreventionPhase, PreventionResult, PreventionStart
-from models.tables import IncidentRow, metadata
+from models.tables import OF_PREVENTIONS, IncidentRow, metadata
 
 STARTED, ACTS, ENDED = "prevention-started", "prevention-acts", "prevention-ended"
 
@@ -53,7 +53,14 @@ def spent(store: Store, region: str, service: str, now: datetime) -> Spent:
     """In the hour and in the day before *now*. Raises :class:`~activities.analytics.store.engine.StoreUnavailable`."""
     acts = [(row.at, _acts(row)) for row in _told(store, now - DAY - LONGEST_WAIT, ACTS)]
     ours = [(at, one) for at, one in acts if (one.region, one.service) == (region, service) and at > now - DAY]
-    return Spent(dollars=sum(one.dollars for at, one in ours if at > now - HOUR), actions=len(ours))
+    return Spent(dollars=sum(_since(at, one, now - HOUR) for at, one in ours), actions=len(ours))
+
+
+def _since(at: datetime, acts: PreventionActs, begun: datetime) -> float:
+    """US dollars of the part that falls after *begun*; what is still to come is part of it."""
+    if at > begun:
+        return acts.dollars
+    return 0.0 if not acts.seconds else acts.dollars * max(0.0, 1 - (begun - at).total_seconds() / acts.seconds)
 
 
 def outcomes(store: Store, since: datetime, now: datetime) -> list[Outcome]:
@@ -79,7 +86,10 @@ def _told(store: Store, since: datetime, *kinds: str) -> list[_Told]:
     """What preventions that were begun since then have told. A chain's name is a ULID, so older ones sort before."""
     oldest = str(ULID.from_datetime(since))[:10]
     query = select(_events.c.incident, _events.c.kind, _events.c.at, _events.c.payload).where(
-        _events.c.incident >= oldest, _events.c.kind.in_(kinds), _events.c.payload.is_not(None)
+        _events.c.incident >= oldest,
+        text(OF_PREVENTIONS),
+        _events.c.kind.in_(kinds),
+        _events.c.payload.is_not(None),
     )
     with store.read() as connection:
         return [_Told(*row) for row in connection.execute(query)]

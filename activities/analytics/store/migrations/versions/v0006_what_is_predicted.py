@@ -83,3 +83,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_prediction_alarms_region_service_at"), "prediction_alarms", ["region", "service", "at"])
     op.create_index(op.f("ix_prediction_alarms_settled_at_at"), "prediction_alarms", ["settled_at", "at"])
+    of_preventions = sa.text("kind IN ('prevention-started', 'prevention-acts', 'prevention-ended')")
+    op.create_index(
+        "ix_events_preventions",
+        "events",
+        ["incident"],
+        sqlite_where=of_preventions,
+        postgresql_where=of_preventions,
+    )
