@@ -117,7 +117,12 @@ def test_a_replay_says_what_was_said(store: Store, learned: contract.Learned) ->
     assert learned.version is not None
     bundle = read(prediction_models.bundle(store, learned.version))
     known = kept(store, catalog().catalog, NOW - MONTH, lambda _: None)
-    found = standing(known, replay(bundle, known, lambda _: None), bundle.manifest.threshold, LAST - 7 * 48)
+    found = standing(
+        known,
+        replay(bundle, known, lambda _: None).said,
+        bundle.manifest.threshold,
+        dict.fromkeys(known.first_numbers, LAST - 7 * 48),
+    )
     assert found.incidents > 3
     assert found.answered > 0.3
     assert found.brier_skill > 0
