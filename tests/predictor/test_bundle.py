@@ -155,7 +155,8 @@ def test_features_come_out_as_they_did_when_their_meaning_was_last_numbered() ->
     assert not other, (
         f"{', '.join(sorted(other))}: models that were learned before must not be shown these. If the change is meant "
         "and no formula, name or constant in the digest says so, raise MEANING in "
-        "activities/predictor/serving/bundle.py; then write the numbers anew with `python -m tests.predictor.golden_features`"
+        "activities/predictor/serving/bundle.py; then write "
+        "the numbers anew with `python -m tests.predictor.golden_features`"
     )
 
 
