@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
@@ -41,6 +42,13 @@ from workflows.prediction import LearningWorkflow, PredictionWorkflow
 
 DAILY = timedelta(days=1)
 """Between two looks at the model."""
+_CHILD = """
+import sys
+from workers.pool.process import end_with_parent
+end_with_parent(int(sys.argv.pop(1)))
+from workers.cli.main import run
+run()
+"""
 
 PREDICTING_AT_MOST, LEARNING_AT_MOST = timedelta(minutes=20), timedelta(hours=20)
 """A run ends on the build that it began on. Where that has gone it would wait for ever, and no other would begin."""
@@ -103,14 +111,16 @@ async def _schedule(
 
 
 async def _command(name: str) -> str:
-    """``sternway predict NAME --json``, after everything else that wants the processor; what it prints."""
-    argv = ("nice", sys.executable, "-m", "workers.cli", "predict", name, "--json")
+    """``sternway predict NAME --json``, after everything else that wants the processor; what it prints. It ends with
+    this process, however that ends."""
+    argv = ("nice", sys.executable, "-c", _CHILD, str(os.getpid()), "predict", name, "--json")
     child = await asyncio.create_subprocess_exec(*argv, stdout=PIPE)
     try:
         printed, _ = await child.communicate()
     finally:
         with suppress(ProcessLookupError):
             child.kill()  # whoever asked does not wait any more
-    if child.returncode not in (0, 1):  # 1 is an answer as well
+    # 1 is an answer as well, "no", and what Python ends with after a traceback.
+    if child.returncode not in (0, 1) or not printed.strip():
         raise ApplicationError(f"sternway predict {name} has ended with status {child.returncode}; its log says why")
     return printed.decode()

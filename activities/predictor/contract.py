@@ -97,6 +97,9 @@ class Examined(Frozen):
     """Why the version before should predict again; none where it should not."""
     learn: str | None
     """Why there should be a new version; none where there need not be."""
+    drifted: tuple[str, ...] = ()
+    """Features that are lately spread otherwise than in training, the most first. It may do no harm: a reason for a
+    person to look, and none to learn."""
 
 
 class Learned(Frozen):

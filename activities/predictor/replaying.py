@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy
 from numpy.typing import NDArray
 
+from activities.predictor.layout import Layout
 from activities.predictor.learning import metrics
-from activities.predictor.learning.episodes import Episodes
+from activities.predictor.learning.episodes import Episodes, Mask, Rows
 from activities.predictor.learning.metrics import Stretch
+from activities.predictor.predicting import ModelOfAnotherLayout
 from activities.predictor.serving.answers import Prediction, Samples
 from activities.predictor.serving.bundle import Bundle
 from activities.predictor.serving.predictor import Predictor
@@ -21,6 +24,13 @@ Floats = NDArray[numpy.float64]
 Progress = Callable[[str], None]
 SAID_EVERY = 2000
 """Intervals between two words of progress."""
+LOOKED_AT = timedelta(days=7)
+"""The newest part, of which features are handed out."""
+MOST_LOOKS = 1000
+"""Rows of one entity of which they are."""
+RESAMPLES = 500
+SURE = 0.9
+"""Share of the resamples in which what is better must be so."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,38 @@ class Standing:
         return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
-def replay(bundle: Bundle, kept: Kept, progress: Progress) -> dict[str, Floats]:
+@dataclass(frozen=True)
+class Replayed:
+    """What a model says of everything that is kept."""
+
+    said: dict[str, Floats]
     """By entity the probability at each of its rows; NaN where the model abstains."""
+    features: NDArray[numpy.float64]
+    """[n, F] of the newest rows that may be asked, as it was shown them, of the entities that it has learned from:
+    ordered by entity and time."""
+
+
+def fitting(bundle: Bundle, layout: Layout) -> Bundle:
+    """*bundle*. Raises ModelOfAnotherLayout where it cannot be shown rows that are laid out so."""
+    if bundle.manifest.layout != layout:
+        raise ModelOfAnotherLayout(
+            "it was learned for other intervals, horizons or metrics than the catalog's `prediction` asks for: learn "
+            "anew with `sternway predict train`"
+        )
+    return bundle
+
+
+def replay(bundle: Bundle, kept: Kept, progress: Progress) -> Replayed:
+    """Raises :class:`~activities.predictor.predicting.ModelOfAnotherLayout` where *bundle* was not learned for such
+    rows."""
+    fitting(bundle, kept.group.layout)
     series = {one.entity: one for one in kept.group.series}
     predictor = Predictor(bundle, list(series))
     said = {name: numpy.full(len(one.active), numpy.nan) for name, one in series.items()}
     first = min(kept.first_numbers.values())
     last = max(number + len(series[name].active) for name, number in kept.first_numbers.items())
+    looks = _looks(bundle, kept, last)
+    features: dict[str, list[NDArray[numpy.float32]]] = {name: [] for name in looks}
     for number in range(first, last):
         if (number - first) % SAID_EVERY == 0:
             progress(f"interval {number - first:,} of {last - first:,}")
@@ -73,25 +108,29 @@ def replay(bundle: Bundle, kept: Kept, progress: Progress) -> dict[str, Floats]:
         for answer in predictor.predict(list(places), number):
             if isinstance(answer, Prediction):
                 said[answer.entity][places[answer.entity]] = answer.probability
-    return said
+        for name, places_of in looks.items():
+            if number in places_of:
+                features[name].append(predictor.features(name))
+    rows = [row for of_one in features.values() for row in of_one]
+    return Replayed(said, numpy.array(rows, dtype=numpy.float64).reshape(len(rows), len(predictor.names)))
 
 
-def standing(kept: Kept, said: Mapping[str, Floats], threshold: float, since: int) -> Standing:
-    """Of the rows from interval number *since* on."""
-    stretches: list[Stretch] = []
-    answers: list[Floats] = []
+def _looks(bundle: Bundle, kept: Kept, last: int) -> dict[str, frozenset[int]]:
+    """By entity the interval numbers at which features are handed out, evenly over the newest part."""
+    newest = int(LOOKED_AT.total_seconds()) // kept.group.layout.interval_s
+    found: dict[str, frozenset[int]] = {}
     for one in kept.group.series:
-        episodes = Episodes(one, kept.group.layout)
-        begin = max(0, since - kept.first_numbers[one.entity])
-        rows = numpy.flatnonzero(episodes.eligible)
-        rows = rows[rows >= begin]
-        starts = episodes.incidents[0]
-        reach = numpy.searchsorted(rows, starts) > numpy.searchsorted(rows, starts - kept.group.layout.horizon)
-        layout = kept.group.layout
-        stretches.append(
-            Stretch(rows, episodes.target[rows], starts[reach], layout.horizon, layout.period, layout.interval_s / 60)
-        )
-        answers.append(said[one.entity][rows])
+        numbers = kept.first_numbers[one.entity] + numpy.flatnonzero(Episodes(one, kept.group.layout).eligible)
+        numbers = numbers[numbers >= last - newest][:: max(1, newest // MOST_LOOKS)]
+        if one.entity in bundle.manifest.entities:
+            found[one.entity] = frozenset(numbers.tolist())
+    return found
+
+
+def standing(kept: Kept, said: Mapping[str, Floats], threshold: float, since: Mapping[str, int]) -> Standing:
+    """Of the rows of each entity from interval number *since* on."""
+    stretches = _asked(kept, since)
+    answers = [said[one.entity][stretch.rows] for one, stretch in zip(kept.group.series, stretches, strict=True)]
     target, probability = numpy.concatenate([one.target for one in stretches]), numpy.concatenate(answers)
     answered = numpy.isfinite(probability)
     base = float(target.mean()) if len(target) else numpy.nan
@@ -102,7 +141,7 @@ def standing(kept: Kept, said: Mapping[str, Floats], threshold: float, since: in
         answered=float(answered.mean()) if len(target) else numpy.nan,
         incidents=events.events,
         base_rate=base,
-        brier=float(numpy.mean((numpy.where(answered, probability, base) - target) ** 2)) if len(target) else numpy.nan,
+        brier=float(numpy.mean(_squared(probability, target, base))) if len(target) else numpy.nan,
         brier_skill=metrics.brier_skill(target[answered], probability[answered]),
         pr_auc=metrics.pr_auc(target[answered], probability[answered]),
         recall=events.recall,
@@ -110,6 +149,39 @@ def standing(kept: Kept, said: Mapping[str, Floats], threshold: float, since: in
         false_alarms_a_day=events.false_alarms_a_day,
         lead_minutes=events.lead,
     )
+
+
+def surely_better(
+    kept: Kept, own: Mapping[str, Floats], other: Mapping[str, Floats], gain: float, since: Mapping[str, int]
+) -> bool:
+    """Whether the error of *own* is smaller by the share *gain* than that of *other*, on the same rows as `standing`
+    and whichever days of these were drawn: rows of a day are too much alike to be drawn one by one."""
+    stretches = _asked(kept, since)
+    base = float(numpy.concatenate([one.target for one in stretches]).mean())
+    gains: list[Floats] = []
+    for one, stretch in zip(kept.group.series, stretches, strict=True):
+        errors = [_squared(said[one.entity][stretch.rows], stretch.target, base) for said in (own, other)]
+        days = numpy.unique(stretch.rows // stretch.rows_a_day, return_inverse=True)[1]
+        gained: Floats = (1 - gain) * errors[1] - errors[0]
+        gains.append(numpy.bincount(days, gained).astype(numpy.float64))
+    each = numpy.concatenate(gains)
+    drawn = numpy.random.default_rng(0).multinomial(len(each), numpy.full(len(each), 1 / len(each)), RESAMPLES)
+    return bool(each.sum() > 0 and (drawn @ each > 0).mean() >= SURE)
+
+
+def _asked(kept: Kept, since: Mapping[str, int]) -> list[Stretch]:
+    """By entity the rows from interval number *since* on."""
+    found: list[Stretch] = []
+    for one in kept.group.series:
+        episodes = Episodes(one, kept.group.layout)
+        rows: Rows = numpy.flatnonzero(episodes.eligible)
+        found.append(Stretch.of(episodes, rows[rows >= since[one.entity] - kept.first_numbers[one.entity]]))
+    return found
+
+
+def _squared(probability: Floats, target: Mask, base: float) -> Floats:
+    """Errors; what is abstained at counts as the *base* rate."""
+    return (numpy.where(numpy.isfinite(probability), probability, base) - target) ** 2
 
 
 def _samples(kept: Kept, number: int, places: Mapping[str, int]) -> Samples:

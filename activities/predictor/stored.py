@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy
 
@@ -33,6 +33,12 @@ class Kept:
     group: Group
     first_numbers: dict[str, int]
     """Of the first row of each entity: intervals since 1970."""
+
+    @property
+    def until(self) -> datetime:
+        """The end of the last row: what is learned from the same rows bears the same date, whenever that is."""
+        last = max(self.first_numbers[one.entity] + len(one.active) for one in self.group.series)
+        return datetime.fromtimestamp(last * self.group.layout.interval_s, UTC)
 
 
 @dataclass

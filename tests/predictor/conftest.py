@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy
 import pytest
 
+from activities.analytics.store import migrate, open_store
+from activities.predictor import contract
+from activities.predictor.challenging import learn
 from activities.predictor.layout import Layout
 from activities.predictor.learning.abstaining import Evidence, Luck
 from activities.predictor.learning.bundling import bundled
@@ -20,6 +25,7 @@ from activities.predictor.learning.references import learn_references
 from activities.predictor.learning.table import tabulate
 from activities.predictor.learning.training import Forecast, Trained, levels
 from activities.predictor.serving.bundle import Bundle, read
+from tests.predictor.kept_services import catalog, fill
 
 LAYOUT = Layout(metrics=("requests", "errors", "latency"), interval_s=1800, horizon=4, period=48, merge=4)
 ROWS = 20 * LAYOUT.period
@@ -87,3 +93,28 @@ def content(trained: Trained) -> bytes:
 @pytest.fixture(scope="session")
 def bundle(content: bytes) -> Bundle:
     return read(content)
+
+
+@dataclass(frozen=True)
+class KeptStore:
+    """A store that is copied, because tests change it."""
+
+    file: Path
+    learned: contract.Learned
+
+    def copied(self, folder: Path) -> str:
+        """Its address."""
+        (folder / "store.db").write_bytes(self.file.read_bytes())
+        return f"sqlite:///{folder / 'store.db'}"
+
+
+@pytest.fixture(scope="session")
+def kept_store(tmp_path_factory: pytest.TempPathFactory) -> KeptStore:
+    """Five weeks of two services, and a version that has learned from them but does not predict yet."""
+    file = tmp_path_factory.mktemp("kept") / "store.db"
+    store = open_store(f"sqlite:///{file}")
+    migrate(store)
+    fill(store)
+    learned = learn(store, catalog().catalog, lambda _: None)
+    store.close()
+    return KeptStore(file, learned)

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from activities.predictor.detectors import scale, scoring
+from activities.predictor.features import outcomes, registry
 from activities.predictor.inference import Inference
 from activities.predictor.learning.bundling import bundled
 from activities.predictor.learning.export import ExportRefused, export
@@ -36,6 +38,7 @@ from activities.predictor.serving.bundle import (
     pack,
     read,
 )
+from tests.predictor import golden_features
 
 
 def parts_of(content: bytes) -> dict[str, bytes]:
@@ -127,6 +130,34 @@ def test_features_of_another_version_are_refused(content: bytes, monkeypatch: py
     monkeypatch.setattr(bundles, "columns", lambda layout, detectors: known(layout, detectors)[1:])
     with pytest.raises(BundleOfOtherFeatures, match="train the model again with this build"):
         read(content)
+
+
+@pytest.mark.parametrize(("module", "constant"), [(scale, "LINEAR"), (scoring, "STEP"), (outcomes, "HALF_LIVES")])
+def test_features_that_mean_something_else_are_refused(
+    content: bytes, monkeypatch: pytest.MonkeyPatch, module: object, constant: str
+) -> None:
+    monkeypatch.setattr(module, constant, 7)
+    with pytest.raises(BundleOfOtherFeatures, match="train the model again with this build"):
+        read(content)
+
+
+def test_features_with_another_formula_are_refused(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = registry.DEFINITIONS[0]
+    changed = (dataclasses.replace(first, formula=f"twice {first.formula}"), *registry.DEFINITIONS[1:])
+    monkeypatch.setattr(registry, "DEFINITIONS", changed)
+    with pytest.raises(BundleOfOtherFeatures, match="train the model again with this build"):
+        read(content)
+
+
+def test_features_come_out_as_they_did_when_their_meaning_was_last_numbered() -> None:
+    known, now = json.loads(golden_features.FILE.read_text()), golden_features.computed()
+    other = [name for name in known.keys() | now.keys() if now.get(name) != pytest.approx(known.get(name), 1e-5, 1e-5)]
+    assert not other, (
+        f"{', '.join(sorted(other))}: models that were learned before must not be shown these. If the change is meant "
+        "and no formula, name or constant in the digest says so, raise MEANING in "
+        "activities/predictor/serving/bundle.py; then write "
+        "the numbers anew with `python -m tests.predictor.golden_features`"
+    )
 
 
 def test_part_of_another_model_is_refused_by_name(content: bytes) -> None:

@@ -257,6 +257,12 @@ class TestMetrics:
         assert figures.false_alarms_a_day == pytest.approx(3 / 4)
         assert figures.covered == pytest.approx((6 + 6 + 6 + 6) / 400)
 
+    def test_days_of_silence_do_not_thin_out_false_alarms(self) -> None:
+        spoken, silent = numpy.zeros(400), numpy.full(400, -numpy.inf)
+        spoken[50] = 1.0
+        both = metrics.judge([stretch([]), stretch([])], [spoken, silent], 0.5)
+        assert both.false_alarms_a_day == pytest.approx(1 / 4)
+
     def test_silence_raises_nothing_at_any_threshold(self) -> None:
         figures = metrics.judge([stretch([100])], [numpy.full(400, -numpy.inf)], -numpy.inf)
         assert figures.false_alarms == figures.found == 0 and figures.covered == 0
@@ -332,7 +338,9 @@ class TestDeciding:
         score[one.target] += 1
         silent = numpy.full(400, -numpy.inf)
         costs = Costs(false_alarms_a_day=5.0)
-        assert math.isfinite(decide([one], [score], costs))
+        level = decide([one], [score], costs)
+        assert math.isfinite(level)
+        assert decide([one] + [stretch([])] * 9, [score] + [silent] * 9, costs) == level
         assert decide([one], [silent], costs) == math.inf
 
 
@@ -430,6 +438,17 @@ class TestTable:
         assert numpy.array_equal(long.features[long.entity == 0], short.features[short.entity == 0])
         one, other = self.rows(long, 1), self.rows(short, 1)
         assert other and all(numpy.array_equal(one[row], other[row]) for row in other if row in one)
+
+    def test_out_of_fold_learning_keeps_to_the_train_part_wherever_the_units_lie(self) -> None:
+        units = group("noise", rows=300)
+        parts = (Part.TEST, Part.TRAIN, Part.VALIDATION, Part.TRAIN)
+        table = self.table(
+            replace(
+                units,
+                series=tuple(replace(one, part=part) for one, part in zip(units.series, parts, strict=True)),
+            )
+        )
+        assert set(table.entity[table.within(0.0, 1.0)].tolist()) == {1, 3}
 
     def test_blocks_halve_the_time_of_a_single_entity(self) -> None:
         table = self.table(group("noise", entities=1, rows=900))

@@ -20,23 +20,22 @@ from activities.predictor.serving.bundle import ARRAYS, DETECTORS, MANIFEST, MEM
 from activities.predictor.stored import kept
 from models.catalog_file import LoadedCatalog
 from models.prediction import Alarm, Forecasts, ModelStatus
+from tests.predictor.conftest import KeptStore
 from tests.predictor.kept_services import FIRST, INTERVAL, LAST, NOW, catalog, fill, incidents
 
 MONTH = timedelta(days=35)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    opened = open_store(f"sqlite:///{tmp_path_factory.mktemp('kept') / 'store.db'}")
-    migrate(opened)
-    fill(opened)
+def store(kept_store: KeptStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    opened = open_store(kept_store.copied(tmp_path_factory.mktemp("copied")))
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
-def learned(store: Store) -> contract.Learned:
-    return learn(store, catalog().catalog, lambda _: None)
+def learned(kept_store: KeptStore) -> contract.Learned:
+    return kept_store.learned
 
 
 async def predict(store: Store, number: int, loaded: LoadedCatalog | None = None) -> Forecasts:
@@ -120,7 +119,12 @@ def test_a_replay_says_what_was_said(store: Store, learned: contract.Learned) ->
     assert learned.version is not None
     bundle = read(prediction_models.bundle(store, learned.version))
     known = kept(store, catalog().catalog, NOW - MONTH, lambda _: None)
-    found = standing(known, replay(bundle, known, lambda _: None), bundle.manifest.threshold, LAST - 7 * 48)
+    found = standing(
+        known,
+        replay(bundle, known, lambda _: None).said,
+        bundle.manifest.threshold,
+        dict.fromkeys(known.first_numbers, LAST - 7 * 48),
+    )
     assert found.incidents > 3
     assert found.answered > 0.3
     assert found.brier_skill > 0

@@ -71,6 +71,30 @@ def test_saying_it_twice_changes_nothing(store: Store) -> None:
     assert statuses(store) == {one.version: ModelStatus.CURRENT, two.version: ModelStatus.REFUSED}
 
 
+def test_of_what_was_not_taken_the_newest_are_kept(store: Store) -> None:
+    for minute, name in enumerate((b"former", b"current")):
+        prediction_models.promote(store, learned(store, name).version, "better", later(minute))
+    for number in range(prediction_models.KEPT + 3):
+        refused = learned(store, b"refused %d" % number)
+        prediction_models.refuse(store, refused.version, "no gain", later(number))
+    newest = learned(store, b"given up")
+    kept = statuses(store)
+    assert list(kept.values()).count(ModelStatus.REFUSED) == prediction_models.KEPT - 1
+    assert kept[newest.version] is ModelStatus.CHALLENGER
+    assert {ModelStatus.FORMER, ModelStatus.CURRENT} <= set(kept.values())
+
+
+def test_the_way_back_is_the_version_that_a_refusal_leads_to(store: Store) -> None:
+    one, two, three = (learned(store, name) for name in (b"one", b"two", b"three"))
+    for minute, model in enumerate((one, two, one, three)):
+        prediction_models.promote(store, model.version, "better", later(minute))
+    back = prediction_models.way_back(store)
+    prediction_models.refuse(store, three.version, "worse", later(9))
+    current = prediction_models.current(store)
+    assert back is not None and current is not None
+    assert back.version == current.version == one.version
+
+
 def test_a_version_that_nobody_knows_is_named(store: Store) -> None:
     with pytest.raises(SternwayError, match="no version 7 of the model; see `sternway predict models`"):
         prediction_models.promote(store, 7, "", NOW)

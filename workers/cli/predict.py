@@ -192,20 +192,33 @@ def list_models(url: Url = None, as_json: Json = False) -> None:
 def promote(version: Version, by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
     """Let this version predict from now on. The one that did so far is kept as a way back.
 
+    A version that cannot be read is refused. Needs the extra: pip install 'sternway[predict]'.
+
     Example: [bold]sternway predict promote 3 --reason "it knows the new checkout"[/bold]
     """
+    _require("numpy", "onnxruntime", extra="predict")
     from datetime import UTC, datetime
 
     from activities.analytics.store import prediction_models
+    from activities.predictor.serving.bundle import read
 
     with _store(url) as store:
+        read(prediction_models.bundle(store, version))
         model = prediction_models.promote(store, version, f"{by}: {reason}", datetime.now(UTC))
     _tell(model, as_json)
 
 
 @app.command()
-def back(by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
+def back(
+    by: By,
+    reason: Why,
+    off: Annotated[bool, typer.Option("--off", help="Even where nothing predicts then.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
     """Let the version before the current one predict again.
+
+    Where there is none, nothing would predict: that is done with --off only.
 
     Example: [bold]sternway predict back --reason "too many false alarms"[/bold]
     """
@@ -217,10 +230,14 @@ def back(by: By, reason: Why, url: Url = None, as_json: Json = False) -> None:
         current = prediction_models.current(store)
         if current is None:
             raise SternwayError(f"there is nothing to go back from: {_NO_MODEL}")
+        if prediction_models.way_back(store) is None and not off:
+            raise SternwayError(
+                f"version {current.version} has none before it, and nothing would predict: say --off if that is meant"
+            )
         prediction_models.refuse(store, current.version, f"{by}: {reason}", datetime.now(UTC))
         now = prediction_models.current(store)
     if now is None:
-        print(json.dumps(None) if as_json else f"version {current.version} was the only one; nothing predicts now")
+        print(json.dumps(None) if as_json else f"version {current.version} is off; nothing predicts now")
         return
     _tell(now, as_json)
 
@@ -281,6 +298,8 @@ def examine(url: Url = None, as_json: Json = False) -> None:
     back = found.go_back and f"it should go back: {found.go_back}"
     anew = found.learn and f"learn anew: {found.learn}"
     print("; ".join(filter(None, (version, back, anew))))
+    for sentence in found.drifted:
+        print(f"worth a look: {sentence}")
 
 
 @app.command()
@@ -300,7 +319,8 @@ def evaluate(
     from datetime import UTC, datetime, timedelta
 
     from activities.analytics.store import prediction_models
-    from activities.predictor.replaying import replay, standing
+    from activities.predictor.history import layout_of
+    from activities.predictor.replaying import fitting, replay, standing
     from activities.predictor.serving.bundle import read
     from activities.predictor.stored import kept
 
@@ -310,10 +330,11 @@ def evaluate(
         asked = version if version is not None else current.version if current else None
         if asked is None:
             raise SternwayError(_NO_MODEL)
-        bundle = read(prediction_models.bundle(store, asked))
+        bundle = fitting(read(prediction_models.bundle(store, asked)), layout_of(catalog))
         known = kept(store, catalog, now - timedelta(days=35), _progress)
-    since = int((now - timedelta(days=days)).timestamp()) // catalog.prediction.interval
-    found = standing(known, replay(bundle, known, _progress), bundle.manifest.threshold, since).as_json()
+    first = int((now - timedelta(days=days)).timestamp()) // catalog.prediction.interval
+    said, since = replay(bundle, known, _progress).said, dict.fromkeys(known.first_numbers, first)
+    found = standing(known, said, bundle.manifest.threshold, since).as_json()
     if as_json:
         print(json.dumps({"version": asked, "days": days, **found}))
         return

@@ -14,11 +14,22 @@ from models.base import SternwayError
 from models.prediction import Model, ModelStatus
 from models.tables import ModelRow, metadata
 
+KEPT = 5
+"""Versions that never predicted, or do so no more for a reason: the newest that are kept."""
+
 _BRIEF = [metadata.tables["prediction_models"].c[name] for name in Model.model_fields]
+_NEWEST_FORMER = (
+    select(col(ModelRow.version))
+    .where(col(ModelRow.status) == ModelStatus.FORMER)
+    .order_by(col(ModelRow.since).desc(), col(ModelRow.version).desc())
+    .limit(1)
+    .scalar_subquery()
+)
 
 
 def add(store: Store, digest: str, figures: Mapping[str, Any], bundle: bytes, because: str, now: datetime) -> Model:
-    """Keep a challenger. One that was learned from the very same data is kept once."""
+    """Keep a challenger. One that was learned from the very same data is kept once, and of those that were not taken,
+    or given up before anyone decided, only the newest are kept."""
     with store.write_in_background() as connection, Session(connection) as session:
         _serialise(connection)
         same = select(ModelRow).where(col(ModelRow.training_digest) == digest, col(ModelRow.bundle) == bundle)
@@ -34,6 +45,12 @@ def add(store: Store, digest: str, figures: Mapping[str, Any], bundle: bytes, be
                 bundle=bundle,
             )
             session.add(row)
+            session.flush()
+            unwanted = col(ModelRow.status).in_((ModelStatus.REFUSED, ModelStatus.CHALLENGER))
+            for old in session.scalars(
+                select(ModelRow).where(unwanted).order_by(col(ModelRow.version).desc()).offset(KEPT)
+            ):
+                session.delete(old)
             session.flush()
         return _model(row)
 
@@ -57,11 +74,18 @@ def refuse(store: Store, version: int, because: str, now: datetime) -> Model:
         row = _row(session, version)
         was_current = row.status is ModelStatus.CURRENT
         _become(session, row, ModelStatus.REFUSED, because, now)
-        former = select(ModelRow).where(col(ModelRow.status) == ModelStatus.FORMER)
-        back = session.scalars(former.order_by(col(ModelRow.since).desc(), col(ModelRow.version).desc())).first()
+        back = session.scalars(select(ModelRow).where(col(ModelRow.version) == _NEWEST_FORMER)).first()
         if was_current and back is not None:
             _become(session, back, ModelStatus.CURRENT, f"version {version} was refused: {because}", now)
         return _model(row)
+
+
+def way_back(store: Store) -> Model | None:
+    """The version that predicts again where the current one is refused."""
+    query = select(*_BRIEF).where(col(ModelRow.version) == _NEWEST_FORMER)
+    with store.read() as connection:
+        found = connection.execute(query).first()
+        return Model.model_validate(found, from_attributes=True) if found else None
 
 
 def current(store: Store) -> Model | None:

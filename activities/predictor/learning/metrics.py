@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy
 
-from activities.predictor.learning.episodes import Floats, Mask, Rows
+from activities.predictor.learning.episodes import Episodes, Floats, Mask, Rows
 
 ROWS_WITHOUT_DAYS = 1000
 """Where the data knows no day, rates are given for so many rows."""
@@ -34,9 +35,19 @@ class Stretch:
     rows_a_day: int
     minutes_a_row: float
 
-    @property
-    def days(self) -> float:
-        return len(self.rows) / self.rows_a_day
+    @classmethod
+    def of(cls, one: Episodes, rows: Rows) -> Self:
+        """*rows* of one entity, ascending."""
+        layout, starts = one.layout, one.incidents[0]
+        first, last = numpy.searchsorted(rows, starts - layout.horizon), numpy.searchsorted(rows, starts)
+        return cls(
+            rows,
+            one.target[rows],
+            starts[last > first],
+            layout.horizon,
+            layout.period or ROWS_WITHOUT_DAYS,
+            layout.interval_s / 60 if layout.period else 1.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class EventFigures:
     found: int
     false_alarms: int
     days: float
+    """That the score speaks of: who is silent spends nothing of a budget of false alarms, and must not add to it."""
     leads: tuple[float, ...]
     """Minutes (rows where the data knows no time) from the first alarm of each incident found to its start."""
     covered: float
@@ -89,7 +101,8 @@ def judge(stretches: Sequence[Stretch], scores: Sequence[Floats], threshold: flo
             if inside.any():
                 found += 1
                 leads.append(float(start - raised[inside][0]) * stretch.minutes_a_row)
-        events, false, days = events + len(stretch.starts), false + int((~right).sum()), days + stretch.days
+        events, false = events + len(stretch.starts), false + int((~right).sum())
+        days += int(numpy.isfinite(score).sum()) / stretch.rows_a_day
         ahead = numpy.searchsorted(stretch.rows, numpy.stack([raised, raised + stretch.horizon]))
         covered += int((ahead[1] - ahead[0]).sum())
         rows += len(stretch.rows)
@@ -172,7 +185,9 @@ def intervals(
         events, days = sum(each[index].events for index in chosen), sum(each[index].days for index in chosen)
         drawn["pr_auc"].append(pr_auc(target, numpy.concatenate([scores[index] for index in chosen])))
         drawn["recall"].append(sum(each[index].found for index in chosen) / events if events else math.nan)
-        drawn["false_alarms_a_day"].append(sum(each[index].false_alarms for index in chosen) / days)
+        drawn["false_alarms_a_day"].append(
+            sum(each[index].false_alarms for index in chosen) / days if days else math.nan
+        )
     return {name: _middle(values) for name, values in drawn.items()}
 
 

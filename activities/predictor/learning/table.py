@@ -18,7 +18,7 @@ from activities.predictor.features.business import NUMBERS
 from activities.predictor.features.registry import Column
 from activities.predictor.layout import Layout
 from activities.predictor.learning.episodes import Episodes, Floats, Mask, Part, Rows, Series
-from activities.predictor.learning.metrics import ROWS_WITHOUT_DAYS, Stretch
+from activities.predictor.learning.metrics import Stretch
 from activities.predictor.learning.references import References
 
 CHUNK = 512
@@ -45,14 +45,15 @@ class Table:
     part: NDArray[numpy.int8]
 
     def within(self, low: float, high: float) -> Mask:
-        """Rows from the share *low* on whose horizon ends before *high*."""
+        """Rows of the train part from the share *low* on whose horizon ends before *high*."""
         reach = [
             0.0
             if one.series.part is not None
             else self.layout.horizon / max(len(one.share) - one.series.labelled_from, 1)
             for one in self.episodes
         ]
-        return (self.share >= low) & (self.share + numpy.array(reach)[self.entity] <= high)
+        inside = (self.share >= low) & (self.share + numpy.array(reach)[self.entity] <= high)
+        return inside & (self.part == Part.TRAIN)  # units that run to failure lie anywhere among the shares
 
     def of_entities(self, names: Collection[str]) -> Mask:
         """Rows of the entities that are called so."""
@@ -68,20 +69,8 @@ class Table:
         """For each entity with rows in *mask*, what is judged and which rows of the table that is."""
         found: list[Stretch] = []
         indices: list[Rows] = []
-        minutes = self.layout.interval_s / 60 if self.layout.period else 1.0
         for one, index in self._by_entity(mask):
-            rows, starts = self.row[index], one.incidents[0]
-            first, last = numpy.searchsorted(rows, starts - self.layout.horizon), numpy.searchsorted(rows, starts)
-            found.append(
-                Stretch(
-                    rows,
-                    self.target[index],
-                    starts[last > first],
-                    self.layout.horizon,
-                    self.layout.period or ROWS_WITHOUT_DAYS,
-                    minutes,
-                )
-            )
+            found.append(Stretch.of(one, self.row[index]))
             indices.append(index)
         return found, indices
 

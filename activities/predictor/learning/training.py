@@ -25,7 +25,15 @@ from activities.predictor.learning.abstaining import (
     row_losses,
     without_history,
 )
-from activities.predictor.learning.calibration import Calibration, Platt, calibrate, cross_fitted, platt
+from activities.predictor.learning.calibration import (
+    Calibration,
+    Isotonic,
+    Platt,
+    calibrate,
+    cross_fitted,
+    isotonic,
+    platt,
+)
 from activities.predictor.learning.combining import Combiner, Way, choose, learn
 from activities.predictor.learning.deciding import Costs, decide
 from activities.predictor.learning.ensemble import PLAIN_PERSISTENCE, definitions
@@ -110,7 +118,8 @@ def learn_from(table: Table, references: References, costs: Costs, progress: Pro
     )
     if not reasons:
         learned = _Learned.of(table, progress)
-        forecast, found = learned.forecast(), learned.evidence()
+        forecast = learned.forecast()
+        found = learned.evidence(forecast.calibration)
         reasons = found.reasons
     if forecast is not None and not reasons:
         stretches, indices = table.stretches(table.part == Part.VALIDATION)
@@ -183,11 +192,13 @@ class _Learned:
         persistence = platt(self.odds[check, 0], table.target[check], table.layout.horizon)
         return Forecast(self.members, self.combiner, calibration, persistence, self._fallen_back(), self.skills)
 
-    def evidence(self) -> Evidence:
-        """For and against speaking. The probabilities are calibrated on other rows than they are judged on."""
+    def evidence(self, served: Calibration) -> Evidence:
+        """For and against speaking. The probabilities are calibrated as what is *served*, but on other rows than they
+        are judged on."""
         table, check = self.table, self.table.part == Part.VALIDATION
         target, score = table.target[check], self.combiner(self.odds)
-        probability = cross_fitted(platt, score[check], target, table.blocks(check), table.layout.horizon)
+        fit = isotonic if isinstance(served, Isotonic) else platt
+        probability = cross_fitted(fit, score[check], target, table.blocks(check), table.layout.horizon)
         # The clock as a member and in its plain form, the share of earlier days: both have to be beaten.
         clocks = (self.odds[:, 0], table.feature(PLAIN_PERSISTENCE))
         calibrated = numpy.full(len(score), numpy.nan)

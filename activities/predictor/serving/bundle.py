@@ -20,9 +20,11 @@ import numpy
 from numpy.typing import NDArray
 from pydantic import ConfigDict, ValidationError
 
+from activities.predictor.detectors import scale as scales
+from activities.predictor.detectors import scoring
 from activities.predictor.detectors.scale import Scale
 from activities.predictor.detectors.scoring import LEVELS
-from activities.predictor.features import surprise
+from activities.predictor.features import bank, business, correlation, levels, outcomes, surprise
 from activities.predictor.features.registry import columns
 from activities.predictor.layout import Layout
 from activities.predictor.learning.abstaining import Evidence
@@ -31,6 +33,8 @@ from activities.predictor.learning.combining import Combiner
 from models.base import Frozen, SternwayError, Time
 
 FORMAT = 1
+MEANING = 1
+"""Of the features: one more when they come out otherwise although names, formulas and constants are the same."""
 MANIFEST, DETECTORS, MEMBERS, ARRAYS = "manifest.json", "detectors.onnx", "members.onnx", "arrays.npz"
 PARTS = (MANIFEST, DETECTORS, MEMBERS, ARRAYS)
 LARGEST = 256 * 1024 * 1024
@@ -73,7 +77,7 @@ class Manifest(Frozen):
     created: Time
     layout: Layout
     features: str
-    """Digest of their names, in order."""
+    """Digest of their names, in order, and of what they mean."""
     detectors: tuple[str, ...]
     training: str
     """Digest of what was learned from."""
@@ -123,8 +127,24 @@ def feature_names(layout: Layout, detectors: tuple[str, ...]) -> list[str]:
 
 
 def feature_digest(layout: Layout, detectors: tuple[str, ...]) -> str:
-    """Of these names."""
-    return digest("\n".join(feature_names(layout, detectors)).encode())
+    """Of these names, and of what a number under each of them means: a model that learned it otherwise must not be
+    shown it."""
+    formulas = [column.definition.formula for column in columns(layout, (*detectors, *surprise.NAMES))]
+    return digest(repr((feature_names(layout, detectors), formulas, _constants())).encode())
+
+
+def _constants() -> tuple[object, ...]:
+    """On which features, their scale and their ranks rest."""
+    return (
+        MEANING,
+        (scales.LINEAR, scales.FARTHEST, scales.NORMAL_QUARTILES, scales.LEAST_SHARE, scales.CONSTANT),
+        (scoring.LEVELS, scoring.STEP, scoring.BEYOND, scoring.TIE),
+        (surprise.LARGEST_SURPRISE, surprise.FLOOR, surprise.DRIFT, surprise.CEILING),
+        (surprise.ALARM, surprise.ESCALATION),
+        (levels.LARGEST_Z, levels.STRANGE, correlation.FLOOR),
+        (outcomes.HALF_LIVES, outcomes.NEVER, outcomes.LONGEST, outcomes.REMEMBERED, outcomes.SPIKE),
+        (bank.SPEAKING_OF_SPIKES, business.SMALLEST_BUDGET, business.FEWEST_REQUESTS),
+    )
 
 
 def pack_arrays(scale: Scale, reference: NDArray[numpy.float32], levels: NDArray[numpy.float32]) -> bytes:
