@@ -55,7 +55,7 @@ _LEVELS: Final[tuple[PreventionLevel, ...]] = ("advise", "approve", "full")
 
 def stricter(one: PreventionLevel, other: PreventionLevel) -> PreventionLevel:
     """The one that leaves less to be done without asking."""
-    return min(one, other, key=_LEVELS.index)
+    return one if _LEVELS.index(one) < _LEVELS.index(other) else other
 
 
 def approved(action: Action, rules: PreventionPolicy) -> bool:

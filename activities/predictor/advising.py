@@ -111,7 +111,8 @@ class AdvisingActivities:
             ended_at = one.ended_at or one.received_at
             first, last = (int(at.timestamp()) // interval for at in (one.received_at, ended_at))
             during = ticks.ticks(self._store, alarm.region, interval, first - 1, last - first + 1)
-            lost = [error for tick in during if (error := _sampled(tick, alarm.service, "error_share")) is not None]
+            measured = [_sampled(tick, alarm.service, "error_share") for tick in during if tick.number <= last]
+            lost = [error for error in measured if error is not None]
             minutes = (ended_at - one.received_at).total_seconds() / 60
             past.append(PastIncident(minutes=minutes, lost=sum(lost) / len(lost) if lost else None))
         return past

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -354,7 +355,10 @@ async def test_where_nothing_was_chosen_it_says_what_is_advised(world: World, ro
     assert (result.phase, result.action) == (PreventionPhase.ADVISED, None)
 
 
-async def test_they_are_listed_also_where_one_has_no_pool_any_more(world: World, rollbacks: Rollbacks) -> None:
+async def test_they_are_listed_also_where_one_has_no_pool_any_more(
+    world: World, rollbacks: Rollbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.preventions.RPC_TIMEOUT", timedelta(seconds=2))
     ended = await (await start(rollbacks, Action.SCALE, "advise")).result()
     lost = preventions.argument(world, Action.SCALE, "approve").model_copy(update={"service": "ledger"})
     nobody = await rollbacks.client.start_workflow(
