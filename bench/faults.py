@@ -4,8 +4,9 @@ The demo's fleet runs for weeks of simulated time (:mod:`bench.faults_fleet`). I
 drawn from one seed and from the ranges for training; members learn there, and calibration, threshold and abstention are
 chosen. In the two weeks after them seed and ranges are others: no value of any range was learned from
 (:mod:`bench.faults_weather`). These are judged. A memory leak, growing load, creeping latency and exhausted connections
-can be seen coming; how many are is the first figure. A crash, a bad deploy and a cut dependency cannot: whatever finds
-more of those than luck does, by the same scores circularly shifted, looks ahead or has found a leak of the generator.
+can be seen coming; how many are is the first figure. A crash, a bad deploy and a cut dependency cannot, and come at any
+time: whatever finds another share of those than that of the time which lies under an alarm looks ahead, or has found a
+leak of the generator.
 
 A fault breaks the callers of its service too. These inherited incidents are shown apart where there is a precursor,
 since a caller's own signals need not show what grows in what it calls.
@@ -85,7 +86,7 @@ async def measure(arguments: argparse.Namespace, _folder: Path, progress: Progre
     checks = (
         at_least("with precursors: event recall", growing.recall, RECALL),
         at_least("with precursors: median lead in minutes", growing.lead, LEAD_MINUTES),
-        at_most("without precursors: event recall off chance by", abs(sudden.recall - sudden.chance), OFF_CHANCE),
+        at_most("without precursors: event recall off chance by", abs(sudden.recall - ours.covered), OFF_CHANCE),
         at_most("false alarms a day a service", false_alarms, FALSE_ALARMS),
     )
     return Outcome(results, checks)

@@ -78,6 +78,15 @@ class Judged:
         pairs = zip(self.stretches, scores, strict=True)
         return [metrics.alarms(stretch, score, self.threshold) for stretch, score in pairs]
 
+    @cached_property
+    def covered(self) -> float:
+        """Share of the rows that may be asked that lie under an alarm: what luck finds of incidents that come any time.
+
+        Circularly shifted scores tell more than that. An alarm that comes true ends with its incident; shifted, it goes
+        on for its whole horizon.
+        """
+        return metrics.judge(self.stretches, self.scores, self.threshold).covered
+
     def false_alarms(self) -> tuple[float, tuple[float, float]]:
         """A day and entity, with the 90% interval over entities."""
         figures = metrics.judge(self.stretches, self.scores, self.threshold)
@@ -128,6 +137,7 @@ class Judged:
             "with precursors": self.growing(inherited=False).shown,
             "with precursors, inherited": self.growing(inherited=True).shown,
             "without precursors": self.sudden().shown,
+            "share of the time under an alarm": _digits(self.covered),
             "false alarms a day a service": _digits(rate),
             "false alarms, 90% interval": [_digits(end) for end in interval],
         }
