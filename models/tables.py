@@ -389,6 +389,8 @@ class AlarmRow(Row, table=True):
     """The end of its horizon."""
     alarm: dict[str, Any] = Field(sa_column=_json())
     """The :class:`~models.prediction.Alarm`."""
+    risk: dict[str, Any] | None = Field(default=None, sa_column=_json(nullable=True))
+    """The :class:`~models.prediction.Risk`; none until that has been looked at."""
     came_true: bool | None = None
     """Whether an incident began within the horizon; none while that is not known."""
     settled_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))

@@ -10,6 +10,7 @@ import numpy
 from temporalio import activity
 
 from activities.analytics.store import Store, incidents, ticks
+from activities.analytics.store.predictions import note_risk
 from activities.analytics.store.preventions import Outcome, outcomes, spent
 from activities.analytics.store.ticks import Tick
 from activities.directory import Directory
@@ -51,16 +52,11 @@ class AdvisingActivities:
 
     @activity.defn(name=contract.ADVISE.name)
     async def advise(self, request: contract.AdviseRequest) -> contract.Advice:
-        """What a prevention of the alarm's service would begin with; none where its policy has no ``prevention``."""
+        """Note what is at risk with the alarm, and say what a prevention would begin with; none where the service's
+        policy has no ``prevention``."""
         catalog = await self._directory.pinned(request.catalog)
         alarm, now = request.alarm, datetime.now(UTC)
-        policy = catalog.policy_of(alarm.service)
-        if policy.prevention is None:
-            return contract.Advice(start=None)
-        scope = Scope(incident=new_incident_id(), region=alarm.region, service=alarm.service, catalog=request.catalog)
         kept = await asyncio.to_thread(self._kept, catalog, alarm, now)
-        state = await read_state(self._directory, scope)
-        way = await way_before(self._directory, self._store, state, scope, now)
         at_risk = risk(
             catalog,
             alarm.service,
@@ -70,6 +66,13 @@ class AdvisingActivities:
             await asyncio.to_thread(self._past, catalog, alarm),
             now,
         )
+        await asyncio.to_thread(note_risk, self._store, alarm.id, at_risk)
+        policy = catalog.policy_of(alarm.service)
+        if policy.prevention is None:
+            return contract.Advice(start=None)
+        scope = Scope(incident=new_incident_id(), region=alarm.region, service=alarm.service, catalog=request.catalog)
+        state = await read_state(self._directory, scope)
+        way = await way_before(self._directory, self._store, state, scope, now)
         seconds = min(LONGEST, (alarm.until - alarm.at).total_seconds())
         lead = await asyncio.to_thread(_lead_minutes, catalog, alarm, kept)
         prevention = choose(

@@ -9,14 +9,14 @@ from typing import cast
 
 import pytest
 
-from activities.analytics.store import Store, migrate, open_store, ticks
+from activities.analytics.store import Store, migrate, open_store, predictions, ticks
 from activities.analytics.store.journal import append
 from activities.analytics.store.ticks import Tick
 from activities.directory import Directory
 from activities.mesh.driver import Routing
 from activities.platform.driver import Workload
 from activities.predictor.advising import AdvisingActivities
-from activities.predictor.contract import AdviseRequest
+from activities.predictor.contract import Advice, AdviseRequest
 from models.catalog import Catalog
 from models.catalog_file import parse
 from models.deployment import Deployment
@@ -126,10 +126,9 @@ def _incident(store: Store, begun: datetime) -> None:
     )
 
 
-async def advised(store: Store, approved: str, metric: str, replicas: int = 2, age: timedelta = OLD) -> PreventionStart:
-    loaded = parse(CATALOG.replace("PREVENTION", approved), "catalog.yaml", {})
+def alarm(metric: str) -> Alarm:
     part = Contribution(feature=metric, category="level", value=9, usual=1, log_odds=2, sentence="it rises")
-    alarm = Alarm(
+    return Alarm(
         id="eu/payments/1",
         region="eu",
         service="payments",
@@ -140,11 +139,36 @@ async def advised(store: Store, approved: str, metric: str, replicas: int = 2, a
         threshold=0.5,
         metrics=(part,),
     )
+
+
+async def advise(store: Store, text: str, metric: str, replicas: int = 2, age: timedelta = OLD) -> Advice:
+    loaded = parse(text, "catalog.yaml", {})
     planes = Planes(loaded.catalog, replicas, age)
-    request = AdviseRequest(catalog=loaded.digest, alarm=alarm)
-    advice = await AdvisingActivities(cast(Directory, planes), store).advise(request)
+    request = AdviseRequest(catalog=loaded.digest, alarm=alarm(metric))
+    return await AdvisingActivities(cast(Directory, planes), store).advise(request)
+
+
+async def advised(store: Store, approved: str, metric: str, replicas: int = 2, age: timedelta = OLD) -> PreventionStart:
+    advice = await advise(store, CATALOG.replace("PREVENTION", approved), metric, replicas, age)
     assert advice.start is not None
     return advice.start
+
+
+async def test_what_is_at_risk_is_noted_with_the_alarm_also_where_nothing_is_to_be_done(store: Store) -> None:
+    predictions.raise_alarms(store, [alarm("p95_ms")])
+    before = predictions.alarm(store, "eu/payments/1")
+    assert before is not None
+    assert before.risk is None
+    nothing = "".join(line for line in CATALOG.splitlines(keepends=True) if "PREVENTION" not in line)
+    assert (await advise(store, nothing, "p95_ms")).start is None
+    after = predictions.alarm(store, "eu/payments/1")
+    assert after is not None
+    assert after.risk is not None
+    assert after.risk.revenue is not None
+    assert 0 < after.risk.revenue.low == pytest.approx(after.risk.revenue.expected), "the incidents were alike"
+    assert after.risk.revenue.high > after.risk.revenue.expected
+    assert after.risk.customers is not None
+    assert after.risk.age is not None
 
 
 EVERYTHING = "scale: 2, warm: 20, shift: 30, shed: 1, restart: true, roll_back: true"

@@ -162,6 +162,7 @@ def explain(
         "said", f"a new incident within {minutes:g} minutes: {told.probability:.1%}, from {told.threshold:.1%}"
     )
     came = {None: "not known yet", True: "an incident began", False: "no incident began"}[kept.came_true]
+    facts.add_row("at risk", kept.risk.sentence if kept.risk else "not looked at yet")
     facts.add_row("became", came)
     reasons = table_of("what speaks for it or against", "of the log-odds")
     for one in told.contributions:

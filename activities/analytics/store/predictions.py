@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from activities.analytics.store.engine import Store
 from models.base import Frozen, Time
-from models.prediction import Alarm
+from models.prediction import Alarm, Risk
 from models.tables import AlarmRow, IncidentRow, metadata
 
 KEPT = timedelta(days=180)
@@ -30,6 +30,8 @@ class KeptAlarm(Frozen):
     alarm: Alarm
     came_true: bool | None
     """Whether an incident began within its horizon; none while that is not known."""
+    risk: Risk | None
+    """What was at risk; none until that has been looked at."""
 
 
 def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
@@ -53,6 +55,13 @@ def raise_alarms(store: Store, alarms: Sequence[Alarm]) -> list[Alarm]:
                 over = (col(AlarmRow.settled_at).is_not(None), col(AlarmRow.at) < alarm.at - KEPT)
                 connection.execute(delete(AlarmRow).where(*over))
     return told
+
+
+def note_risk(store: Store, alarm: str, risk: Risk) -> None:
+    """Keep what is at risk with the alarm of this id."""
+    with store.write_in_background() as connection:
+        kept = update(AlarmRow).where(col(AlarmRow.id) == alarm)
+        connection.execute(kept.values(risk=risk.model_dump(mode="json")))
 
 
 def settle(store: Store, region: str, now: datetime, wait: timedelta) -> list[bool]:
@@ -105,4 +114,5 @@ def troubles(store: Store, region: str, since: datetime) -> list[Trouble]:
 
 
 def _kept(row: AlarmRow) -> KeptAlarm:
-    return KeptAlarm(alarm=Alarm.model_validate(row.alarm), came_true=row.came_true)
+    risk = None if row.risk is None else Risk.model_validate(row.risk)
+    return KeptAlarm(alarm=Alarm.model_validate(row.alarm), came_true=row.came_true, risk=risk)

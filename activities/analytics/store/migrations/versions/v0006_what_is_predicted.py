@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("alarm", sa.JSON(), nullable=False),
+        sa.Column("risk", sa.JSON(), nullable=True),
         sa.Column("came_true", sa.Boolean(), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prediction_alarms")),
