@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy
-import pandas  # pyright: ignore[reportMissingTypeStubs]  has none
+import pandas  # pyright: ignore[reportMissingTypeStubs] -- it comes without types
 from numpy.typing import NDArray
-from sklearn import ensemble, svm  # pyright: ignore[reportMissingTypeStubs]  has none
+from sklearn import ensemble, svm  # pyright: ignore[reportMissingTypeStubs] -- it comes without types
 
 from activities.predictor.detectors.fitting import FOREST_ROWS, FOREST_TREES, SVM_OUTLIERS, SVM_ROWS
 from activities.predictor.detectors.scale import Scale

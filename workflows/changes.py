@@ -71,10 +71,6 @@ class Changes:
                 self._saga.settle(key.step, "nothing-to-undo", describe(failure))
             raise
 
-    def settle(self, step: StageStep, why: str) -> None:
-        """It is done, and nothing of it is to be undone."""
-        self._saga.settle(self._key(step).step, "nothing-to-undo", why)
-
     async def check(self, asked: Check) -> Verdict:
         """Whether a change has taken hold."""
         match asked:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 import numpy
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]  has none
+import onnxruntime  # pyright: ignore[reportMissingTypeStubs] -- it comes without types
 from numpy.typing import NDArray
 
 from models.base import SternwayError

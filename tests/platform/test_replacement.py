@@ -11,6 +11,8 @@ from tests.platform.agents import AgentProcess
 from tests.waiting import until
 
 SERVICE = "dispatch"
+NEVER_READY = {"command": [sys.executable, "-c", "import time; time.sleep(60)"], "env": {}}
+"""A program that runs and serves nobody: its replica is alive and does not become ready. The agent ends it."""
 
 
 async def two(agent: AgentProcess) -> list[str]:
@@ -66,8 +68,7 @@ async def _none_of(agent: AgentProcess, before: list[str]) -> bool:
 
 async def test_as_long_as_no_successor_serves_the_oldest_does_and_is_not_counted(shared: AgentProcess) -> None:
     oldest, other = await two(shared)
-    stuck = {"command": [sys.executable, "-c", "import time; time.sleep(60)"], "env": {}}
-    await shared.register(SERVICE, "v1", stuck)
+    await shared.register(SERVICE, "v1", NEVER_READY)
     await shared.restart("restart", SERVICE)
     assert await ready(shared) == 1
     await until(lambda: _starting(shared), 15, "a successor")
@@ -80,8 +81,7 @@ async def _starting(agent: AgentProcess) -> bool:
 
 async def test_undoing_keeps_the_oldest_while_it_still_serves(shared: AgentProcess) -> None:
     before = await two(shared)
-    stuck = {"command": [sys.executable, "-c", "import time; time.sleep(60)"], "env": {}}
-    await shared.register(SERVICE, "v1", stuck)
+    await shared.register(SERVICE, "v1", NEVER_READY)
     await shared.restart("restart", SERVICE)
     body = {"key": f"TEST:{shared.region}-restart:do:1"}
     undone = await shared.client.post(f"/v1/regions/{shared.region}/services/{SERVICE}/undo", json=body)

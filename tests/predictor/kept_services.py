@@ -68,7 +68,7 @@ def fill(store: Store, seed: int = 1, until: int = LAST) -> None:
         }
         ticks.keep(store, "eu", INTERVAL, Tick(number=number, at=at, samples=samples), {})
     for start in starts:
-        _incident(store, start)
+        incident(store, datetime.fromtimestamp(start * INTERVAL + 1, UTC), timedelta(minutes=50))
 
 
 def _sample(generator: numpy.random.Generator, at: datetime, slower: float, errors: float) -> tuple[float, ...]:
@@ -78,13 +78,13 @@ def _sample(generator: numpy.random.Generator, at: datetime, slower: float, erro
     return (at.timestamp(), rate, errors * generator.lognormal(0, 0.2), errors / 2, p50, p95, p99, rate * p50 / 1000)
 
 
-def _incident(store: Store, number: int) -> None:
-    begun = datetime.fromtimestamp(number * INTERVAL + 1, UTC)
-    id = f"payments-{number}"
+def incident(store: Store, begun: datetime, lasted: timedelta) -> None:
+    """Of payments, as the journal tells of one that is over."""
+    id = f"payments-{begun:%Y%m%dT%H%M}"
     known = {"region": "eu", "service": "payments", "severity": "critical", "level": "full", "catalog": "c"}
     started = {**known, "workflow": id, "reason": "slow", "received_at": begun.isoformat()}
     ended = {"phase": "resolved", "sentence": "well again", "milestones": {}}
-    entries = (("incident-started", begun, started), ("incident-ended", begun + timedelta(minutes=50), ended))
+    entries = (("incident-started", begun, started), ("incident-ended", begun + lasted, ended))
     append(
         store,
         [

@@ -37,11 +37,11 @@ class History:
         self.ranks = numpy.concatenate([self.strangeness, surprise_ranks(self.scaled, self.H)], axis=1)
 
     @property
-    def H(self) -> int:  # noqa: N802 - the letter of the formulas
+    def H(self) -> int:  # noqa: N802 -- the letter of the formulas
         return self.layout.horizon
 
     @property
-    def P(self) -> int:  # noqa: N802 - the letter of the formulas
+    def P(self) -> int:  # noqa: N802 -- the letter of the formulas
         return self.layout.period
 
     @property

@@ -10,7 +10,6 @@ from typing import cast
 import pytest
 
 from activities.analytics.store import Store, migrate, open_store, predictions, ticks
-from activities.analytics.store.journal import append
 from activities.analytics.store.ticks import Tick
 from activities.directory import Directory
 from activities.mesh.driver import Routing
@@ -20,11 +19,11 @@ from activities.predictor.contract import Advice, AdviseRequest
 from models.catalog import Catalog
 from models.catalog_file import parse
 from models.deployment import Deployment
-from models.journal import JournalEntry
 from models.prediction import Alarm, Contribution
 from models.prevention import Action
 from models.prevention_run import PreventionStart
 from models.scope import Scope
+from tests.predictor.kept_services import incident
 
 INTERVAL = 900
 NOW = datetime.now(UTC)
@@ -106,24 +105,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         sample = (at.timestamp(), 50.0, 0.001, 0.0, 20.0, 60.0, 110.0, 1.0)
         ticks.keep(opened, "eu", INTERVAL, Tick(number=number, at=at, samples={"payments": sample}), {})
     for days in (40, 50, 60):
-        _incident(opened, NOW - timedelta(days=days))
+        incident(opened, NOW - timedelta(days=days), timedelta(minutes=10))
     yield opened
     opened.close()
-
-
-def _incident(store: Store, begun: datetime) -> None:
-    id = f"payments-{begun:%d%m}"
-    known = {"region": "eu", "service": "payments", "severity": "critical", "level": "full", "catalog": "c"}
-    started = {**known, "workflow": id, "reason": "slow", "received_at": begun.isoformat()}
-    ended = {"phase": "resolved", "sentence": "well again", "milestones": {}}
-    told = (("incident-started", begun, started), ("incident-ended", begun + timedelta(minutes=10), ended))
-    append(
-        store,
-        [
-            JournalEntry(incident=id, source="incident", source_seq=place, kind=kind, at=at, payload=payload)
-            for place, (kind, at, payload) in enumerate(told, 1)
-        ],
-    )
 
 
 def alarm(metric: str) -> Alarm:

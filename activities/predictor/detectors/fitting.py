@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy
 import onnx
 from numpy.typing import ArrayLike, NDArray
-from sklearn import (  # pyright: ignore[reportMissingTypeStubs]  has none
+from sklearn import (  # pyright: ignore[reportMissingTypeStubs] -- it comes without types
     ensemble,
     exceptions,
     neural_network,

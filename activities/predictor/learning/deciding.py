@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy
-from scipy.special import gammaincinv  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] -- no types
+from scipy.special import gammaincinv  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] -- scipy comes without types
 
 from activities.predictor.learning.episodes import Floats
 from activities.predictor.learning.metrics import EventFigures, Stretch, judge
